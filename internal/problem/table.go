@@ -1,0 +1,98 @@
+package problem
+
+import "net/http"
+
+// The codes of the contract.
+const (
+	BadRequest             Code = "bad_request"
+	IdempotencyKeyRequired Code = "idempotency_key_required"
+	Unauthorized           Code = "unauthorized"
+	PassRequired           Code = "pass_required"
+	TicketRequired         Code = "ticket_required"
+	PassInvalid            Code = "pass_invalid"
+	TicketInvalid          Code = "ticket_invalid"
+	Forbidden              Code = "forbidden"
+	JoinRefused            Code = "join_refused"
+	NotFound               Code = "not_found"
+	UnknownSale            Code = "unknown_sale"
+	UnknownSKU             Code = "unknown_sku"
+	UnknownChannel         Code = "unknown_channel"
+	UnknownReservation     Code = "unknown_reservation"
+	UnknownOrder           Code = "unknown_order"
+	MethodNotAllowed       Code = "method_not_allowed"
+	SaleNotOpen            Code = "sale_not_open"
+	SalePaused             Code = "sale_paused"
+	NotCalled              Code = "not_called"
+	SoldOut                Code = "sold_out"
+	LimitExceeded          Code = "limit_exceeded"
+	AlreadyResolved        Code = "already_resolved"
+	AlreadyOrdered         Code = "already_ordered"
+	ExtensionRefused       Code = "extension_refused"
+	InFlight               Code = "in_flight"
+	Conflict               Code = "conflict"
+	SaleExists             Code = "sale_exists"
+	SaleIsLive             Code = "sale_is_live"
+	StockConflict          Code = "stock_conflict"
+	TurnMissed             Code = "turn_missed"
+	ReservationExpired     Code = "reservation_expired"
+	BodyTooLarge           Code = "body_too_large"
+	UnsupportedMediaType   Code = "unsupported_media_type"
+	IdempotencyMismatch    Code = "idempotency_mismatch"
+	InvalidQuantity        Code = "invalid_quantity"
+	InvalidSale            Code = "invalid_sale"
+	RateLimited            Code = "rate_limited"
+	InternalError          Code = "internal_error"
+	Overloaded             Code = "overloaded"
+	RoomFull               Code = "room_full"
+	Unavailable            Code = "unavailable"
+)
+
+type row struct {
+	status int
+	title  string
+}
+
+// table is the whole mapping from a reason to an HTTP status and a title.
+var table = map[Code]row{
+	BadRequest:             {http.StatusBadRequest, "The request could not be understood"},
+	IdempotencyKeyRequired: {http.StatusBadRequest, "An Idempotency-Key header is required"},
+	Unauthorized:           {http.StatusUnauthorized, "A valid API key is required"},
+	PassRequired:           {http.StatusUnauthorized, "A pass from the waiting room is required"},
+	TicketRequired:         {http.StatusUnauthorized, "A ticket is required"},
+	PassInvalid:            {http.StatusForbidden, "The pass is not valid here and now"},
+	TicketInvalid:          {http.StatusForbidden, "The ticket is not valid here"},
+	Forbidden:              {http.StatusForbidden, "This key may not do that"},
+	JoinRefused:            {http.StatusForbidden, "This waiting room takes nobody in"},
+	NotFound:               {http.StatusNotFound, "There is nothing here"},
+	UnknownSale:            {http.StatusNotFound, "There is no such sale"},
+	UnknownSKU:             {http.StatusNotFound, "The sale has no such item"},
+	UnknownChannel:         {http.StatusNotFound, "The sale has no such channel"},
+	UnknownReservation:     {http.StatusNotFound, "There is no such reservation"},
+	UnknownOrder:           {http.StatusNotFound, "There is no such order"},
+	MethodNotAllowed:       {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	SaleNotOpen:            {http.StatusConflict, "The sale is not open"},
+	SalePaused:             {http.StatusConflict, "The sale is paused"},
+	NotCalled:              {http.StatusConflict, "It is not this ticket's turn yet"},
+	SoldOut:                {http.StatusConflict, "Sold out"},
+	LimitExceeded:          {http.StatusConflict, "More than one customer may have"},
+	AlreadyResolved:        {http.StatusConflict, "The reservation is already resolved"},
+	AlreadyOrdered:         {http.StatusConflict, "The reservation already became another order"},
+	ExtensionRefused:       {http.StatusConflict, "The reservation cannot be extended"},
+	InFlight:               {http.StatusConflict, "The same request is still in flight"},
+	Conflict:               {http.StatusConflict, "Somebody else changed it first"},
+	SaleExists:             {http.StatusConflict, "A sale with this id exists"},
+	SaleIsLive:             {http.StatusConflict, "Not possible in this phase of the sale"},
+	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
+	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
+	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
+	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
+	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
+	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
+	InvalidQuantity:        {http.StatusUnprocessableEntity, "The quantity is out of range"},
+	InvalidSale:            {http.StatusUnprocessableEntity, "The sale is not valid"},
+	RateLimited:            {http.StatusTooManyRequests, "Too many requests"},
+	InternalError:          {http.StatusInternalServerError, "Internal error"},
+	Overloaded:             {http.StatusServiceUnavailable, "Too busy just now"},
+	RoomFull:               {http.StatusServiceUnavailable, "The waiting room is full"},
+	Unavailable:            {http.StatusServiceUnavailable, "Not available just now"},
+}

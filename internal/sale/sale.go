@@ -1,0 +1,179 @@
+// Package sale says what is sold and when.
+//
+// It is the vocabulary that all stages share and imports the standard library alone. A [Sale] is
+// the document that people write; a [Record] is that document with the operator's hand and its
+// version, as the ledger keeps it and as every node reads it.
+package sale
+
+import "time"
+
+// Sale is the document of one drop.
+type Sale struct {
+	ID          string           `json:"id"`
+	Name        string           `json:"name"`
+	Draft       bool             `json:"draft,omitempty"`
+	OpensAt     time.Time        `json:"opens_at"`
+	StartsAt    time.Time        `json:"starts_at"`
+	EndsAt      time.Time        `json:"ends_at"`
+	Admission   Admission        `json:"admission"`
+	Reservation Terms            `json:"reservation"`
+	Items       []Item           `json:"items"`
+	Channels    map[string]int64 `json:"channels,omitempty"`
+	Payment     Payment          `json:"payment"`
+	Durability  Durability       `json:"durability"`
+	TargetURL   string           `json:"target_url,omitempty"`
+}
+
+// Admission says who may pass from the line into the shop, and how fast.
+type Admission struct {
+	Order Order `json:"order"`
+	// RatePerMinute caps the admissions in any rolling 60 s.
+	RatePerMinute int `json:"rate_per_minute"`
+	// MaxActive caps the passes that are neither expired nor given back.
+	MaxActive int `json:"max_active"`
+	// PassTTL is how long a pass lasts.
+	PassTTL Duration `json:"pass_ttl"`
+	// ClaimWindow is how long a called visitor has for claiming the pass.
+	ClaimWindow Duration `json:"claim_window"`
+	Mode        Mode     `json:"mode"`
+}
+
+// Terms bound a reservation.
+type Terms struct {
+	TTL           Duration `json:"ttl"`
+	MaxExtensions int      `json:"max_extensions"`
+	// PerCustomer is how many units of the whole sale one customer may hold and have bought;
+	// 0 sets no such limit.
+	PerCustomer int `json:"per_customer,omitempty"`
+}
+
+// Item is one thing on sale.
+type Item struct {
+	SKU  string `json:"sku"`
+	Name string `json:"name"`
+	// Stock is the number of units allocated to the sale.
+	Stock int64 `json:"stock"`
+	// PerCustomer is how many units of this item one customer may hold and have bought;
+	// 0 sets no such limit.
+	PerCustomer int    `json:"per_customer,omitempty"`
+	Price       *Price `json:"price,omitempty"`
+}
+
+// Price is an amount in the minor units of an ISO 4217 currency.
+type Price struct {
+	Amount   int64  `json:"amount"`
+	Currency string `json:"currency"`
+}
+
+// Payment says who takes the money.
+type Payment struct {
+	Mode PaymentMode `json:"mode"`
+}
+
+// Control is the operator's hand on a running sale. It is no part of the document.
+type Control struct {
+	Paused  bool   `json:"paused"`
+	Ended   bool   `json:"ended"`
+	Message string `json:"message"`
+}
+
+// Record is a sale as the ledger keeps it.
+type Record struct {
+	Sale
+	Control
+	// Version counts the changes of the document and of the operator's hand.
+	Version int64 `json:"version"`
+	// Epoch counts the times that Redis had to be rebuilt for this sale; it starts at 1.
+	Epoch     int64     `json:"epoch"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Order is the rule by which visitors get their places.
+type Order string
+
+// The orders of admission.
+const (
+	Draw Order = "draw" // a public, re-checkable draw among those who came before the start
+	FIFO Order = "fifo" // first come, first served
+)
+
+// Mode is how the gate stands.
+type Mode string
+
+// The modes of admission.
+const (
+	Queue  Mode = "queue"
+	Open   Mode = "open"   // nobody needs a pass
+	Closed Mode = "closed" // nobody gets one
+)
+
+// PaymentMode is when and by whom the money is taken.
+type PaymentMode string
+
+// The modes of payment.
+const (
+	PaymentNone      PaymentMode = "none"      // the shop charges
+	PaymentAuthorize PaymentMode = "authorize" // Penstock asks the shop's provider after acceptance
+)
+
+// Durability is what the 201 of a reservation promises. An order is always durable.
+type Durability string
+
+// The promises of a reservation.
+const (
+	Memory    Durability = "memory"    // in Redis
+	Journaled Durability = "journaled" // and on its way to the journal
+	Durable   Durability = "durable"   // and fsynced in the journal
+)
+
+// ItemIndex returns the position of a SKU among the items, or -1.
+func (s Sale) ItemIndex(sku string) int {
+	for i := range s.Items {
+		if s.Items[i].SKU == sku {
+			return i
+		}
+	}
+	return -1
+}
+
+// NoChannel is the name of the one pool of a sale without channels.
+const NoChannel = ""
+
+// Shares splits the stock of an item over the channels in proportion to their numbers. Units that
+// do not divide evenly go to the channels with the largest remainders (Hamilton's method), ties
+// to the smaller name, so that the shares always add up to the stock.
+func (s Sale) Shares(item Item) map[string]int64 {
+	if len(s.Channels) == 0 {
+		return map[string]int64{NoChannel: item.Stock}
+	}
+	return apportion(item.Stock, s.Channels)
+}
+
+// Availability is the public word for how much is left. It never shows a number.
+type Availability string
+
+// The words for what is left.
+const (
+	InStock Availability = "in_stock"
+	Low     Availability = "low"      // a tenth or less of what was allocated is free
+	HeldOut Availability = "held_out" // nothing is free, but held units may come back
+	SoldOut Availability = "sold_out"
+)
+
+// lowShare is the part of the allocation at which "in stock" turns to "low".
+const lowShare = 10
+
+// AvailabilityOf words the counts of an item.
+func AvailabilityOf(available, held, allocated int64) Availability {
+	switch {
+	case available <= 0 && held > 0:
+		return HeldOut
+	case available <= 0:
+		return SoldOut
+	case available*lowShare <= allocated:
+		return Low
+	default:
+		return InStock
+	}
+}

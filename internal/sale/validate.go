@@ -1,0 +1,248 @@
+package sale
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The limits of a sale. They keep what is stored and sent for a sale small enough for one script
+// call and one answer.
+const (
+	MaxItems         = 100
+	MaxChannels      = 20
+	MaxStock         = 10_000_000
+	MaxRatePerMinute = 600_000
+	MaxActive        = 1_000_000
+	MaxNameLength    = 200
+	MaxMessageLength = 500
+	MaxURLLength     = 2048
+	MaxSaleLength    = 366 * 24 * time.Hour
+	MinTTL           = time.Second
+	MaxTTL           = 24 * time.Hour
+	MaxExtensions    = 100
+	MaxPerCustomer   = 1_000_000
+	MaxPriceAmount   = 1_000_000_000_000
+)
+
+var (
+	idPattern       = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+	skuPattern      = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	channelPattern  = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
+)
+
+// Invalid says which field of a sale is wrong and why.
+type Invalid struct {
+	Field  string // a path such as "items[0].stock"
+	Reason string
+}
+
+// Error names the field and the reason.
+func (i *Invalid) Error() string { return i.Field + ": " + i.Reason }
+
+func invalid(field, format string, args ...any) error {
+	return &Invalid{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// ValidID reports whether a string can be the id of a sale.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// Validate returns the first thing that is wrong with the sale, as *Invalid.
+func (s Sale) Validate() error {
+	checks := []func() error{
+		s.validateNames, s.validateTimes, s.validateAdmission, s.validateReservation,
+		s.validateItems, s.validateChannels, s.validateTerms,
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Sale) validateNames() error {
+	if !ValidID(s.ID) {
+		return invalid("id", "want 1 to 64 of a-z, 0-9 and -")
+	}
+	if err := validText("name", s.Name, 1, MaxNameLength); err != nil {
+		return err
+	}
+	if s.TargetURL == "" {
+		return nil
+	}
+	u, err := url.Parse(s.TargetURL)
+	if err != nil || len(s.TargetURL) > MaxURLLength || !allowedTarget(u) {
+		return invalid("target_url", "want an http(s) address, or a path that begins with one /")
+	}
+	return nil
+}
+
+// allowedTarget keeps scripts and foreign schemes out of a redirect.
+func allowedTarget(u *url.URL) bool {
+	if u.Scheme == "" && u.Host == "" {
+		return len(u.Path) > 0 && u.Path[0] == '/'
+	}
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+func (s Sale) validateTimes() error {
+	switch {
+	case s.StartsAt.IsZero():
+		return invalid("starts_at", "is required (RFC 3339, such as 2026-12-01T10:00:00Z)")
+	case s.EndsAt.IsZero():
+		return invalid("ends_at", "is required (RFC 3339, such as 2026-12-01T12:00:00Z)")
+	case !s.EndsAt.After(s.StartsAt):
+		return invalid("ends_at", "must be after starts_at")
+	case s.OpensAt.After(s.StartsAt):
+		return invalid("opens_at", "must not be after starts_at")
+	case s.EndsAt.Sub(s.OpensAt) > MaxSaleLength:
+		return invalid("ends_at", "the sale may last %d days at most", int(MaxSaleLength.Hours()/24))
+	case s.Admission.Order == Draw && !s.OpensAt.Before(s.StartsAt):
+		return invalid("opens_at", "a draw needs opens_at before starts_at")
+	}
+	return nil
+}
+
+func (s Sale) validateAdmission() error {
+	a := s.Admission
+	if a.Order != Draw && a.Order != FIFO {
+		return invalid("admission.order", "want draw or fifo")
+	}
+	if a.Mode != Queue && a.Mode != Open && a.Mode != Closed {
+		return invalid("admission.mode", "want queue, open or closed")
+	}
+	if err := validRange("admission.rate_per_minute", int64(a.RatePerMinute), 1, MaxRatePerMinute); err != nil {
+		return err
+	}
+	if err := validRange("admission.max_active", int64(a.MaxActive), 1, MaxActive); err != nil {
+		return err
+	}
+	if err := validDuration("admission.pass_ttl", a.PassTTL); err != nil {
+		return err
+	}
+	return validDuration("admission.claim_window", a.ClaimWindow)
+}
+
+func (s Sale) validateReservation() error {
+	if err := validDuration("reservation.ttl", s.Reservation.TTL); err != nil {
+		return err
+	}
+	if err := validRange("reservation.max_extensions", int64(s.Reservation.MaxExtensions), 0, MaxExtensions); err != nil {
+		return err
+	}
+	return validRange("reservation.per_customer", int64(s.Reservation.PerCustomer), 0, MaxPerCustomer)
+}
+
+func (s Sale) validateItems() error {
+	if len(s.Items) == 0 || len(s.Items) > MaxItems {
+		return invalid("items", "want 1 to %d items", MaxItems)
+	}
+	seen := make(map[string]bool, len(s.Items))
+	for i, item := range s.Items {
+		field := fmt.Sprintf("items[%d]", i)
+		if seen[item.SKU] {
+			return invalid(field+".sku", "%q is there twice", item.SKU)
+		}
+		seen[item.SKU] = true
+		if err := item.validate(field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (item Item) validate(field string) error {
+	if !skuPattern.MatchString(item.SKU) {
+		return invalid(field+".sku", "want 1 to 64 letters, digits, dots, underscores or hyphens")
+	}
+	if err := validText(field+".name", item.Name, 1, MaxNameLength); err != nil {
+		return err
+	}
+	if err := validRange(field+".stock", item.Stock, 0, MaxStock); err != nil {
+		return err
+	}
+	if err := validRange(field+".per_customer", int64(item.PerCustomer), 0, MaxPerCustomer); err != nil {
+		return err
+	}
+	if item.Price == nil {
+		return nil
+	}
+	if err := validRange(field+".price.amount", item.Price.Amount, 0, MaxPriceAmount); err != nil {
+		return err
+	}
+	if !currencyPattern.MatchString(item.Price.Currency) {
+		return invalid(field+".price.currency", "want three capital letters of ISO 4217, such as EUR")
+	}
+	return nil
+}
+
+func (s Sale) validateChannels() error {
+	if len(s.Channels) > MaxChannels {
+		return invalid("channels", "at most %d channels", MaxChannels)
+	}
+	var total int64
+	for name, share := range s.Channels {
+		if !channelPattern.MatchString(name) {
+			return invalid("channels", "%q is not a name of 1 to 32 of a-z, 0-9, _ and -", name)
+		}
+		if err := validRange("channels."+name, share, 0, MaxStock); err != nil {
+			return err
+		}
+		total += share
+	}
+	if len(s.Channels) > 0 && total == 0 {
+		return invalid("channels", "at least one share must be above 0")
+	}
+	return nil
+}
+
+func (s Sale) validateTerms() error {
+	switch s.Payment.Mode {
+	case PaymentNone:
+	case PaymentAuthorize:
+		return invalid("payment.mode", "authorize is not supported yet; use none, and let the shop charge")
+	default:
+		return invalid("payment.mode", "want none or authorize")
+	}
+	switch s.Durability {
+	case Memory, Journaled, Durable:
+		return nil
+	default:
+		return invalid("durability", "want memory, journaled or durable")
+	}
+}
+
+func validDuration(field string, d Duration) error {
+	if d.Std() < MinTTL || d.Std() > MaxTTL {
+		return invalid(field, "want between %s and %s", Duration(MinTTL), Duration(MaxTTL))
+	}
+	return nil
+}
+
+func validRange(field string, value, low, high int64) error {
+	if value < low || value > high {
+		return invalid(field, "want between %d and %d", low, high)
+	}
+	return nil
+}
+
+// ValidMessage checks the sentence that the operator shows to the line.
+func ValidMessage(message string) error { return validText("message", message, 0, MaxMessageLength) }
+
+func validText(field, text string, low, high int) error {
+	n := utf8.RuneCountInString(text)
+	if n < low || n > high || !utf8.ValidString(text) {
+		return invalid(field, "want %d to %d characters", low, high)
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			return invalid(field, "control characters are not allowed")
+		}
+	}
+	return nil
+}
