@@ -74,7 +74,7 @@ func explain(err error) error {
 	text := err.Error()
 	switch {
 	case errors.As(err, &wrongType):
-		return invalid(wrongType.Field, "a JSON %s is not possible here", wrongType.Value)
+		return invalid(strings.TrimPrefix(wrongType.Field, "Sale."), "a JSON %s is not possible here", wrongType.Value)
 	case errors.As(err, &syntax):
 		return invalid("document", "malformed JSON at byte %d", syntax.Offset)
 	case strings.HasPrefix(text, "json: unknown field "):
