@@ -1,0 +1,173 @@
+package degrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// period is how often each node reads the level and the leader decides it.
+	period = 250 * time.Millisecond
+	// callTimeout bounds one exchange with Redis.
+	callTimeout = time.Second
+	// silenceLimit is how long Redis may be unreadable before this node assumes the worst.
+	silenceLimit = 3 * time.Second
+	// maxTextBytes bounds names and reasons that come from outside.
+	maxTextBytes = 200
+)
+
+// Measure looks at the pressure. It should answer within a second; it is cut off after two.
+type Measure func(ctx context.Context) (Pressure, error)
+
+// Board is one node's view of the level. Its methods may be called by many goroutines at once;
+// Level and State never leave the process.
+type Board struct {
+	store   store
+	log     *slog.Logger
+	nodeID  string
+	limits  Limits
+	view    atomic.Pointer[view]
+	commits commitReports
+}
+
+// view is what the last successful read gave.
+type view struct {
+	state  State
+	readAt time.Time
+}
+
+// NewBoard makes the view of the node called nodeID, which must be unique. Until the first
+// Refresh it shows Normal.
+func NewBoard(client rueidis.Client, log *slog.Logger, nodeID string) *Board {
+	b := &Board{
+		store:  store{client: client},
+		log:    log,
+		nodeID: nodeID,
+		limits: DefaultLimits(),
+	}
+	b.view.Store(&view{state: State{Reason: "not read yet"}, readAt: time.Now()})
+	return b
+}
+
+// Level is the level in force, at most 250 ms old while Run is running and Redis answers.
+func (b *Board) Level() Level { return b.State().Level }
+
+// State is the level in force and its history. When Redis has been silent for 3 s it is at least
+// Critical, unless an operator pinned a level: a node that cannot see must not promise comfort.
+func (b *Board) State() State {
+	v := b.view.Load()
+	silent := time.Since(v.readAt)
+	if silent < silenceLimit || v.state.Override != nil || v.state.Level >= Critical {
+		return v.state
+	}
+	blind := v.state
+	blind.Level = Critical
+	blind.Since = v.readAt.Add(silenceLimit)
+	blind.Reason = fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
+	return blind
+}
+
+// Refresh reads the level from Redis. On an error the view stays as it was.
+func (b *Board) Refresh(ctx context.Context) error {
+	measured, pinned, err := b.store.read(ctx)
+	if err != nil {
+		return err
+	}
+	before := b.view.Load().state
+	if pinned == nil && !before.OverrideAt.IsZero() {
+		// A lifted override leaves a record, so a missing one means that Redis lost its memory.
+		// Whoever remembers the operator's hand puts it back.
+		pinned = &pin{Level: before.Override, By: before.OverrideBy, At: before.OverrideAt}
+		if err := b.store.restorePin(ctx, *pinned); err != nil {
+			return err
+		}
+	}
+	state := compose(measured, pinned)
+	b.view.Store(&view{state: state, readAt: time.Now()})
+	if state.Level != before.Level {
+		b.log.WarnContext(ctx, "degradation level changed",
+			"from", before.Level.String(), "to", state.Level.String(), "reason", state.Reason)
+	}
+	return nil
+}
+
+// Override pins the level for all nodes until it is lifted with a nil level; it does not expire
+// and survives restarts. By names the person or key that did it, and is kept either way.
+func (b *Board) Override(ctx context.Context, level *Level, by string) error {
+	if by == "" {
+		return errors.New("an override needs the name of who sets it")
+	}
+	if level != nil && (*level < Normal || *level > Survival) {
+		return fmt.Errorf("level %d does not exist", int(*level))
+	}
+	if err := b.store.writePin(ctx, pin{Level: level, By: cut(by), At: time.Now().UTC()}); err != nil {
+		return err
+	}
+	return b.Refresh(ctx)
+}
+
+// ReportCommit notes how long a commit to the ledger took. It returns at once: Run passes the
+// slowest of each 250 ms on to the leader, wherever that is.
+func (b *Board) ReportCommit(latency time.Duration) { b.commits.add(latency) }
+
+func (b *Board) flushCommits(ctx context.Context) {
+	slowest, due := b.commits.take()
+	if !due {
+		return
+	}
+	if err := b.store.writeCommit(ctx, b.nodeID, slowest); err != nil {
+		b.log.DebugContext(ctx, "commit latency not reported", "error", err)
+	}
+}
+
+// Run keeps the view fresh until ctx ends, and takes part in electing the leader, which measures
+// and decides. A nil measure only follows. It returns nil when ctx ends, after giving up the lease.
+func (b *Board) Run(ctx context.Context, measure Measure) error {
+	var loops sync.WaitGroup
+	loops.Go(func() { b.follow(ctx) })
+	if measure != nil {
+		loops.Go(func() { b.leader(measure).run(ctx) })
+	}
+	loops.Wait()
+	return nil
+}
+
+func (b *Board) follow(ctx context.Context) {
+	failing := false
+	every(ctx, period, func() {
+		err := b.Refresh(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			b.log.WarnContext(ctx, "degradation level cannot be read", "error", err)
+		}
+		failing = err != nil
+		b.flushCommits(ctx)
+	})
+}
+
+// every calls do at once and then each period until ctx ends; a call that takes longer delays the
+// next one.
+func every(ctx context.Context, period time.Duration, do func()) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		do()
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+}
+
+func cut(s string) string {
+	if len(s) > maxTextBytes {
+		return s[:maxTextBytes]
+	}
+	return s
+}
