@@ -1,0 +1,196 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+const (
+	// snapshotEvery bounds the age of what the hot paths tell.
+	snapshotEvery = 100 * time.Millisecond
+	// idleEvery is the pace for a sale that has ended.
+	idleEvery = time.Second
+	// discoverEvery is how soon a node knows of a new or changed sale.
+	discoverEvery = 250 * time.Millisecond
+	// staleAfter is when a node that hears nothing of Redis says that it is not ready.
+	staleAfter = 2 * time.Second
+	// refreshTimeout bounds one refresh, so that a dead connection is noticed.
+	refreshTimeout = 2 * time.Second
+)
+
+// Deps is what a catalog needs to open a sale.
+type Deps struct {
+	Redis rueidis.Client
+	Log   *slog.Logger
+	// OpenRoom and OpenStock build the node's side of a sale.
+	OpenRoom  func(sale.Record) *queue.Room
+	OpenStock func(rec sale.Record, gateKey string) *reservation.Stock
+}
+
+// Catalog holds the sales of this node.
+type Catalog struct {
+	deps      Deps
+	entries   atomic.Pointer[map[string]*Entry]
+	refreshed atomic.Int64 // when the index was last read, Unix nanoseconds of the monotonic-backed clock
+	started   time.Time
+}
+
+// New returns an empty catalog. Run fills it.
+func New(deps Deps) *Catalog {
+	c := &Catalog{deps: deps, started: time.Now()}
+	c.entries.Store(&map[string]*Entry{})
+	return c
+}
+
+// Get returns a sale, or nil when this node knows none by that id.
+func (c *Catalog) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
+
+// All returns the sales in the order of their ids.
+func (c *Catalog) All() []*Entry {
+	entries := *c.entries.Load()
+	all := make([]*Entry, 0, len(entries))
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		all = append(all, entries[id])
+	}
+	return all
+}
+
+// Ready returns nil when the catalog has lately heard from Redis.
+func (c *Catalog) Ready() error {
+	last := c.refreshed.Load()
+	if last == 0 {
+		return errors.New("the sales have not been read yet")
+	}
+	if age := time.Since(c.started) - time.Duration(last); age > staleAfter {
+		return fmt.Errorf("redis has not answered for %s", age.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// Run keeps the catalog fresh until ctx ends.
+func (c *Catalog) Run(ctx context.Context) error {
+	var sales sync.WaitGroup
+	defer sales.Wait()
+	following := make(map[string]context.CancelFunc)
+	tick := time.NewTicker(discoverEvery)
+	defer tick.Stop()
+	for {
+		if err := c.discover(ctx); err != nil && ctx.Err() == nil {
+			c.deps.Log.Warn("sales cannot be read; the last known stay in force", "error", err)
+		}
+		c.follow(ctx, following, &sales)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// discover brings the entries in line with the index. A sale that cannot be read keeps its last
+// entry and stands in nobody's way.
+func (c *Catalog) discover(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	versions, err := Versions(ctx, c.deps.Redis)
+	if err != nil {
+		return err
+	}
+	current := *c.entries.Load()
+	next := make(map[string]*Entry, len(versions))
+	var failed []error
+	for id, version := range versions {
+		entry, err := c.open(ctx, current[id], id, version)
+		if err != nil {
+			failed = append(failed, err)
+			entry = current[id]
+		}
+		if entry != nil {
+			next[id] = entry
+		}
+	}
+	c.entries.Store(&next)
+	c.refreshed.Store(int64(time.Since(c.started)))
+	return errors.Join(failed...)
+}
+
+// open returns the entry of a sale at its published version; nil when it was withdrawn meanwhile.
+func (c *Catalog) open(ctx context.Context, entry *Entry, id string, version int64) (*Entry, error) {
+	if entry != nil && entry.Record().Version == version {
+		return entry, nil
+	}
+	rec, found, err := load(ctx, c.deps.Redis, id)
+	if err != nil || !found {
+		return nil, err
+	}
+	if entry != nil {
+		entry.update(rec)
+		entry.look()
+		return entry, nil
+	}
+	entry = &Entry{room: c.deps.OpenRoom(rec)}
+	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey())
+	entry.record.Store(&rec)
+	if err := entry.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("open sale %s: %w", id, err)
+	}
+	return entry, nil
+}
+
+// follow starts the refreshing of new sales and stops that of withdrawn ones. Each sale has a
+// goroutine of its own, so that a slow one delays no other.
+func (c *Catalog) follow(ctx context.Context, following map[string]context.CancelFunc, sales *sync.WaitGroup) {
+	entries := *c.entries.Load()
+	for id, cancel := range following {
+		if entries[id] == nil {
+			cancel()
+			delete(following, id)
+		}
+	}
+	for id, entry := range entries {
+		if following[id] != nil {
+			continue
+		}
+		one, cancel := context.WithCancel(ctx)
+		following[id] = cancel
+		sales.Go(func() { c.refreshLoop(one, entry) })
+	}
+}
+
+func (c *Catalog) refreshLoop(ctx context.Context, entry *Entry) {
+	pace := time.NewTimer(snapshotEvery)
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, refreshTimeout)
+		if err := entry.refresh(bounded); err != nil && ctx.Err() == nil {
+			c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
+		}
+		cancel()
+		pace.Reset(paceOf(entry.Phase()))
+	}
+}
+
+func paceOf(phase sale.Phase) time.Duration {
+	if phase == sale.PhaseEnded {
+		return idleEvery
+	}
+	return snapshotEvery
+}

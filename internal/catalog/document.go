@@ -1,0 +1,70 @@
+package catalog
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+// publicDocument is what everybody may know of a sale. It holds no number of units: how much is
+// left is told in words.
+type publicDocument struct {
+	Sale     string       `json:"sale"`
+	Name     string       `json:"name"`
+	Phase    sale.Phase   `json:"phase"`
+	Called   uint64       `json:"called"`
+	Entrants uint64       `json:"entrants"`
+	Draw     *publicDraw  `json:"draw"`
+	Items    []publicItem `json:"items"`
+	Message  string       `json:"message"`
+	OpensAt  time.Time    `json:"opens_at"`
+	StartsAt time.Time    `json:"starts_at"`
+	EndsAt   time.Time    `json:"ends_at"`
+	Version  int64        `json:"version"`
+}
+
+// publicDraw lets anyone re-check the draw: the commitment is published when the room opens, the
+// seed and the count at the draw.
+type publicDraw struct {
+	Commitment string  `json:"commitment"`
+	Seed       string  `json:"seed,omitempty"`
+	Count      *uint64 `json:"count,omitempty"`
+}
+
+type publicItem struct {
+	SKU          string            `json:"sku"`
+	Name         string            `json:"name"`
+	Price        *sale.Price       `json:"price,omitempty"`
+	Availability sale.Availability `json:"availability"`
+}
+
+func document(rec *sale.Record, phase sale.Phase, room *queue.Snapshot, stock *reservation.Snapshot) []byte {
+	doc := publicDocument{
+		Sale: rec.ID, Name: rec.Name, Phase: phase,
+		Called: room.Called, Entrants: room.Entrants,
+		Items: make([]publicItem, len(rec.Items)), Message: rec.Message,
+		OpensAt: rec.OpensAt, StartsAt: rec.StartsAt, EndsAt: rec.EndsAt, Version: rec.Version,
+	}
+	if rec.Admission.Order == sale.Draw {
+		doc.Draw = &publicDraw{Commitment: room.DrawCommitment, Seed: room.DrawSeed}
+		if room.DrawSeed != "" {
+			count := room.DrawCount
+			doc.Draw.Count = &count
+		}
+	}
+	for i, item := range rec.Items {
+		doc.Items[i] = publicItem{SKU: item.SKU, Name: item.Name, Price: item.Price, Availability: sale.InStock}
+		if stock.Ready && i < len(stock.Items) {
+			counts := stock.Items[i]
+			doc.Items[i].Availability = sale.AvailabilityOf(counts.Available, counts.Held, counts.Allocated)
+		}
+	}
+	data, err := json.Marshal(doc)
+	if err != nil {
+		return []byte(`{}`) // not reachable: every member marshals
+	}
+	return data
+}

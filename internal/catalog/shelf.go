@@ -1,0 +1,71 @@
+// Package catalog is a node's view of the sales.
+//
+// It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
+// snapshots from which the hot paths answer at most 100 ms old. Whatever it holds may be lost at
+// any time: it comes from Redis.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// indexKey is a hash from the id of each armed sale to the version of its record.
+const indexKey = "ps:sales"
+
+// recordKey holds the record of one sale.
+func recordKey(saleID string) string { return redis.Key(saleID, "sale") }
+
+// Publish puts a record where every node finds it within a refresh. A record older than the one
+// that is there changes nothing.
+func Publish(ctx context.Context, client rueidis.Client, rec sale.Record) error {
+	version := strconv.FormatInt(rec.Version, 10)
+	keys := []string{recordKey(rec.ID)}
+	args := []string{version, string(sale.EncodeRecord(rec))}
+	current, err := publish.Exec(ctx, client, keys, args).ToString()
+	if err != nil {
+		return fmt.Errorf("publish sale %s: %w", rec.ID, err)
+	}
+	set := client.B().Hset().Key(indexKey).FieldValue().FieldValue(rec.ID, current).Build()
+	if err := client.Do(ctx, set).Error(); err != nil {
+		return fmt.Errorf("index sale %s: %w", rec.ID, err)
+	}
+	return nil
+}
+
+// Withdraw takes a sale from every node's view.
+func Withdraw(ctx context.Context, client rueidis.Client, saleID string) error {
+	results := client.DoMulti(ctx,
+		client.B().Hdel().Key(indexKey).Field(saleID).Build(),
+		client.B().Del().Key(recordKey(saleID)).Build())
+	return errors.Join(results[0].Error(), results[1].Error())
+}
+
+// Versions returns the version of each published sale.
+func Versions(ctx context.Context, client rueidis.Client) (map[string]int64, error) {
+	found, err := client.Do(ctx, client.B().Hgetall().Key(indexKey).Build()).AsIntMap()
+	if err != nil {
+		return nil, fmt.Errorf("list published sales: %w", err)
+	}
+	return found, nil
+}
+
+// load reads the published record of a sale. Absent is no error: the sale was withdrawn.
+func load(ctx context.Context, client rueidis.Client, saleID string) (rec sale.Record, found bool, err error) {
+	data, err := client.Do(ctx, client.B().Get().Key(recordKey(saleID)).Build()).AsBytes()
+	if rueidis.IsRedisNil(err) {
+		return sale.Record{}, false, nil
+	}
+	if err != nil {
+		return sale.Record{}, false, fmt.Errorf("read sale %s: %w", saleID, err)
+	}
+	rec, err = sale.DecodeRecord(data)
+	return rec, err == nil, err
+}
