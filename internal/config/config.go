@@ -1,0 +1,74 @@
+// Package config holds every setting of Penstock, once: each field of Config is a flag, an
+// environment variable, a default, a line of help and a row of docs/configuration.md.
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is what `penstock serve` runs with. Embed it in a kong command: kong calls Validate after
+// parsing. A flag wins over its environment variable, which wins over the default.
+type Config struct {
+	Listen        string   `group:"Serving" env:"PENSTOCK_LISTEN" default:":8080" help:"Address of the front: waiting room, reservations and orders."`
+	ConsoleListen string   `group:"Serving" env:"PENSTOCK_CONSOLE_LISTEN" default:"127.0.0.1:8081" help:"Address of the console, the admin API and /metrics. Keep it off the public network."`
+	PublicURL     URL      `group:"Serving" env:"PENSTOCK_PUBLIC_URL" help:"Where visitors reach the front, such as https://queue.shop.example. With https, cookies are marked Secure. Unset: taken from each request."`
+	TrustedProxy  []string `group:"Serving" name:"trusted-proxies" env:"PENSTOCK_TRUSTED_PROXIES" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded headers are believed, separated by commas. Unset: none."`
+	Roles         []Role   `group:"Serving" env:"PENSTOCK_ROLES" default:"gate,drain,console" help:"What this process does: gate serves visitors, drain writes orders to the ledger, console serves operators."`
+	NodeID        string   `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
+	Demo          bool     `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
+
+	DataDir         string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
+	RedisURL        URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`
+	NATSURL         URL    `group:"State" name:"nats-url" env:"PENSTOCK_NATS_URL" help:"NATS with JetStream: nats://[user:password@]host:port, several separated by commas. Unset: embedded."`
+	NATSMonitorURL  URL    `group:"State" name:"nats-monitor-url" env:"PENSTOCK_NATS_MONITOR_URL" help:"The NATS server's monitoring endpoint, such as http://nats:8222, to check that it syncs each write to disk."`
+	AllowUnsynced   bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Open sales although the order log is not known to sync each write to disk. A power failure may then lose accepted orders."`
+	PostgresURL     URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
+	PostgresReadURL URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
+
+	AdminKey        Secret   `group:"Keys" env:"PENSTOCK_ADMIN_KEY" help:"API key of role admin that always works, even while the ledger is down. Unset: generated into the data directory."`
+	Secret          Secret   `group:"Keys" env:"PENSTOCK_SECRET" help:"Signs tickets and passes: 32 bytes or more, the same for all processes. Unset: generated into the data directory."`
+	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas. Tickets signed with them stay valid."`
+
+	MaxWaitingTickets int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale; later ones are told that the room is full."`
+	MaxInflight       int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"4096" help:"Requests the front works on at once; more are shed with 503 and Retry-After, confirmations of reservations last."`
+	ShutdownTimeout   time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way and log batches may take to finish after SIGTERM."`
+
+	LogLevel  string `group:"Logging" env:"PENSTOCK_LOG_LEVEL" default:"info" help:"Least severity that is logged: debug, info, warn or error."`
+	LogFormat string `group:"Logging" env:"PENSTOCK_LOG_FORMAT" default:"text" help:"Format of the log on standard error: text or json."`
+}
+
+// Client is what the commands that talk to a running server need.
+type Client struct {
+	ConsoleURL URL    `group:"Commands that talk to a running server" env:"PENSTOCK_CONSOLE_URL" default:"http://127.0.0.1:8081" help:"Where the server's console listens."`
+	AdminKey   Secret `group:"Commands that talk to a running server" env:"PENSTOCK_ADMIN_KEY" help:"API key to present. Unset: the one generated into the data directory, if this machine has it."`
+	DataDir    string `group:"Commands that talk to a running server" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Where to look for a generated key."`
+}
+
+// Role is one of the tasks that a process takes on.
+type Role string
+
+// The roles. One process has all of them unless told otherwise.
+const (
+	Gate    Role = "gate"    // serves visitors
+	Drain   Role = "drain"   // writes orders to the ledger
+	Console Role = "console" // serves operators
+)
+
+// Roles returns every role.
+func Roles() []Role { return []Role{Gate, Drain, Console} }
+
+// UnmarshalText lets a list be written with spaces after the commas.
+func (r *Role) UnmarshalText(text []byte) error {
+	*r = Role(strings.TrimSpace(string(text)))
+	return nil
+}
+
+// Has tells whether the process takes on the role.
+func (c *Config) Has(r Role) bool { return slices.Contains(c.Roles, r) }
+
+// AllRoles tells whether this process is complete by itself, as the embedded stores require.
+func (c *Config) AllRoles() bool {
+	return !slices.ContainsFunc(Roles(), func(r Role) bool { return !c.Has(r) })
+}
