@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+		"strings"
+	"time"
+
+	"github.com/penstock/penstock/internal/config"
+)
+
+// maxAnswerBytes bounds what the client reads of one answer.
+const maxAnswerBytes = 16 << 20
+
+// adminClient speaks to the admin API.
+type adminClient struct {
+	base string
+	key  string
+	http *http.Client
+}
+
+func newAdminClient(settings *config.Client, timeout time.Duration) (*adminClient, error) {
+	key, err := settings.Key()
+	if err != nil {
+		return nil, usageError{err.Error()}
+	}
+	return &adminClient{
+		base: strings.TrimRight(settings.ConsoleURL.Reveal(), "/"), key: key.Reveal(),
+		http: &http.Client{Timeout: timeout},
+	}, nil
+}
+
+// refusal is an answer of the admin API that is not a success.
+type refusal struct {
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+func (r *refusal) Error() string {
+	text := r.Title
+	if r.Detail != "" {
+		text += ": " + r.Detail
+	}
+	if r.Status == http.StatusUnauthorized {
+		text += " (is PENSTOCK_ADMIN_KEY the key of this server?)"
+	}
+	return fmt.Sprintf("%s [%d %s]", text, r.Status, r.Code)
+}
+
+// do sends one request and decodes the answer into out, which may be nil.
+func (c *adminClient) do(ctx context.Context, method, path string, body []byte, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("no answer from %s: %w (is the server running, and PENSTOCK_CONSOLE_URL right?)", c.base, errors.Unwrap(err))
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
+	if err != nil {
+		return fmt.Errorf("the answer from %s broke off: %w", c.base, err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		return refusalOf(res.StatusCode, data)
+	}
+	if out == nil || len(data) == 0 {
+		return nil
+	}
+	return json.Unmarshal(data, out)
+}
+
+func refusalOf(status int, data []byte) error {
+	r := &refusal{Status: status, Code: "unknown", Title: http.StatusText(status)}
+	if err := json.Unmarshal(data, r); err != nil {
+		r.Title = "the address answered, but it is not a Penstock console"
+	}
+	r.Status = status
+	return r
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock/penstock/internal/keeper"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// demoSale is the id of the sale that --demo opens.
+const demoSale = "demo"
+
+const demoLength = 30 * 24 * time.Hour
+
+// openDemoSale makes sure that there is a live demo sale: one that the data dir still has from an
+// earlier run goes on as it was.
+func openDemoSale(ctx context.Context, k *keeper.Keeper) error {
+	now := time.Now().UTC().Truncate(time.Second)
+	_, err := k.Create(ctx, sale.Sale{
+		ID: demoSale, Name: "The Penstock demo drop",
+		StartsAt: now, EndsAt: now.Add(demoLength),
+		Admission: sale.Admission{
+			Order: sale.FIFO, Mode: sale.Queue, RatePerMinute: sale.DefaultRatePerMinute, MaxActive: sale.DefaultMaxActive,
+			PassTTL: sale.DefaultPassTTL, ClaimWindow: sale.DefaultClaimWindow,
+		},
+		Reservation: sale.Terms{TTL: sale.DefaultTTL, MaxExtensions: sale.DefaultMaxExtensions},
+		Items: []sale.Item{
+			{SKU: "SNKR-42", Name: "Sneaker, size 42", Stock: 100, PerCustomer: 2, Price: &sale.Price{Amount: 12900, Currency: "EUR"}},
+			{SKU: "LACES", Name: "Laces, red", Stock: 500, PerCustomer: 5, Price: &sale.Price{Amount: 490, Currency: "EUR"}},
+		},
+		Payment: sale.Payment{Mode: sale.PaymentNone}, Durability: sale.Journaled,
+		TargetURL: "/demo/checkout",
+	})
+	if errors.Is(err, problem.SaleExists) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/internal/keeper"
+)
+
+// verdictError ends the program with a failure that has been printed already.
+type verdictError struct{}
+
+func (verdictError) Error() string { return "at least one invariant does not hold" }
+
+type verifyCommand struct {
+	config.Client
+	Sale string        `help:"Only this sale; all when empty." placeholder:"ID"`
+	JSON bool          `help:"Print JSON."`
+	Wait time.Duration `help:"How long accepted orders may take to reach the ledger before the verdict." default:"30s"`
+}
+
+func (c *verifyCommand) Run(ctx context.Context, out console) error {
+	if c.Wait < 0 || c.Wait > 10*time.Minute {
+		return usageError{"--wait: want between 0s and 10m"}
+	}
+	client, err := newAdminClient(&c.Client, c.Wait+adminTimeout)
+	if err != nil {
+		return err
+	}
+	path := "/admin/v1/verify"
+	if c.Sale != "" {
+		path = "/admin/v1/sales/" + url.PathEscape(c.Sale) + "/verify"
+	}
+	var result keeper.Report
+	if err := client.do(ctx, http.MethodGet, path+"?wait="+c.Wait.String(), nil, &result); err != nil {
+		return err
+	}
+	if err := c.print(out, result); err != nil {
+		return err
+	}
+	if !result.OK {
+		return verdictError{}
+	}
+	return nil
+}
+
+func (c *verifyCommand) print(out console, result keeper.Report) error {
+	if !c.JSON {
+		return result.WriteText(out.stdout)
+	}
+	encoder := json.NewEncoder(out.stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(result)
+}

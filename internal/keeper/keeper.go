@@ -1,0 +1,112 @@
+// Package keeper keeps what Redis holds in agreement with the ledger.
+//
+// The ledger is the truth about sales; Redis is where they run. The keeper writes a change to the
+// ledger first and then carries it to Redis, and a loop on one node at a time finishes what a
+// crash left undone and rebuilds a sale whose Redis state is lost. It also gives the verdict on
+// the invariants, for which all the stores are read side by side.
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/catalog"
+	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+// Deps is what the keeper joins.
+type Deps struct {
+	Ledger  *ledger.Ledger
+	Redis   rueidis.Client
+	Broker  *checkout.Broker
+	Journal *checkout.Journal
+	Board   *degrade.Board
+	// OpenStock builds the node's side of a sale's stock.
+	OpenStock func(sale.Record) *reservation.Stock
+	// MayArm refuses to arm a sale, for example on a log that does not fsync.
+	MayArm func(context.Context) error
+	NodeID string
+	Log    *slog.Logger
+}
+
+// Keeper is safe for concurrent use.
+type Keeper struct {
+	deps  Deps
+	lease *redis.Lease
+}
+
+const (
+	syncEvery    = 500 * time.Millisecond
+	syncLeaseTTL = 10 * time.Second
+)
+
+// New returns a keeper. Run starts its loop.
+func New(deps Deps) *Keeper {
+	return &Keeper{deps: deps, lease: redis.NewLease(deps.Redis, "ps:lease:keeper", deps.NodeID, syncLeaseTTL)}
+}
+
+// arm carries a record to Redis. It never resets a counter that is there.
+func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored, stock *reservation.Restored) error {
+	if rec.Draft {
+		return nil
+	}
+	if k.deps.MayArm != nil {
+		if err := k.deps.MayArm(ctx); err != nil {
+			return err
+		}
+	}
+	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
+		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
+	}
+	if err := reservation.Arm(ctx, k.deps.Redis, rec, stock); err != nil {
+		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
+	}
+	return catalog.Publish(ctx, k.deps.Redis, rec)
+}
+
+// disarm takes a sale out of Redis.
+func (k *Keeper) disarm(ctx context.Context, saleID string) error {
+	if err := catalog.Withdraw(ctx, k.deps.Redis, saleID); err != nil {
+		return err
+	}
+	if err := queue.Disarm(ctx, k.deps.Redis, saleID); err != nil {
+		return fmt.Errorf("disarm the waiting room of %s: %w", saleID, err)
+	}
+	if err := reservation.Disarm(ctx, k.deps.Redis, saleID); err != nil {
+		return fmt.Errorf("disarm the stock of %s: %w", saleID, err)
+	}
+	return nil
+}
+
+// Phase tells where a sale stands by the clock of Redis. When Redis does not answer, the clock of
+// this node has to do: the phase is then for show, and no decision rests on it.
+func (k *Keeper) Phase(ctx context.Context, rec sale.Record) sale.Phase {
+	now, err := redis.Now(ctx, k.deps.Redis)
+	if err != nil {
+		return rec.PhaseAt(time.Now(), false)
+	}
+	return rec.PhaseAt(now, k.soldOut(ctx, rec))
+}
+
+func (k *Keeper) soldOut(ctx context.Context, rec sale.Record) bool {
+	stock := k.deps.OpenStock(rec)
+	if err := stock.Refresh(ctx); err != nil || !stock.Snapshot().Ready {
+		return false
+	}
+	for _, item := range stock.Snapshot().Items {
+		if item.Available > 0 || item.Held > 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/penstock/penstock/internal/catalog"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+const (
+	// keepEnded is how long the state of an ended sale stays in Redis, for late looks at an order.
+	keepEnded = 24 * time.Hour
+	// syncTimeout bounds one round; a rebuild may take longer and has its own bound.
+	syncTimeout = 10 * time.Second
+)
+
+// Run brings Redis in line with the ledger every 500 ms on the node that has the lease, until ctx
+// ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(syncEvery)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := k.syncOnce(ctx)
+		switch {
+		case err != nil && !failing && ctx.Err() == nil:
+			k.deps.Log.Warn("redis cannot be brought in line with the ledger; it is tried again", "error", err)
+		case err == nil && failing:
+			k.deps.Log.Info("redis is in line with the ledger again")
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			k.resign()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *Keeper) resign() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := k.lease.Release(ctx); err != nil {
+		k.deps.Log.Debug("the keeper's lease lapses by itself", "error", err)
+	}
+}
+
+func (k *Keeper) syncOnce(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	leads, err := k.lease.Hold(bounded)
+	if err != nil || !leads {
+		return err
+	}
+	wanted, err := k.deps.Ledger.SaleVersions(bounded)
+	if err != nil {
+		return err
+	}
+	published, err := catalog.Versions(bounded, k.deps.Redis)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for id, version := range wanted {
+		if err := k.syncSale(ctx, id, version, published); err != nil {
+			failed = append(failed, fmt.Errorf("sale %s: %w", id, err))
+		}
+	}
+	for id := range published {
+		if _, kept := wanted[id]; !kept {
+			failed = append(failed, k.disarm(bounded, id))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// syncSale does what one sale needs: nothing, arming, rebuilding, or clearing away.
+func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]int64) error {
+	at, isPublished := published[id]
+	rec, known := k.known[id]
+	if !known || rec.Version != version {
+		fresh, err := k.deps.Ledger.Sale(ctx, id)
+		if err != nil {
+			return err
+		}
+		rec = fresh
+		k.known[id] = rec
+	}
+	switch {
+	case rec.Draft || time.Since(rec.EndsAt) > keepEnded:
+		if isPublished {
+			return k.disarm(ctx, id)
+		}
+		return nil
+	case k.lost(ctx, rec):
+		return k.rebuild(ctx, rec)
+	case at != rec.Version:
+		return k.arm(ctx, rec, nil, nil)
+	default:
+		return nil
+	}
+}
+
+// lost reports that Redis answers and does not hold the sale's state of the ledger's epoch.
+func (k *Keeper) lost(ctx context.Context, rec sale.Record) bool {
+	stock := k.deps.OpenStock(rec)
+	if err := stock.Refresh(ctx); err != nil {
+		return false
+	}
+	snapshot := stock.Snapshot()
+	return !snapshot.Ready || snapshot.Epoch < rec.Epoch
+}
