@@ -271,7 +271,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", c, "secret", c.Secret, "url", c.RedisURL)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "secret", c.Secret, "url", c.RedisURL)
 	for name, text := range map[string]string{
-		"%v": fmt.Sprintf("%v", c), "%+v": fmt.Sprintf("%+v", *c), "%#v": fmt.Sprintf("%#v", *c), "%s": fmt.Sprintf("%s", c.AdminKey),
+		"%v": fmt.Sprintf("%v", c), "%+v": fmt.Sprintf("%+v", *c), "%#v": fmt.Sprintf("%#v", *c), "String": c.AdminKey.String() + c.RedisURL.String(),
 		"table": table.String(), "JSON": string(doc), "log": log.String(),
 	} {
 		if text == "" || strings.Contains(text, "hunter2") {

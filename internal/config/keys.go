@@ -26,7 +26,7 @@ func LoadOrCreateSecret(dir string, configured Secret) (secret []byte, err error
 	if configured != "" {
 		return []byte(configured.Reveal()), nil
 	}
-	text, _, err := loadOrCreate(filepath.Join(dir, secretFile), "")
+	text, err := loadOrCreate(filepath.Join(dir, secretFile), "")
 	if err != nil {
 		return nil, fmt.Errorf("%w; or set PENSTOCK_SECRET", err)
 	}
@@ -39,7 +39,7 @@ func LoadOrCreateAdminKey(dir string, configured Secret) (key Secret, generated 
 	if configured != "" {
 		return configured, false, nil
 	}
-	text, _, err := loadOrCreate(filepath.Join(dir, adminKeyFile), "psk_")
+	text, err := loadOrCreate(filepath.Join(dir, adminKeyFile), "psk_")
 	if err != nil {
 		return "", false, fmt.Errorf("%w; or set PENSTOCK_ADMIN_KEY", err)
 	}
@@ -60,25 +60,24 @@ func (c *Client) Key() (Secret, error) {
 	return Secret(text), nil
 }
 
-func loadOrCreate(path, prefix string) (text string, created bool, err error) {
+func loadOrCreate(path, prefix string) (text string, err error) {
 	text, err = readKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return text, false, err
+		return text, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
-		return "", false, fmt.Errorf("data directory: %w", err)
+		return "", fmt.Errorf("data directory: %w", err)
 	}
 	random := make([]byte, generatedBytes)
 	if _, err := rand.Read(random); err != nil {
-		return "", false, fmt.Errorf("generate %s: %w", path, err)
+		return "", fmt.Errorf("generate %s: %w", path, err)
 	}
 	text = prefix + hex.EncodeToString(random)
 	err = writeNew(path, text)
 	if errors.Is(err, fs.ErrExist) { // another process was faster, and its key counts
-		text, err = readKey(path)
-		return text, false, err
+		return readKey(path)
 	}
-	return text, err == nil, err
+	return text, err
 }
 
 // readKey refuses a file that others can read, as ssh does: a key that has been readable is not

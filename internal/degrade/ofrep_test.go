@@ -1,6 +1,7 @@
 package degrade
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -123,5 +124,5 @@ func sameJSON(t *testing.T, got []byte, want string) bool {
 	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }

@@ -84,7 +84,7 @@ func (s store) read(ctx context.Context) (*reading, *pin, error) {
 // decodeField returns nil for a field that is not there.
 func decodeField[T any](fields []rueidis.RedisMessage, i int) (*T, error) {
 	if i >= len(fields) || fields[i].IsNil() {
-		return nil, nil //nolint:nilnil // absent is an answer, not an error
+		return nil, nil
 	}
 	text, err := fields[i].ToString()
 	if err != nil {

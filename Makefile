@@ -1,0 +1,74 @@
+# `make` lists what there is. Tools are built from pinned module graphs into bin/, on first use.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Stamp the source version only where git can read it: a checkout owned by another user must build too.
+GIT_READABLE := $(shell git rev-parse HEAD >/dev/null 2>&1 && echo auto || echo false)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=$(GIT_READABLE))
+
+TEST_TIMEOUT ?= 12m
+FUZZ_SECONDS ?= 10
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/penstock
+	CGO_ENABLED=0 go build -ldflags '-X main.version=$(VERSION)' -o bin/penstock ./cmd/penstock
+
+.PHONY: run
+run: build ## Run everything in one process, with a demo shop and a live sale
+	bin/penstock serve --demo
+
+.PHONY: test
+test: bin/nats-server ## Run all tests with the race detector, against real Redis, Postgres and NATS
+	scripts/install-test-servers
+	go vet ./...
+	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: lint
+lint: bin/golangci-lint ## Check style and the fences between packages
+	bin/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## Format the code
+	bin/golangci-lint fmt ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
+	scripts/fuzz $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: ## Measure the hot paths on this machine
+	go run ./loadtest/bench
+
+.PHONY: loadtest
+loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_URL
+	go run ./loadtest/run
+
+.PHONY: docs
+docs: ## Regenerate docs/configuration.md
+	UPDATE_DOCS=1 go test -count=1 -run TestDocumentationIsCurrent ./internal/config
+
+.PHONY: tools
+tools: bin/golangci-lint bin/nats-server bin/k6 ## Build the tools: linter, NATS server, k6
+
+.PHONY: clean
+clean: ## Remove what was built and measured; data/ stays
+	rm -rf bin reports
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && GOFLAGS=-buildvcs=false go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+bin/nats-server: go.mod go.sum
+	GOFLAGS=-buildvcs=false go build -o $@ github.com/nats-io/nats-server/v2
+	@touch $@
+
+bin/k6: loadtest/tools/go.mod loadtest/tools/go.sum
+	cd loadtest/tools && GOFLAGS=-buildvcs=false go build -o ../../$@ go.k6.io/k6
+	@touch $@
