@@ -1,0 +1,85 @@
+package reservation
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+func startRedis(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	cmd := exec.Command("redis-server", "--port", fmt.Sprint(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return fmt.Sprintf("redis://127.0.0.1:%d", port)
+}
+
+func connect(t testing.TB, url string) rueidis.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for {
+		client, err := redis.Connect(ctx, url)
+		if err == nil {
+			t.Cleanup(client.Close)
+			return client
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// engines runs a test on the embedded and on the real engine.
+func engines(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
+	t.Run("embedded", func(t *testing.T) {
+		m := miniredis.RunT(t)
+		test(t, connect(t, "redis://"+m.Addr()))
+	})
+	t.Run("real", func(t *testing.T) { test(t, connect(t, startRedis(t))) })
+}
+
+// drop is a live sale with two items and no limits.
+func drop() sale.Record {
+	now := time.Now()
+	return sale.Record{
+		Sale: sale.Sale{
+			ID: "drop", Name: "Drop", StartsAt: now.Add(-time.Hour), EndsAt: now.Add(time.Hour),
+			Reservation: sale.Terms{TTL: sale.Duration(time.Minute), MaxExtensions: 1},
+			Items:       []sale.Item{{SKU: "SHOE", Stock: 10}, {SKU: "HAT", Stock: 5}},
+			Durability:  sale.Memory,
+		},
+		Version: 1, Epoch: 1,
+	}
+}
+
+func open(t testing.TB, client rueidis.Client, rec sale.Record, change ...func(*Deps)) *Stock {
+	t.Helper()
+	d := Deps{Redis: client, Secret: []byte("0123456789abcdef0123456789abcdef"), GateKey: redis.Key(rec.ID, "gate")}
+	for _, f := range change {
+		f(&d)
+	}
+	if err := Arm(context.Background(), client, rec, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := OpenStock(d, rec)
+	t.Cleanup(s.Close)
+	return s
+}

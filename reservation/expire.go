@@ -1,0 +1,28 @@
+package reservation
+
+import (
+	"context"
+	"strconv"
+)
+
+const expireMost = 1000
+
+// Expire returns the units of up to limit (at most 1,000) reservations whose time is over. Any
+// node may call it at any time: each reservation expires once. It returns how many did; when that
+// is limit, there may be more.
+func (s *Stock) Expire(ctx context.Context, limit int) (int, error) {
+	limit = max(1, min(limit, expireMost))
+	keys := []string{s.keys.stock, s.keys.customers, s.keys.due}
+	args := []string{s.keys.record, strconv.Itoa(limit)}
+	counts, err := expireScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
+	if err != nil {
+		return 0, s.lost("expire", err)
+	}
+	if len(counts) != 2 {
+		return 0, errAnswer
+	}
+	if counts[1] > 0 {
+		s.plan.Load().open()
+	}
+	return int(counts[1]), nil
+}

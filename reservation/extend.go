@@ -1,0 +1,63 @@
+package reservation
+
+import (
+	"context"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// Extend gives a held reservation its full time again, counted from now, as often as the sale's
+// terms allow. Codes: unknown_reservation, already_resolved, reservation_expired,
+// extension_refused, unavailable.
+func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
+	at, err := s.locate(id)
+	if err != nil {
+		return Reservation{}, err
+	}
+	keys := []string{s.keys.stock, s.keys.due, at.key}
+	f, err := s.one(ctx, extendScript, keys, s.plan.Load().epoch, at.epoch, at.core)
+	if err != nil {
+		return Reservation{}, err
+	}
+	const unknown, resolved, expired, spent = 3, 4, 5, 6
+	switch f.answer {
+	case answerOK:
+		if err := s.tell(ctx, kindExtended, at.core, &f.record); err != nil {
+			return Reservation{}, err
+		}
+		return f.record.reservation(s.sale, at.core, f.nowMillis)
+	case unknown:
+		return Reservation{}, problem.UnknownReservation
+	case resolved:
+		return Reservation{}, problem.AlreadyResolved
+	case expired:
+		return Reservation{}, problem.ReservationExpired
+	case spent:
+		return Reservation{}, problem.With(problem.ExtensionRefused, "the reservation has been extended as often as possible")
+	}
+	return Reservation{}, s.refused(f.answer)
+}
+
+// Get reads a reservation, and with it what is known of its order. Resolved ones are kept for 24
+// hours. Codes: unknown_reservation, unavailable.
+func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
+	at, err := s.locate(id)
+	if err != nil {
+		return Reservation{}, err
+	}
+	f, err := s.one(ctx, getScript, []string{s.keys.stock, at.key})
+	if err != nil {
+		return Reservation{}, err
+	}
+	if f.answer == answerNotArmed {
+		return Reservation{}, s.refused(f.answer)
+	}
+	if f.answer != answerOK {
+		return Reservation{}, problem.UnknownReservation
+	}
+	res, err := f.record.reservation(s.sale, at.core, f.nowMillis)
+	if err != nil || res.ID != id {
+		return Reservation{}, problem.UnknownReservation
+	}
+	return res, nil
+}

@@ -1,0 +1,179 @@
+package reservation
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+)
+
+// A journal record says all that is known of a reservation at one moment, so that any one of them
+// is enough and their order does not matter:
+//
+//	'r', version 1, kind, core (16 bytes), uvarints epoch, created, expires, extensions (times in ms),
+//	durability, customer key (12 bytes), payload hash (16 bytes), channel, number of lines, each SKU and units;
+//	strings are preceded by their length.
+const (
+	journalMark    = 'r'
+	journalVersion = 1
+	kindHeld       = 'h'
+	kindExtended   = 'e'
+	kindReleased   = 'x'
+
+	journalMostLines = 64
+	journalMostText  = 256
+)
+
+var errJournal = errors.New("reservation: not a journal record of this package")
+
+func encodeJournal(kind byte, core string, r *record) ([]byte, error) {
+	lines, err := parseLines(r.lines)
+	if err != nil {
+		return nil, err
+	}
+	buf := append(make([]byte, 0, 128), journalMark, journalVersion, kind)
+	if buf, err = encoding.AppendDecode(buf, []byte(core)); err != nil {
+		return nil, err
+	}
+	for _, n := range [...]int64{r.epoch, r.created, r.expires, r.extensions} {
+		buf = binary.AppendUvarint(buf, uint64(n))
+	}
+	buf = append(buf, r.durability)
+	if buf, err = encoding.AppendDecode(buf, []byte(r.customer)); err != nil {
+		return nil, err
+	}
+	if buf, err = encoding.AppendDecode(buf, []byte(r.payload)); err != nil {
+		return nil, err
+	}
+	buf = appendText(buf, channelOf(r.channel))
+	buf = binary.AppendUvarint(buf, uint64(len(lines)))
+	for _, line := range lines {
+		buf = appendText(buf, line.SKU)
+		buf = binary.AppendUvarint(buf, uint64(line.Quantity))
+	}
+	return buf, nil
+}
+
+func appendText(buf []byte, text string) []byte {
+	return append(binary.AppendUvarint(buf, uint64(len(text))), text...)
+}
+
+// journalReader reads the parts in their order; after the first failure all of them are empty.
+type journalReader struct {
+	rest   []byte
+	failed bool
+}
+
+func (j *journalReader) bytes(n int) []byte {
+	if j.failed || n < 0 || n > len(j.rest) {
+		j.failed = true
+		return make([]byte, max(0, min(n, journalMostText)))
+	}
+	part := j.rest[:n]
+	j.rest = j.rest[n:]
+	return part
+}
+
+func (j *journalReader) number() int64 {
+	n, size := binary.Uvarint(j.rest)
+	if j.failed || size <= 0 || n > 1<<62 {
+		j.failed = true
+		return 0
+	}
+	j.rest = j.rest[size:]
+	return int64(n)
+}
+
+func (j *journalReader) text() string {
+	n := j.number()
+	if n > journalMostText {
+		j.failed = true
+		return ""
+	}
+	return string(j.bytes(int(n)))
+}
+
+func (j *journalReader) encoded(n int) string { return encoding.EncodeToString(j.bytes(n)) }
+
+func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
+	j := &journalReader{rest: data}
+	head := j.bytes(3)
+	if j.failed || head[0] != journalMark || head[1] != journalVersion {
+		return 0, "", record{}, errJournal
+	}
+	kind, core = head[2], j.encoded(coreBytes)
+	r = record{status: letterHeld, epoch: j.number(), created: j.number(), expires: j.number(), extensions: j.number()}
+	r.durability = j.bytes(1)[0]
+	r.customer, r.payload, r.channel = j.encoded(customerBytes), j.encoded(payloadBytes), channelWord(j.text())
+	count := j.number()
+	if j.failed || count < 1 || count > journalMostLines {
+		return 0, "", record{}, errJournal
+	}
+	lines := make([]Line, 0, count)
+	for range count {
+		lines = append(lines, Line{SKU: j.text(), Quantity: j.number()})
+	}
+	r.lines = packLines(lines)
+	known := kind == kindHeld || kind == kindExtended || kind == kindReleased
+	if _, bad := parseLines(r.lines); j.failed || len(j.rest) > 0 || !known || bad != nil {
+		return 0, "", record{}, errJournal
+	}
+	return kind, core, r, nil
+}
+
+// foldGraceMillis is how much later than the journal's newest moment a record may still tell of an
+// earlier one: nodes append on their own.
+const foldGraceMillis = 10 * 60 * 1000
+
+type foldEntry struct {
+	record
+	released bool
+}
+
+// Fold reads a journal into the reservations that may still hold units. Records of other kinds
+// and damaged ones are passed over (and counted). Memory stays in proportion to the reservations of
+// the last lifetime, however long the journal: what has lapsed is dropped on the way.
+func Fold(records iter.Seq[[]byte]) *Restored {
+	out := &Restored{live: make(map[string]record)}
+	all := make(map[string]foldEntry)
+	var newest int64
+	prune := 1 << 16
+	for data := range records {
+		kind, core, r, err := decodeJournal(data)
+		if err != nil {
+			out.skip(data)
+			continue
+		}
+		newest = max(newest, r.created)
+		entry, seen := all[core]
+		if !seen || r.expires > entry.expires {
+			entry.record = r
+		}
+		entry.released = entry.released || kind == kindReleased
+		all[core] = entry
+		if len(all) > prune {
+			dropLapsed(all, newest-foldGraceMillis)
+			prune = max(1<<16, 2*len(all))
+		}
+	}
+	for core, entry := range all {
+		if !entry.released {
+			out.live[core] = entry.record
+		}
+	}
+	return out
+}
+
+func dropLapsed(all map[string]foldEntry, before int64) {
+	for core, entry := range all {
+		if entry.expires < before {
+			delete(all, core)
+		}
+	}
+}
+
+// skip counts a record that ought to have been readable.
+func (r *Restored) skip(data []byte) {
+	if len(data) == 0 || data[0] == journalMark {
+		r.Damaged++
+	}
+}

@@ -1,0 +1,92 @@
+package reservation
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Outgoing is an order that is not yet known to be durable.
+type Outgoing struct {
+	ReservationID string
+	Order         []byte
+}
+
+// outboxCursor remembers how far the walk through the outbox has come, so that one call is bounded
+// and all calls together see everything.
+type outboxCursor struct {
+	sync.Mutex
+	at string
+}
+
+const (
+	outboxMost      = 1000
+	outboxMostBytes = 4 << 20
+	publishedMost   = 4000
+)
+
+// Published takes orders off the outbox, once they are durable in the order log. Concurrent calls
+// are combined.
+func (s *Stock) Published(ctx context.Context, reservationIDs []string) error {
+	cores := make([]string, 0, len(reservationIDs))
+	for _, id := range reservationIDs {
+		at, err := s.locate(id)
+		if err != nil {
+			return err
+		}
+		cores = append(cores, at.core)
+	}
+	if len(cores) == 0 {
+		return nil
+	}
+	_, err := s.publishes.Do(ctx, cores)
+	return waited("published", err)
+}
+
+func (s *Stock) runPublish(ctx context.Context, calls [][]string) ([]struct{}, error) {
+	var cores []string
+	for _, one := range calls {
+		cores = append(cores, one...)
+	}
+	for len(cores) > 0 {
+		n := min(len(cores), publishedMost)
+		if err := publishedScript.Exec(ctx, s.deps.Redis, []string{s.keys.outbox}, cores[:n]).Error(); err != nil {
+			return nil, s.lost("published", err)
+		}
+		cores = cores[n:]
+	}
+	return make([]struct{}, len(calls)), nil
+}
+
+// Outbox returns up to limit (at most 1,000) orders that have waited for longer than olderThan.
+// Each call goes on where the last one of this node stopped; what it returns stays in the outbox
+// until Published.
+func (s *Stock) Outbox(ctx context.Context, olderThan time.Duration, limit int) ([]Outgoing, error) {
+	s.outbox.Lock()
+	defer s.outbox.Unlock()
+	if s.outbox.at == "" {
+		s.outbox.at = "0"
+	}
+	args := []string{
+		s.outbox.at, strconv.FormatInt(olderThan.Milliseconds(), 10),
+		strconv.Itoa(max(1, min(limit, outboxMost))), strconv.Itoa(outboxMostBytes),
+	}
+	flat, err := outboxScanScript.Exec(ctx, s.deps.Redis, []string{s.keys.outbox}, args).AsStrSlice()
+	if err != nil {
+		return nil, s.lost("outbox_scan", err)
+	}
+	if len(flat)%3 != 1 {
+		return nil, errAnswer
+	}
+	s.outbox.at = flat[0]
+	found := make([]Outgoing, 0, len(flat)/3)
+	for i := 1; i+2 < len(flat); i += 3 {
+		epoch, err := strconv.ParseInt(flat[i+1], 10, 64)
+		if err != nil {
+			return nil, errAnswer
+		}
+		found = append(found, Outgoing{ReservationID: makeID(s.sale, epoch, flat[i]), Order: []byte(flat[i+2])})
+	}
+	return found, nil
+}

@@ -1,0 +1,232 @@
+package reservation
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// The limits of a request.
+const (
+	MaxLines       = 50
+	MaxQuantity    = 1000 // units of one item in one request
+	MaxCustomer    = 128  // bytes
+	MaxKey         = 255  // bytes of an idempotency key or a scope
+	maxBearer      = 128
+	maxScriptLines = 1000 // lines that one script call decides
+)
+
+// Request asks for units. Lines of the same SKU are added together.
+type Request struct {
+	// IdempotencyKey makes the request repeatable within its Scope (say, the ticket of the visitor
+	// or the key of the shop): the same key and content lead to the same reservation.
+	IdempotencyKey, Scope string
+	Customer              string
+	// Channel names the pool; "" is "web" when the sale has that channel, else its first.
+	Channel string
+	Lines   []Line
+	// Bearer is looked up in the gate; "" asks for no check.
+	Bearer string
+}
+
+// ask is a request ready for the script.
+type ask struct {
+	plan     *plan
+	core     string
+	customer string
+	bearer   string
+	payload  string
+	lines    []Line
+	pools    []*pool
+	channel  int
+}
+
+// Reserve holds units, all lines or none.
+//
+// The same request again gives the reservation as it was when it was made ("held", whatever became
+// of it since; only its expiry tells of an extension); other content under the same key is
+// idempotency_mismatch. A refusal leaves nothing behind and is decided anew each time.
+//
+// Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
+// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, overloaded,
+// unavailable.
+func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
+	one, err := s.prepare(&req)
+	if err != nil {
+		return Reservation{}, err
+	}
+	if s.fresh() {
+		for i, p := range one.pools {
+			if p.empty.Load() {
+				return s.recall(ctx, one, i)
+			}
+		}
+	}
+	got, err := s.reserves.Do(ctx, one)
+	if err == nil {
+		err = got.err
+	}
+	if err != nil {
+		return Reservation{}, waited("reserve", err)
+	}
+	if got.known != "" {
+		return s.replay(ctx, one, got.known)
+	}
+	r := one.record(got.created, got.expires)
+	return s.promise(ctx, one.core, &r)
+}
+
+func (s *Stock) prepare(req *Request) (*ask, error) {
+	switch {
+	case len(req.IdempotencyKey) == 0 || len(req.IdempotencyKey) > MaxKey || len(req.Scope) > MaxKey:
+		return nil, problem.With(problem.BadRequest, "the idempotency key must have 1 to 255 bytes")
+	case len(req.Customer) == 0 || len(req.Customer) > MaxCustomer:
+		return nil, problem.With(problem.BadRequest, "the customer must have 1 to 128 bytes")
+	case len(req.Lines) == 0 || len(req.Lines) > MaxLines:
+		return nil, problem.With(problem.BadRequest, "want 1 to 50 items")
+	case len(req.Bearer) > maxBearer || req.Bearer != "" && s.deps.GateKey == "":
+		return nil, problem.PassInvalid
+	}
+	p := s.plan.Load()
+	channel, ok := p.channel(req.Channel)
+	if !ok {
+		return nil, problem.With(problem.UnknownChannel, fmt.Sprintf("the sale has no channel %.64q", req.Channel))
+	}
+	one := &ask{plan: p, channel: channel, customer: CustomerKey(req.Customer), bearer: req.Bearer}
+	if err := one.addLines(req.Lines); err != nil {
+		return nil, err
+	}
+	one.core = s.cores.core(s.sale, req.Scope, req.IdempotencyKey)
+	one.payload = payloadOf(one)
+	return one, nil
+}
+
+// addLines merges lines of the same SKU and finds their pools.
+func (a *ask) addLines(lines []Line) error {
+	a.lines = make([]Line, 0, len(lines))
+	a.pools = make([]*pool, 0, len(lines))
+	for _, line := range lines {
+		item, ok := a.plan.items[line.SKU]
+		if !ok {
+			return problem.With(problem.UnknownSKU, fmt.Sprintf("the sale has no item %.64q", line.SKU))
+		}
+		if line.Quantity < 1 || line.Quantity > MaxQuantity {
+			return problem.With(problem.InvalidQuantity, "want 1 to 1000 units of an item", problem.F("sku", line.SKU))
+		}
+		at := slices.IndexFunc(a.lines, func(l Line) bool { return l.SKU == line.SKU })
+		if at < 0 {
+			a.lines = append(a.lines, line)
+			a.pools = append(a.pools, a.plan.pool(item, a.channel))
+			continue
+		}
+		if a.lines[at].Quantity += line.Quantity; a.lines[at].Quantity > MaxQuantity {
+			return problem.With(problem.InvalidQuantity, "want 1 to 1000 units of an item", problem.F("sku", line.SKU))
+		}
+	}
+	return nil
+}
+
+// payloadOf hashes what the same key must come with again; the order of the lines does not count.
+func payloadOf(a *ask) string {
+	lines := a.lines
+	if len(lines) > 1 {
+		lines = slices.Clone(lines)
+		slices.SortFunc(lines, func(x, y Line) int { return strings.Compare(x.SKU, y.SKU) })
+	}
+	sum := sha256.Sum256([]byte(a.customer + " " + a.pools[0].channel + " " + packLines(lines)))
+	return encoding.EncodeToString(sum[:payloadBytes])
+}
+
+func (a *ask) record(created, expires int64) record {
+	return record{
+		status: letterHeld, epoch: a.plan.rec.Epoch, created: created, expires: expires,
+		durability: letterOf(a.plan.rec.Durability), customer: a.customer, channel: a.pools[0].channel,
+		payload: a.payload, lines: packLines(a.lines),
+	}
+}
+
+// recall answers when the latch says that nothing is left: a request that succeeded before gets its
+// reservation, any other one is sold out.
+func (s *Stock) recall(ctx context.Context, one *ask, line int) (Reservation, error) {
+	text, err := s.recalls.Do(ctx, one.core)
+	if err != nil {
+		return Reservation{}, waited("reserve", err)
+	}
+	if text == "" {
+		return Reservation{}, s.soldOut(one, line)
+	}
+	return s.replay(ctx, one, text)
+}
+
+// soldOut words the refusal from the snapshot.
+func (s *Stock) soldOut(one *ask, line int) error {
+	mayReturn := false
+	for _, c := range s.snapshot.Load().Channels[one.plan.names[one.channel]] {
+		mayReturn = mayReturn || c.SKU == one.lines[line].SKU && c.Held > 0
+	}
+	return soldOutError(one.lines[line].SKU, mayReturn)
+}
+
+func soldOutError(sku string, mayReturn bool) error {
+	detail := "nothing is left"
+	if mayReturn {
+		detail = "all units are held; some may come back"
+	}
+	return problem.With(problem.SoldOut, detail, problem.F("may_return", mayReturn), problem.F("sku", sku))
+}
+
+// runRecall looks whether requests have succeeded before. One MGET serves the batch.
+func (s *Stock) runRecall(ctx context.Context, cores []string) ([]string, error) {
+	names := make([]string, len(cores))
+	for i, core := range cores {
+		names[i] = s.keys.record + core
+	}
+	found, err := s.deps.Redis.Do(ctx, s.deps.Redis.B().Mget().Key(names...).Build()).ToArray()
+	if err != nil {
+		return nil, s.lost("recall", err)
+	}
+	texts := make([]string, len(cores))
+	for i := range found {
+		if texts[i], err = found[i].ToString(); err != nil && !rueidis.IsRedisNil(err) {
+			return nil, s.lost("recall", err)
+		}
+	}
+	return texts, nil
+}
+
+// replay is the answer to a request whose record exists. It is journaled again, because the node
+// that made the reservation may have died before it did so.
+func (s *Stock) replay(ctx context.Context, one *ask, text string) (Reservation, error) {
+	r, err := parseRecord(text)
+	if err != nil {
+		return Reservation{}, err
+	}
+	if r.payload != one.payload {
+		return Reservation{}, problem.With(problem.IdempotencyMismatch, "the key was used for another reservation")
+	}
+	if r.status == letterHeld {
+		s.enqueue(r.durability, kindHeld, []string{one.core}, []record{r})
+	}
+	r.status = letterHeld
+	return s.promise(ctx, one.core, &r)
+}
+
+// promise makes a new reservation as durable as it says it is, and words it.
+func (s *Stock) promise(ctx context.Context, core string, r *record) (Reservation, error) {
+	if err := s.journal(ctx, kindHeld, core, r); err != nil {
+		return Reservation{}, err
+	}
+	return r.reservation(s.sale, core, 0)
+}
+
+// lost logs a failure once for its whole batch.
+func (s *Stock) lost(what string, err error) error {
+	s.deps.Log.Warn("redis failed", "during", what, "sale", s.sale, "error", err)
+	return failed(what, err)
+}

@@ -1,0 +1,175 @@
+package reservation
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// decision is what the script says to one request.
+type decision struct {
+	created, expires int64  // ms, of a new reservation
+	known            string // the record, when there was one already
+	err              error
+}
+
+// runReserve decides a batch with as few script calls as its lines and epochs allow. A call that fails fails
+// its own requests alone: those before it have been decided.
+func (s *Stock) runReserve(ctx context.Context, asks []*ask) ([]decision, error) {
+	out := make([]decision, 0, len(asks))
+	for len(asks) > 0 {
+		n, lines := 0, 0
+		for n < len(asks) && (n == 0 || lines+len(asks[n].lines) <= maxScriptLines) && asks[n].plan.epoch == asks[0].plan.epoch {
+			lines += len(asks[n].lines)
+			n++
+		}
+		out = append(out, s.reserveOnce(ctx, asks[:n], lines)...)
+		asks = asks[n:]
+	}
+	return out, nil
+}
+
+func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decision {
+	out := make([]decision, len(asks))
+	keys, args := s.reserveArgs(asks, lines)
+	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
+	if err == nil && len(answer) > 0 {
+		err = s.readDecisions(asks, answer, out)
+	} else if err == nil {
+		err = errSnapshot
+	} else {
+		err = s.lost("reserve", err)
+	}
+	if err != nil {
+		for i := range out {
+			out[i].err = err
+		}
+		return out
+	}
+	s.enqueueNew(asks, out)
+	return out
+}
+
+// reserveArgs lays out the keys and arguments as reserve.lua describes them.
+func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
+	keys = make([]string, 4, 4+len(asks))
+	keys[0], keys[1], keys[2], keys[3] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate
+	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
+	args[0], args[1] = asks[0].plan.epoch, s.keys.recordLength
+	places := make(map[string]string, 8) // name of a pool → its number, from 1
+	for _, a := range asks {
+		for _, p := range a.pools {
+			if _, seen := places[p.name]; !seen {
+				places[p.name] = strconv.Itoa(len(places) + 1)
+				args = append(args, p.sku, p.channel)
+			}
+		}
+	}
+	args[2] = strconv.Itoa(len(places))
+	for _, a := range asks {
+		r := a.record(0, 0)
+		keys = append(keys, s.keys.record+a.core)
+		args = append(args, a.customer, a.bearer, r.tail(), strconv.Itoa(len(a.lines)))
+		for i, p := range a.pools {
+			args = append(args, places[p.name], strconv.FormatInt(a.lines[i].Quantity, 10))
+		}
+	}
+	return keys, args
+}
+
+func (s *Stock) readDecisions(asks []*ask, answer []rueidis.RedisMessage, out []decision) error {
+	if whole, err := answer[0].AsInt64(); err != nil || whole != answerOK {
+		return s.refused(whole)
+	}
+	if len(answer) != 3+len(asks) {
+		return errSnapshot
+	}
+	times, err := integers(answer[1:3])
+	if err != nil {
+		return err
+	}
+	for i := range asks {
+		m := &answer[3+i]
+		if m.IsString() {
+			out[i].known, out[i].err = m.ToString()
+			continue
+		}
+		n, err := m.AsInt64()
+		switch {
+		case err != nil:
+			out[i].err = err
+		case n == 0:
+			out[i].created, out[i].expires = times[0], times[1]
+		default:
+			out[i].err = s.refusal(asks[i], n, times[0])
+		}
+	}
+	return nil
+}
+
+// The kinds of refusals of reserve.lua.
+const (
+	kindNotOpen = 1 + iota
+	kindPaused
+	kindPassInvalid
+	kindItemLimit
+	kindSaleLimit
+	kindSoldOut
+	kindNotArmed = 10
+
+	soldOutMayReturn = 1
+	soldOutEmpty     = 2
+)
+
+func (s *Stock) refusal(a *ask, result, nowMillis int64) error {
+	kind, line := result/1000, int(result%1000)
+	if line >= len(a.lines) {
+		return errSnapshot
+	}
+	sku := a.lines[line].SKU
+	switch kind {
+	case kindNotOpen:
+		return problem.SaleNotOpen
+	case kindPaused:
+		return problem.SalePaused
+	case kindPassInvalid:
+		return problem.PassInvalid
+	case kindItemLimit:
+		most := a.plan.rec.Items[a.plan.items[sku]].PerCustomer
+		return problem.With(problem.LimitExceeded, fmt.Sprintf("a customer may have %d of %s", most, sku), problem.F("sku", sku))
+	case kindSaleLimit:
+		most := a.plan.rec.Reservation.PerCustomer
+		return problem.With(problem.LimitExceeded, fmt.Sprintf("a customer may have %d units of this sale", most))
+	case kindNotArmed:
+		return problem.Retry(problem.Unavailable, "the item is not ready yet; try again", 1)
+	}
+	flags := kind - kindSoldOut
+	if flags&soldOutEmpty != 0 && nowMillis >= s.snapshot.Load().NowMillis {
+		a.pools[line].empty.Store(true)
+	}
+	return soldOutError(sku, flags&soldOutMayReturn != 0)
+}
+
+// enqueueNew sends the new reservations of a batch on their way to the journal.
+func (s *Stock) enqueueNew(asks []*ask, decisions []decision) {
+	if s.deps.Enqueue == nil {
+		return
+	}
+	var cores []string
+	var records []record
+	for i, d := range decisions {
+		if d.err != nil || d.known != "" {
+			continue
+		}
+		if r := asks[i].record(d.created, d.expires); r.durability == 'j' {
+			cores, records = append(cores, asks[i].core), append(records, r)
+		}
+	}
+	if len(cores) > 0 {
+		s.enqueue('j', kindHeld, cores, records)
+	}
+}

@@ -1,0 +1,139 @@
+-- Decides a batch of reservations in their order, each all or nothing.
+-- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5… one record a request
+-- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
+--       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times: pool (1…P), units
+-- Returns {0, now, expires, one result a request}, {1} when the stock is not armed, {2} when the epoch is not the stock's.
+-- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line from 0:
+--   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
+--   6 sold out, +1 when units held by others may return, +2 when nothing at all is left
+local now = clock()
+local pools = tonumber(ARGV[3])
+local fields = {'ready', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer'}
+local sku_of, names, a = {}, {}, 4
+for i = 1, pools do
+  local name = ARGV[a] .. '|' .. ARGV[a + 1]
+  sku_of[i], names[i] = ARGV[a], name
+  local f = 5 + i * 3
+  fields[f + 1], fields[f + 2], fields[f + 3] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a]
+  a = a + 2
+end
+local stock = redis.call('HMGET', KEYS[1], unpack(fields))
+if stock[1] ~= '1' then return {1} end
+if stock[2] ~= ARGV[1] then return {2} end
+
+local available, held, limit, touched = {}, {}, {}, {}
+for i = 1, pools do
+  local f = 5 + i * 3
+  available[i], held[i], limit[i] = tonumber(stock[f + 1]), tonumber(stock[f + 2]), tonumber(stock[f + 3] or 0)
+end
+local closed = 0
+if stock[3] ~= '1' or now < tonumber(stock[5]) or now >= tonumber(stock[6]) then
+  closed = 1000
+elseif stock[4] == '1' then
+  closed = 2000
+end
+local sale_limit = tonumber(stock[8] or 0)
+local expires = now + tonumber(stock[7])
+
+-- One read each for all records, customers and passes of the batch.
+local count = #KEYS - 4
+local records = redis.call('MGET', unpack(KEYS, 5))
+local at, customers, bearers, rank = {}, {}, {}, {}
+for i = 1, count do
+  at[i], customers[i] = a, ARGV[a]
+  local bearer = ARGV[a + 1]
+  if bearer ~= '' and not rank[bearer] then
+    bearers[#bearers + 1] = bearer
+    rank[bearer] = #bearers
+  end
+  a = a + 4 + 2 * ARGV[a + 3]
+end
+local packed = redis.call('HMGET', KEYS[2], unpack(customers))
+local passes = #bearers > 0 and redis.call('ZMSCORE', KEYS[4], unpack(bearers))
+
+local units_of, fresh, results = {}, {}, {0, now, expires}
+local head = 'h ' .. ARGV[1] .. ' ' .. digits(now) .. ' ' .. digits(expires) .. ' 0 '
+local prefix = ARGV[2] + 1
+local new_records, new_due = {}, {}
+
+-- Decides request i: 0, or the reason against it.
+local function decide(i)
+  local p = at[i]
+  if closed > 0 then return closed end
+  local bearer = ARGV[p + 1]
+  if bearer ~= '' then
+    local until_ms = passes[rank[bearer]]
+    if not until_ms or tonumber(until_ms) <= now then return 3000 end
+  end
+  local lines = tonumber(ARGV[p + 3])
+  for line = 0, lines - 1 do
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
+    local left = available[pool]
+    if not left then return 10000 + line end
+    if left < n then
+      return 6000 + (held[pool] > 0 and 1000 or 0) + (left <= 0 and 2000 or 0) + line
+    end
+  end
+  local customer = customers[i]
+  local units = units_of[customer]
+  if not units then
+    units = read_units(packed[i])
+    units_of[customer] = units
+  end
+  local total = 0
+  for line = 0, lines - 1 do
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
+    local most = limit[pool]
+    if most > 0 and (units[sku_of[pool]] or 0) + n > most then return 4000 + line end
+    total = total + n
+  end
+  if sale_limit > 0 then
+    for _, n in pairs(units) do total = total + n end
+    if total > sale_limit then return 5000 end
+  end
+  for line = 0, lines - 1 do
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
+    available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true
+    local sku = sku_of[pool]
+    units[sku] = (units[sku] or 0) + n
+  end
+  return 0
+end
+
+for i = 1, count do
+  local key = KEYS[4 + i]
+  local known = records[i] or fresh[key]
+  local result = known
+  if not known then
+    result = decide(i)
+    if result == 0 then
+      local text = head .. ARGV[at[i] + 2]
+      fresh[key] = text
+      local n = #new_records
+      new_records[n + 1], new_records[n + 2] = key, text
+      new_due[n + 1], new_due[n + 2] = digits(expires), string.sub(key, prefix)
+    end
+  end
+  results[3 + i] = result
+end
+if #new_records == 0 then return results end
+
+-- One write each.
+local counters, packed_units = {}, {}
+for i in pairs(touched) do
+  local n = #counters
+  counters[n + 1], counters[n + 2] = 'available|' .. names[i], digits(available[i])
+  counters[n + 3], counters[n + 4] = 'held|' .. names[i], digits(held[i])
+end
+for customer, units in pairs(units_of) do
+  local text = write_units(units)
+  if text then
+    local n = #packed_units
+    packed_units[n + 1], packed_units[n + 2] = customer, text
+  end
+end
+redis.call('MSET', unpack(new_records))
+redis.call('ZADD', KEYS[3], unpack(new_due))
+redis.call('HSET', KEYS[2], unpack(packed_units))
+redis.call('HSET', KEYS[1], unpack(counters))
+return results

@@ -1,0 +1,56 @@
+-- Marks orders as committed to the ledger, and puts right what Redis did not know of them. Idempotent by reservation.
+-- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
+-- ARGV: 1 epoch, 2 length of the record keys' prefix,
+--       then per order: the record's epoch, committed ms, ordered ms, customer, channel, lines
+-- Returns {0, repaired, forced}, {1} not armed, {2} stale epoch.
+-- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released.
+local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
+if head[1] ~= '1' then return {1} end
+if head[2] ~= ARGV[1] then return {2} end
+local prefix = ARGV[2] + 1
+local count = #KEYS - 4
+local records = redis.call('MGET', unpack(KEYS, 5))
+local repaired, forced, orders, cores, fresh = 0, 0, 0, {}, {}
+
+-- Takes the units of an order that has none.
+local function force(r)
+  move(r, 'available', 'sold')
+  charge(r, 1)
+  for _, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do forced = forced + n end
+  orders = orders + 1
+end
+
+for i = 1, count do
+  local key, a = KEYS[4 + i], 2 + (i - 1) * 6
+  local text = fresh[key] or records[i]
+  local r = text and read_record(text)
+  local missing = not r
+  if missing then
+    local ordered = ARGV[a + 3]
+    r = {status = 'x', epoch = ARGV[a + 1], created = ordered, expires = ordered, extensions = '0', durability = 'j',
+      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6]}
+  end
+  local before = r.status
+  if before ~= 'c' or r.committed == '0' then
+    if before == 'h' then
+      move(r, 'held', 'sold')
+      repaired, orders = repaired + 1, orders + 1
+    elseif before ~= 'c' then
+      force(r)
+    end
+    if before ~= 'c' then r.order_key, r.order_payload, r.ordered = '*', '*', ARGV[a + 3] end
+    r.status, r.committed = 'c', ARGV[a + 2]
+    text = write_record(r)
+    fresh[key] = text
+    redis.call('SET', key, text, 'PX', KEEP_MS)
+  end
+  cores[i] = string.sub(key, prefix)
+end
+redis.call('HDEL', KEYS[4], unpack(cores))
+if repaired > 0 then redis.call('ZREM', KEYS[3], unpack(cores)) end
+write_stock(KEYS[1])
+write_customers(KEYS[2])
+if orders > 0 then redis.call('HINCRBY', KEYS[1], 'orders', digits(orders)) end
+if repaired > 0 then redis.call('HINCRBY', KEYS[1], 'repaired', digits(repaired)) end
+if forced > 0 then redis.call('HINCRBY', KEYS[1], 'forced', digits(forced)) end
+return {0, repaired, forced}

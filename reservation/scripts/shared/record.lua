@@ -1,0 +1,25 @@
+-- A reservation is one string of words (record.go has the same list):
+--   status epoch created expires extensions durability customer channel payload lines
+-- and once it is confirmed also
+--   order_key order_payload ordered committed
+-- status: h held, c confirmed, r released, x expired. Times in ms; committed is 0 until the ledger has it.
+local KEEP_MS = 86400000 -- how long a resolved reservation can still be looked up
+local WORDS = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%S+) (%S+) ?(%S*) ?(%S*) ?(%d*) ?(%d*)$'
+
+local function read_record(text)
+  local r = {}
+  r.status, r.epoch, r.created, r.expires, r.extensions, r.durability, r.customer, r.channel, r.payload, r.lines,
+    r.order_key, r.order_payload, r.ordered, r.committed = string.match(text, WORDS)
+  return r
+end
+
+local function write_record(r)
+  local text = table.concat({r.status, r.epoch, r.created, r.expires, r.extensions,
+    r.durability, r.customer, r.channel, r.payload, r.lines}, ' ')
+  if r.status == 'c' then
+    text = text .. ' ' .. table.concat({r.order_key, r.order_payload, r.ordered, r.committed}, ' ')
+  end
+  return text
+end
+
+local function lapsed(r, now) return r.status == 'h' and tonumber(r.expires) <= now end

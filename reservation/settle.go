@@ -1,0 +1,86 @@
+package reservation
+
+import (
+	"context"
+	"strconv"
+)
+
+// Settlement is the ledger's word that an order is committed.
+type Settlement struct {
+	ReservationID     string
+	CustomerKey       string // as CustomerKey made it
+	Channel           string
+	Lines             []Line
+	OrderedAtMillis   int64
+	CommittedAtMillis int64
+}
+
+// Settled tells what a settlement had to put right.
+type Settled struct {
+	// Repaired orders were still held in Redis.
+	Repaired int64
+	// ForcedUnits were taken for orders whose reservation was missing, expired or released; they can
+	// bring an item's available units below zero.
+	ForcedUnits int64
+}
+
+const settleMost = 256
+
+// Settle marks orders as committed after the ledger's commit, and takes them off the outbox. It is
+// idempotent by reservation for 24 hours. Codes: unknown_reservation, unavailable.
+//
+// An order whose reservation Redis does not know takes its units anew. So after a loss of Redis
+// either all orders of the log are in the ledger, and settled, before the sums for Arm are read, or
+// Restored.Orders names those that are not.
+func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, error) {
+	var sum Settled
+	for len(settlements) > 0 {
+		n, lines := 0, 0
+		for n < min(len(settlements), settleMost) && (n == 0 || lines+len(settlements[n].Lines) <= maxScriptLines) {
+			lines += len(settlements[n].Lines)
+			n++
+		}
+		one, err := s.settleOnce(ctx, settlements[:n])
+		if err != nil {
+			return sum, err
+		}
+		sum.Repaired += one.Repaired
+		sum.ForcedUnits += one.ForcedUnits
+		settlements = settlements[n:]
+	}
+	return sum, nil
+}
+
+func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settled, error) {
+	p := s.plan.Load()
+	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.outbox}
+	args := []string{p.epoch, s.keys.recordLength}
+	for i := range settlements {
+		one := &settlements[i]
+		at, err := s.locate(one.ReservationID)
+		if err != nil {
+			return Settled{}, err
+		}
+		channel, ok := p.channel(one.Channel)
+		if !ok {
+			channel = p.defaultChannel
+		}
+		keys = append(keys, at.key)
+		args = append(args, at.epoch, strconv.FormatInt(max(1, one.CommittedAtMillis), 10),
+			strconv.FormatInt(one.OrderedAtMillis, 10), one.CustomerKey, channelWord(p.names[channel]), packLines(one.Lines))
+	}
+	counts, err := settleScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
+	if err != nil {
+		return Settled{}, s.lost("settle", err)
+	}
+	if len(counts) == 0 {
+		return Settled{}, errAnswer
+	}
+	if counts[0] != answerOK || len(counts) != 3 {
+		return Settled{}, s.refused(counts[0])
+	}
+	if counts[1]+counts[2] > 0 {
+		s.deps.Log.Warn("the ledger put the stock right", "sale", s.sale, "repaired_orders", counts[1], "forced_units", counts[2])
+	}
+	return Settled{Repaired: counts[1], ForcedUnits: counts[2]}, nil
+}

@@ -1,0 +1,182 @@
+package reservation
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Counts are the units of an item. Allocated = Available + Held + Sold at any moment.
+type Counts struct {
+	SKU                              string
+	Allocated, Available, Held, Sold int64
+}
+
+func (c *Counts) add(other Counts) {
+	c.Allocated += other.Allocated
+	c.Available += other.Available
+	c.Held += other.Held
+	c.Sold += other.Sold
+}
+
+// Snapshot is a whole stock at one moment of Redis' clock.
+type Snapshot struct {
+	NowMillis int64
+	Epoch     int64
+	Version   int64 // of the sale's terms in Redis
+	Ready     bool
+	// Items are in the order of the sale, all channels together.
+	Items []Counts
+	// Channels are the same by channel; without channels there is the one name "".
+	Channels map[string][]Counts
+	// Reservations hold units now; Outbox orders are not yet known to be durable.
+	Reservations, Outbox int64
+	// Orders were confirmed since the stock was armed; Repaired of them by the ledger's word, and
+	// Forced units were taken for orders whose reservation was gone.
+	Orders, Repaired, Forced int64
+}
+
+// Snapshot returns what Refresh read last. It is never nil and must not be changed.
+func (s *Stock) Snapshot() *Snapshot { return s.snapshot.Load() }
+
+// Refresh reads the stock and resets the sold-out latch to what it finds. It costs one script call.
+func (s *Stock) Refresh(ctx context.Context) error {
+	s.refresh.Lock()
+	defer s.refresh.Unlock()
+	raw, err := readStock(ctx, s.deps.Redis, s.keys)
+	if err != nil {
+		return failed("refresh stock", err)
+	}
+	p := s.plan.Load()
+	snap := raw.snapshot(p)
+	s.snapshot.Store(snap)
+	s.readAt.Store(int64(time.Since(s.born)))
+	for i := range p.pools {
+		one := &p.pools[i]
+		left, known := raw.fields["available|"+one.name]
+		one.empty.Store(snap.Ready && known && left <= 0)
+	}
+	return nil
+}
+
+// SoldOut reports from memory whether nothing at all is left of one of the lines. It takes no
+// lock and allocates nothing. It errs on the side of false: when the last snapshot is older than
+// a second, and for what it does not know.
+//
+// Reserve looks here by itself and still answers the repetition of a request that succeeded; a
+// caller that asks first loses that.
+func (s *Stock) SoldOut(lines []Line, channel string) bool {
+	p := s.plan.Load()
+	c, ok := p.channel(channel)
+	if !ok || !s.fresh() {
+		return false
+	}
+	for i := range lines {
+		if item, ok := p.items[lines[i].SKU]; ok && p.pool(item, c).empty.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Stock) fresh() bool {
+	return int64(time.Since(s.born))-s.readAt.Load() < int64(snapshotFresh)
+}
+
+// rawStock is the answer of snapshot.lua.
+type rawStock struct {
+	now, due, outbox int64
+	fields           map[string]int64  // the counters and times
+	pools            map[string]string // SKU → channels
+}
+
+var errSnapshot = errors.New("reservation: the stock in redis cannot be read")
+
+func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, error) {
+	answer, err := snapshotScript.Exec(ctx, client, []string{k.stock, k.due, k.outbox}, nil).ToArray()
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) != 4 {
+		return nil, errSnapshot
+	}
+	flat, err := answer[3].AsStrSlice()
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := integers(answer[:3])
+	if err != nil {
+		return nil, err
+	}
+	raw := &rawStock{
+		now: numbers[0], due: numbers[1], outbox: numbers[2],
+		fields: make(map[string]int64, len(flat)/2), pools: make(map[string]string),
+	}
+	for i := 0; i+1 < len(flat); i += 2 {
+		if sku, ok := strings.CutPrefix(flat[i], "pools|"); ok {
+			raw.pools[sku] = flat[i+1]
+		} else if n, err := strconv.ParseInt(flat[i+1], 10, 64); err == nil {
+			raw.fields[flat[i]] = n
+		}
+	}
+	return raw, nil
+}
+
+func integers(messages []rueidis.RedisMessage) ([]int64, error) {
+	out := make([]int64, len(messages))
+	for i := range messages {
+		n, err := messages[i].AsInt64()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+func (raw *rawStock) counts(sku, channel string) Counts {
+	name := "|" + sku + "|" + channel
+	return Counts{
+		SKU: sku, Allocated: raw.fields["allocated"+name], Available: raw.fields["available"+name],
+		Held: raw.fields["held"+name], Sold: raw.fields["sold"+name],
+	}
+}
+
+func (raw *rawStock) snapshot(p *plan) *Snapshot {
+	snap := &Snapshot{
+		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.fields["ready"] == 1,
+		Reservations: raw.due, Outbox: raw.outbox,
+		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
+		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
+	}
+	for _, name := range p.names {
+		snap.Channels[name] = make([]Counts, len(p.rec.Items))
+	}
+	for i, item := range p.rec.Items {
+		snap.Items[i].SKU = item.SKU
+		for _, name := range p.names {
+			snap.Channels[name][i].SKU = item.SKU
+		}
+		for word := range strings.SplitSeq(raw.pools[item.SKU], ",") {
+			counts := raw.counts(item.SKU, word)
+			snap.Items[i].add(counts)
+			if of, ok := snap.Channels[channelOf(word)]; ok {
+				of[i] = counts
+			}
+		}
+	}
+	return snap
+}
+
+// total adds up an item's pools, those of former channels too.
+func (raw *rawStock) total(sku string) Counts {
+	sum := Counts{SKU: sku}
+	for word := range strings.SplitSeq(raw.pools[sku], ",") {
+		sum.add(raw.counts(sku, word))
+	}
+	return sum
+}

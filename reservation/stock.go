@@ -1,0 +1,252 @@
+// Package reservation keeps the stock of a sale and the holds on it.
+//
+// All decisions are made by the Lua scripts under scripts/, on the clock of Redis, so that any
+// number of nodes agree. A node combines its concurrent requests, so that one script call decides
+// up to a few hundred of them.
+package reservation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// Journal appends records durably: they are fsynced when it returns without an error.
+type Journal func(ctx context.Context, saleID string, records [][]byte) error
+
+// Enqueue hands records to the journal, to be appended soon. It does not wait and may not block.
+type Enqueue func(saleID string, records [][]byte)
+
+// Deps is what a stock needs of its surroundings.
+type Deps struct {
+	Redis  rueidis.Client
+	Secret []byte // 32 bytes or more; the same on all nodes
+	// Journal serves sales of durability "durable", Enqueue those of "journaled". Without one,
+	// nothing is journaled.
+	Journal Journal
+	Enqueue Enqueue
+	// GateKey is the sorted set of valid bearers and the moments (ms) until which they are.
+	GateKey string
+	Log     *slog.Logger
+	// MaxWaiting is how many callers of one kind may wait; one more is refused as overloaded.
+	MaxWaiting int
+	// Stale is called, at most once a second, when Redis knows a later epoch of the sale than this
+	// node, which then decides nothing until Update brings the new one. It may be nil.
+	Stale func()
+}
+
+const (
+	defaultMaxWaiting = 16384
+	batchMost         = 256
+	// snapshotFresh is how long a snapshot may be believed when it says that nothing is left.
+	snapshotFresh = time.Second
+)
+
+// Stock is one sale's stock as seen by one node. Its methods may be called concurrently.
+type Stock struct {
+	deps  Deps
+	sale  string
+	keys  keys
+	cores *coreMaker
+
+	plan     atomic.Pointer[plan]
+	snapshot atomic.Pointer[Snapshot]
+	readAt   atomic.Int64 // nanoseconds since born, of the snapshot
+	born     time.Time
+	refresh  sync.Mutex
+	staleAt  atomic.Int64 // nanoseconds since born, of the last call of Stale
+	outbox   outboxCursor
+
+	reserves   *batch.Combiner[*ask, decision]
+	recalls    *batch.Combiner[string, string]
+	confirms   *batch.Combiner[*order, verdict]
+	publishes  *batch.Combiner[[]string, struct{}]
+	journaling *batch.Combiner[[]byte, struct{}]
+}
+
+type keys struct {
+	stock, customers, due, orderKeys, outbox, gate string
+	record                                         string // prefix of the records
+	recordLength                                   string
+}
+
+func keysOf(saleID, gate string) keys {
+	k := keys{
+		stock: redis.Key(saleID, "stock"), customers: redis.Key(saleID, "cust"), due: redis.Key(saleID, "due"),
+		orderKeys: redis.Key(saleID, "okeys"), outbox: redis.Key(saleID, "outbox"), gate: gate,
+		record: redis.Key(saleID, "r:"),
+	}
+	if gate == "" {
+		k.gate = k.due // never asked: there is no bearer without a gate
+	}
+	k.recordLength = strconv.Itoa(len(k.record))
+	return k
+}
+
+// OpenStock gives a node its access to the stock of a sale. It does not touch Redis: Arm creates
+// the stock there, and Refresh reads it.
+func OpenStock(d Deps, rec sale.Record) *Stock {
+	if d.MaxWaiting <= 0 {
+		d.MaxWaiting = defaultMaxWaiting
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Stock{deps: d, sale: rec.ID, keys: keysOf(rec.ID, d.GateKey), cores: newCoreMaker(d.Secret), born: time.Now()}
+	opts := batch.Options{MaxBatch: batchMost, MaxWaiting: d.MaxWaiting, MaxRuns: 1}
+	s.reserves = batch.New(opts, s.runReserve)
+	s.recalls = batch.New(opts, s.runRecall)
+	s.confirms = batch.New(opts, s.runConfirm)
+	s.publishes = batch.New(opts, s.runPublish)
+	s.journaling = batch.New(opts, s.runJournal)
+	s.snapshot.Store(&Snapshot{})
+	s.plan.Store(newPlan(rec))
+	return s
+}
+
+// Update brings a new version of the sale to the node.
+func (s *Stock) Update(rec sale.Record) { s.plan.Store(newPlan(rec)) }
+
+// Close lets the callers that wait finish. Later calls are refused as unavailable.
+func (s *Stock) Close() {
+	s.reserves.Close()
+	s.recalls.Close()
+	s.journaling.Close()
+	s.confirms.Close()
+	s.publishes.Close()
+}
+
+// plan is a version of the sale, prepared for looking things up.
+type plan struct {
+	rec            sale.Record
+	epoch          string
+	items          map[string]int
+	channels       map[string]int
+	names          []string // of the channels, sorted; one empty name without channels
+	defaultChannel int
+	pools          []pool // item by item, channel by channel
+}
+
+// pool is the part of an item that one channel sells.
+type pool struct {
+	sku, channel string // channel as a word of a record
+	name         string
+	// empty is the latch: nothing was left when Redis was last heard of.
+	empty atomic.Bool
+}
+
+const webChannel = "web"
+
+func newPlan(rec sale.Record) *plan {
+	p := &plan{rec: rec, epoch: strconv.FormatInt(rec.Epoch, 10), items: make(map[string]int, len(rec.Items))}
+	p.names = channelNames(rec.Sale)
+	p.channels = make(map[string]int, len(p.names))
+	for i, name := range p.names {
+		p.channels[name] = i
+		if name == webChannel {
+			p.defaultChannel = i
+		}
+	}
+	p.pools = make([]pool, len(rec.Items)*len(p.names))
+	for i, item := range rec.Items {
+		p.items[item.SKU] = i
+		for c, name := range p.names {
+			one := &p.pools[i*len(p.names)+c]
+			one.sku, one.channel = item.SKU, channelWord(name)
+			one.name = one.sku + "|" + one.channel
+		}
+	}
+	return p
+}
+
+// channelNames lists the pools of each item in a fixed order.
+func channelNames(s sale.Sale) []string {
+	if len(s.Channels) == 0 {
+		return []string{sale.NoChannel}
+	}
+	names := make([]string, 0, len(s.Channels))
+	for name := range s.Channels {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// channel finds the pool a request draws on: the one it names; when it names none "web" if there
+// is one, else the first by name.
+func (p *plan) channel(name string) (int, bool) {
+	if name == "" {
+		return p.defaultChannel, true
+	}
+	i, ok := p.channels[name]
+	return i, ok
+}
+
+func (p *plan) pool(item, channel int) *pool { return &p.pools[item*len(p.names)+channel] }
+
+// open clears the latches: units have come back.
+func (p *plan) open() {
+	for i := range p.pools {
+		p.pools[i].empty.Store(false)
+	}
+}
+
+// refused words an answer that concerns a whole call.
+func (s *Stock) refused(answer int64) error {
+	if answer == answerStale {
+		s.stale()
+		return problem.Retry(problem.Unavailable, "the sale has just been rebuilt; try again", 1)
+	}
+	return problem.Retry(problem.Unavailable, "the stock of the sale is not ready; try again", 1)
+}
+
+// stale asks, off the caller's path, for what this node has missed.
+func (s *Stock) stale() {
+	now := int64(time.Since(s.born))
+	last := s.staleAt.Load()
+	if last != 0 && now-last < int64(time.Second) || !s.staleAt.CompareAndSwap(last, now) {
+		return
+	}
+	s.deps.Log.Warn("redis knows another epoch of the sale", "sale", s.sale, "epoch", s.plan.Load().rec.Epoch)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := s.Refresh(ctx); err != nil {
+			s.deps.Log.Warn("refreshing the stock failed", "sale", s.sale, "error", err)
+		}
+		if s.deps.Stale != nil {
+			s.deps.Stale()
+		}
+	}()
+}
+
+// failed turns what went wrong on the way to Redis into an answer that can be retried.
+func failed(what string, err error) error {
+	return fmt.Errorf("%s: %w: %w", what, problem.Unavailable, err)
+}
+
+// waited turns the errors of a combiner into answers.
+func waited(what string, err error) error {
+	var code problem.Code
+	switch {
+	case err == nil || errors.As(err, &code):
+		return err
+	case errors.Is(err, batch.ErrFull):
+		return problem.Retry(problem.Overloaded, "too many requests are waiting; try again", 1)
+	default:
+		return failed(what, err)
+	}
+}
