@@ -1,0 +1,28 @@
+// Package checkout takes orders: it accepts them durably, carries them in the order log, and
+// drains the log into the ledger.
+//
+// # The way of an order
+//
+// [Desk.Accept] confirms the reservation in Redis, which in the same atomic step puts the order
+// into the outbox; appends the order to the log ([Log.Append], fsynced before it returns); and
+// only then says yes. [Desk.Relay] appends what a dead node left in the outbox. [Drain] takes
+// orders from the log in batches, commits each batch to the ledger in one transaction, settles
+// them in Redis and then acknowledges them.
+//
+// Every step may happen twice: a process may die, or an answer may be lost, at any line. So each
+// step is at least once, and the ledger's unique reservation id makes the whole exactly once.
+//
+// # The order log
+//
+// One JetStream message carries a group of orders, as a Kafka record batch does. JetStream that
+// syncs always does one fsync a message, so orders that arrive while a group is being written
+// travel together in the next. The subject's last token is the number of orders in the message
+// (penstock.orders.17), so that the backlog can be counted in orders by asking for the subjects.
+//
+// # Why limits retention, and not a work queue
+//
+// In a work-queue stream each acknowledged message costs a tombstone record, which a server that
+// syncs always fsyncs: acknowledging would cost as much as accepting. Here messages stay until
+// the drain trims the stream below its ack floor, some times a second, in one call. The stream is
+// bounded and refuses new orders when it is full; it never drops old ones.
+package checkout

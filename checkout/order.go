@@ -1,0 +1,57 @@
+package checkout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Order is what a shopper ordered, as it travels from acceptance to the ledger.
+type Order struct {
+	ID          string `json:"id"`
+	Sale        string `json:"sale"`
+	Reservation string `json:"reservation"` // unique in the ledger: the guarantee of exactly once
+	Customer    string `json:"customer"`    // hash, as the reservation holds it
+	// CustomerDoc is the shop's own document about the customer, kept as it came.
+	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
+	Lines       []Line          `json:"lines"`
+	Channel     string          `json:"channel,omitempty"`
+	// PaymentRef is the reference or token that the shop sent for the payment.
+	PaymentRef      string          `json:"payment_ref,omitempty"`
+	Metadata        json.RawMessage `json:"metadata,omitempty"`
+	CreatedAtMillis int64           `json:"created_at_ms"`
+	Epoch           int64           `json:"epoch"`
+}
+
+// Line is a quantity of one item at the price of the sale. UnitAmount is in minor units of
+// Currency; both are zero for an item without a price.
+type Line struct {
+	SKU        string `json:"sku"`
+	Quantity   int64  `json:"quantity"`
+	UnitAmount int64  `json:"unit_amount,omitempty"`
+	Currency   string `json:"currency,omitempty"`
+}
+
+// EncodeOrder returns the record of an order in the log.
+func EncodeOrder(o Order) ([]byte, error) {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("checkout: encode order %s: %w", o.ID, err)
+	}
+	return raw, nil
+}
+
+var errIncomplete = errors.New("it lacks an id, a sale, a reservation or lines")
+
+// DecodeOrder reads a record of the log, or of a dead letter. Members that it does not know are
+// ignored, so that a newer node's orders can be drained by an older one.
+func DecodeOrder(record []byte) (Order, error) {
+	var o Order
+	if err := json.Unmarshal(record, &o); err != nil {
+		return Order{}, fmt.Errorf("checkout: not an order: %w", err)
+	}
+	if o.ID == "" || o.Sale == "" || o.Reservation == "" || len(o.Lines) == 0 {
+		return Order{}, fmt.Errorf("checkout: not an order: %w", errIncomplete)
+	}
+	return o, nil
+}
