@@ -32,7 +32,7 @@ type Config struct {
 	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas. Tickets signed with them stay valid."`
 
 	MaxWaitingTickets int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale; later ones are told that the room is full."`
-	MaxInflight       int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"4096" help:"Requests the front works on at once; more are shed with 503 and Retry-After, confirmations of reservations last."`
+	MaxInflight       int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"2048" help:"Requests the front works on at once. From half of it on polls are stretched, from three quarters on nobody new joins a line, beyond it nobody new reserves (503 with Retry-After); orders are never shed."`
 	ShutdownTimeout   time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way and log batches may take to finish after SIGTERM."`
 
 	LogLevel  string `group:"Logging" env:"PENSTOCK_LOG_LEVEL" default:"info" help:"Least severity that is logged: debug, info, warn or error."`
