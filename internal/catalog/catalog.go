@@ -132,7 +132,7 @@ func (c *Catalog) open(ctx context.Context, entry *Entry, id string, version int
 	if entry != nil && entry.Record().Version == version {
 		return entry, nil
 	}
-	rec, found, err := load(ctx, c.deps.Redis, id)
+	rec, found, err := Load(ctx, c.deps.Redis, id)
 	if err != nil || !found {
 		return nil, err
 	}

@@ -57,8 +57,8 @@ func Versions(ctx context.Context, client rueidis.Client) (map[string]int64, err
 	return found, nil
 }
 
-// load reads the published record of a sale. Absent is no error: the sale was withdrawn.
-func load(ctx context.Context, client rueidis.Client, saleID string) (rec sale.Record, found bool, err error) {
+// Load reads the published record of a sale. Absent is no error: the sale was withdrawn.
+func Load(ctx context.Context, client rueidis.Client, saleID string) (rec sale.Record, found bool, err error) {
 	data, err := client.Do(ctx, client.B().Get().Key(recordKey(saleID)).Build()).AsBytes()
 	if rueidis.IsRedisNil(err) {
 		return sale.Record{}, false, nil

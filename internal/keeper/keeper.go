@@ -43,6 +43,8 @@ type Deps struct {
 type Keeper struct {
 	deps  Deps
 	lease *redis.Lease
+	// known are the records that the loop has read; only the loop touches it.
+	known map[string]sale.Record
 }
 
 const (
@@ -52,7 +54,7 @@ const (
 
 // New returns a keeper. Run starts its loop.
 func New(deps Deps) *Keeper {
-	return &Keeper{deps: deps, lease: redis.NewLease(deps.Redis, "ps:lease:keeper", deps.NodeID, syncLeaseTTL)}
+	return &Keeper{deps: deps, known: make(map[string]sale.Record), lease: redis.NewLease(deps.Redis, "ps:lease:keeper", deps.NodeID, syncLeaseTTL)}
 }
 
 // arm carries a record to Redis. It never resets a counter that is there.

@@ -2,9 +2,12 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -12,16 +15,16 @@ import (
 
 const (
 	// rebuildTimeout bounds one attempt; the next round tries again.
-	rebuildTimeout = 60 * time.Second
+	rebuildTimeout = 2 * time.Minute
 	// drainWait is how long an attempt waits for the accepted orders to reach the ledger.
 	drainWait = 30 * time.Second
 	drainPoll = 50 * time.Millisecond
-	// journalReach is how far back the journal is read. No hold lives longer than its extensions.
+	// journalReach is how far back the journal is read: as far as it goes.
 	journalReach = 48 * time.Hour
 )
 
-// rebuild makes the sale's state in Redis anew after a loss: the epoch is raised, so that a node
-// of the old one can confirm nothing; the accepted orders reach the ledger; then
+// rebuild makes the sale's state in Redis anew after a loss: the accepted orders reach the ledger;
+// the epoch is raised, so that a node of the old one can confirm nothing; then
 // available = allocated − sold − live reservations of the journal. Those who hold units or a pass
 // notice a pause and nothing else.
 func (k *Keeper) rebuild(ctx context.Context, rec sale.Record) error {
@@ -29,38 +32,139 @@ func (k *Keeper) rebuild(ctx context.Context, rec sale.Record) error {
 	defer cancel()
 	started := time.Now()
 	if err := k.awaitDrained(ctx, drainWait); err != nil {
-		return fmt.Errorf("rebuild waits for the ledger: %w", err)
+		return fmt.Errorf("a rebuild waits until the accepted orders are in the ledger: %w", err)
 	}
-	epoch, err := k.deps.Ledger.BumpEpoch(ctx, rec.ID)
-	if err != nil {
+	if _, err := k.deps.Ledger.BumpEpoch(ctx, rec.ID); err != nil {
 		return err
 	}
 	fresh, err := k.deps.Ledger.Sale(ctx, rec.ID)
 	if err != nil {
 		return err
 	}
-	room, stock, err := k.remember(ctx, fresh)
+	k.known[rec.ID] = fresh
+	orders, err := k.ordersOf(ctx, rec.ID)
+	if err != nil {
+		return err
+	}
+	room, stock, err := k.remember(ctx, fresh, orders)
 	if err != nil {
 		return err
 	}
 	if err := k.arm(ctx, fresh, room, stock); err != nil {
 		return err
 	}
-	k.known[rec.ID] = fresh
-	k.deps.Log.Warn("a sale was rebuilt in redis", "sale", rec.ID, "epoch", epoch,
-		"took_ms", time.Since(started).Milliseconds())
+	if err := k.settleLate(ctx, fresh, orders); err != nil {
+		return err
+	}
+	k.deps.Log.Warn("a sale was rebuilt in redis", "sale", rec.ID, "epoch", fresh.Epoch,
+		"orders", len(orders), "live_reservations", stock.Live(), "took_ms", time.Since(started).Milliseconds())
 	return nil
 }
 
-// remember gathers what the durable stores know of a sale.
-func (k *Keeper) remember(ctx context.Context, rec sale.Record) (*queue.Restored, *reservation.Restored, error) {
-	roomRecords, stockRecords, err := k.replay(ctx, rec.ID)
-	if err != nil {
-		return nil, nil, err
+// awaitDrained returns when every order that was accepted before is in the ledger.
+func (k *Keeper) awaitDrained(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		lag, err := k.deps.Broker.Lag(ctx)
+		if err == nil && lag.Messages == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, fmt.Errorf("%d orders are still on their way", lag.Pending))
+		case <-time.After(drainPoll):
+		}
 	}
-	stock := reservation.Fold(roomOf(stockRecords))
-	if err := k.addLedger(ctx, rec, stock); err != nil {
-		return nil, nil, err
+}
+
+// remember gathers what the durable stores know of a sale. What was sold and bought is added up
+// from the orders themselves, so that the three agree whatever is being committed meanwhile.
+func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.OrderRow) (*queue.Restored, *reservation.Restored, error) {
+	var records [][]byte
+	for record, err := range k.deps.Journal.Replay(ctx, rec.ID, time.Now().Add(-journalReach)) {
+		if err != nil {
+			return nil, nil, err
+		}
+		records = append(records, record)
 	}
-	return queue.Fold(roomOf(roomRecords)), stock, nil
+	stock := reservation.Fold(slices.Values(records))
+	addOrders(stock, orders)
+	return queue.Fold(slices.Values(records)), stock, nil
+}
+
+func addOrders(stock *reservation.Restored, orders []ledger.OrderRow) {
+	type pool struct{ sku, channel string }
+	sold := make(map[pool]int64)
+	ordered := make(map[string]bool, len(orders))
+	stock.Bought = make(map[string]map[string]int64)
+	for _, o := range orders {
+		ordered[o.Reservation] = true
+		if stock.Bought[o.Customer] == nil {
+			stock.Bought[o.Customer] = make(map[string]int64)
+		}
+		for _, line := range o.Lines {
+			stock.Bought[o.Customer][line.SKU] += line.Quantity
+			sold[pool{line.SKU, o.Channel}] += line.Quantity
+		}
+		stock.Orders = append(stock.Orders, reservation.RestoredOrder{
+			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
+			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
+		})
+	}
+	for at, units := range sold {
+		stock.Sold = append(stock.Sold, reservation.SoldUnits{SKU: at.sku, Channel: at.channel, Units: units})
+	}
+	stock.Ordered = func(reservationID string) bool { return ordered[reservationID] }
+}
+
+func linesOf(o ledger.OrderRow) []reservation.Line {
+	lines := make([]reservation.Line, len(o.Lines))
+	for i, line := range o.Lines {
+		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return lines
+}
+
+// settleLate settles the orders that reached the ledger while the state was being rebuilt: a node
+// that had confirmed one before the loss may have published it after the log was looked at.
+func (k *Keeper) settleLate(ctx context.Context, rec sale.Record, counted []ledger.OrderRow) error {
+	now, err := k.ordersOf(ctx, rec.ID)
+	if err != nil || len(now) == len(counted) {
+		return err
+	}
+	known := make(map[string]bool, len(counted))
+	for _, o := range counted {
+		known[o.Reservation] = true
+	}
+	var late []reservation.Settlement
+	for _, o := range now {
+		if !known[o.Reservation] {
+			late = append(late, reservation.Settlement{
+				ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
+				OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
+			})
+		}
+	}
+	_, err = k.deps.OpenStock(rec).Settle(ctx, late)
+	return err
+}
+
+// ordersPage is how many orders are read at a time.
+const ordersPage = 1000
+
+// ordersOf reads all orders of a sale. Their number is bounded by its stock.
+func (k *Keeper) ordersOf(ctx context.Context, saleID string) ([]ledger.OrderRow, error) {
+	var all []ledger.OrderRow
+	for cursor := ""; ; {
+		page, next, err := k.deps.Ledger.Orders(ctx, saleID, cursor, ordersPage)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all, nil
+		}
+		cursor = next
+	}
 }

@@ -43,11 +43,6 @@ func (k *Keeper) armSoon(ctx context.Context, rec sale.Record) error {
 	return nil
 }
 
-// Sale reads one sale. Codes: unknown_sale.
-func (k *Keeper) Sale(ctx context.Context, id string) (sale.Record, error) {
-	return k.deps.Ledger.Sale(ctx, id)
-}
-
 // Sales reads all sales.
 func (k *Keeper) Sales(ctx context.Context) ([]sale.Record, error) { return k.deps.Ledger.Sales(ctx) }
 

@@ -1,0 +1,191 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+// verifyPoll is the pause between two looks while orders are on their way.
+const verifyPoll = 250 * time.Millisecond
+
+// Verify checks the invariants of one sale, or of all with an empty id. The stores are read one
+// after the other, so that while orders are on their way they cannot agree: Verify looks again
+// until they do, for as long as wait, and reports the last look.
+func (k *Keeper) Verify(ctx context.Context, saleID string, wait time.Duration) (Report, error) {
+	deadline := time.Now().Add(wait)
+	for {
+		report, err := k.verifyOnce(ctx, saleID)
+		if err != nil || report.OK || !time.Now().Before(deadline) {
+			return report, err
+		}
+		select {
+		case <-ctx.Done():
+			return report, ctx.Err()
+		case <-time.After(verifyPoll):
+		}
+	}
+}
+
+func (k *Keeper) verifyOnce(ctx context.Context, saleID string) (Report, error) {
+	records, err := k.recordsToVerify(ctx, saleID)
+	if err != nil {
+		return Report{}, err
+	}
+	lag, err := k.deps.Broker.Lag(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{OK: true, Sales: make([]SaleReport, 0, len(records))}
+	for _, rec := range records {
+		one, err := k.verifySale(ctx, rec, int64(lag.Pending))
+		if err != nil {
+			return Report{}, err
+		}
+		report.Sales = append(report.Sales, one)
+		report.OK = report.OK && one.OK
+	}
+	return report, nil
+}
+
+func (k *Keeper) recordsToVerify(ctx context.Context, saleID string) ([]sale.Record, error) {
+	if saleID == "" {
+		return k.deps.Ledger.Sales(ctx)
+	}
+	rec, err := k.deps.Ledger.Sale(ctx, saleID)
+	return []sale.Record{rec}, err
+}
+
+// evidence is what the stores say about a sale.
+type evidence struct {
+	rec     sale.Record
+	items   []ledger.ItemCount
+	orders  ledger.OrderStats
+	dead    int64
+	stock   reservation.AuditReport
+	room    queue.RoomStats
+	pending int64
+}
+
+func (k *Keeper) verifySale(ctx context.Context, rec sale.Record, pending int64) (SaleReport, error) {
+	e := evidence{rec: rec, pending: pending}
+	var err error
+	if e.orders, err = k.deps.Ledger.OrderStats(ctx, rec.ID); err != nil {
+		return SaleReport{}, err
+	}
+	if e.items, err = k.deps.Ledger.Items(ctx, rec.ID); err != nil {
+		return SaleReport{}, err
+	}
+	if e.dead, err = k.deps.Ledger.OpenDeadLetters(ctx); err != nil {
+		return SaleReport{}, err
+	}
+	if e.stock, err = reservation.Audit(ctx, k.deps.Redis, rec.ID); err != nil {
+		return SaleReport{}, err
+	}
+	if e.stock.Ready {
+		if e.room, err = queue.Stats(ctx, k.deps.Redis, rec.ID); err != nil {
+			return SaleReport{}, err
+		}
+	}
+	return e.judge(k.Phase(ctx, rec)), nil
+}
+
+// judge is pure: it compares what the stores say.
+func (e evidence) judge(phase sale.Phase) SaleReport {
+	s := SaleReport{Sale: e.rec.ID, Phase: string(phase), OK: true, Orders: e.orders.Orders, Duplicates: e.orders.Duplicates}
+	e.addItems(&s)
+	e.judgeLedger(&s)
+	switch {
+	case e.stock.Ready:
+		s.Undrained = max(e.pending, e.stock.Outbox)
+		e.judgeRedis(&s)
+		e.judgeRoom(&s)
+	case phase.Begun():
+		s.check("stock_in_redis", false, "the sale has begun and redis does not hold its stock")
+	default:
+		s.check("stock_in_redis", true, "not armed: the sale is a draft, or over and cleared away")
+	}
+	return s
+}
+
+func (e evidence) addItems(s *SaleReport) {
+	armed := make(map[string]reservation.ItemAudit, len(e.stock.Items))
+	for _, item := range e.stock.Items {
+		armed[item.SKU] = item
+	}
+	for _, item := range e.items {
+		row := ItemReport{SKU: item.SKU, Allocated: item.Allocated, Sold: item.Sold, Available: item.Allocated - item.Sold, SoldRedis: item.Sold}
+		if in, ok := armed[item.SKU]; ok {
+			row.Available, row.Held, row.SoldRedis = in.Available, in.Held, in.Sold
+		}
+		s.Items = append(s.Items, row)
+		s.Allocated += row.Allocated
+		s.Available += row.Available
+		s.Held += row.Held
+		s.Sold += row.Sold
+		s.Lost += max(0, row.SoldRedis-row.Sold)
+	}
+}
+
+func (e evidence) judgeLedger(s *SaleReport) {
+	var over, lineUnits int64
+	for _, item := range e.items {
+		over += max(0, item.Sold-item.Allocated)
+		lineUnits += e.orders.Units[item.SKU]
+	}
+	s.check("never_oversold", over == 0, "sold %d of %d allocated in the ledger", s.Sold, s.Allocated)
+	s.check("orders_add_up", lineUnits == s.Sold, "the ledger's orders hold %d units, its counters %d", lineUnits, s.Sold)
+	s.check("one_order_a_reservation", e.orders.Duplicates == 0, "%d orders, %d of them duplicates", e.orders.Orders, e.orders.Duplicates)
+	s.check("no_dead_letters", e.dead == 0, "%d orders were refused by the ledger and wait for a person", e.dead)
+}
+
+func (e evidence) judgeRedis(s *SaleReport) {
+	unbalanced, heldApart, overLimit, soldApart, allocatedApart := "", int64(0), int64(0), int64(0), int64(0)
+	ledgerItems := make(map[string]ledger.ItemCount, len(e.items))
+	for _, item := range e.items {
+		ledgerItems[item.SKU] = item
+	}
+	for _, item := range e.stock.Items {
+		if !item.Balanced() {
+			unbalanced += " " + item.SKU
+		}
+		heldApart += abs(item.Held - item.HeldByReservations)
+		overLimit += item.OverLimit
+		soldApart += abs(item.Sold - ledgerItems[item.SKU].Sold)
+		allocatedApart += abs(item.Allocated - ledgerItems[item.SKU].Allocated)
+	}
+	s.check("balance", unbalanced == "", "allocated = available + held + sold for each item%s", suffix("; not for", unbalanced))
+	s.check("holds_add_up", heldApart == 0, "held units and live reservations differ by %d", heldApart)
+	s.check("same_stock_everywhere", allocatedApart == 0, "allocations of redis and ledger differ by %d", allocatedApart)
+	s.check("limits_kept", overLimit == 0, "%d customers hold and have bought more than the limit", overLimit)
+	s.check("log_drained", s.Undrained == 0, "%d accepted orders are on their way to the ledger", s.Undrained)
+	s.check("every_order_in_the_ledger", soldApart == 0, "units sold in redis and in the ledger differ by %d", soldApart)
+}
+
+func (e evidence) judgeRoom(s *SaleReport) {
+	if e.rec.Admission.Mode != sale.Queue {
+		return
+	}
+	s.check("passes_within_cap", !e.room.CapBroken, "most active passes at once: %d (cap %d)",
+		e.room.PeakActive, e.rec.Admission.MaxActive)
+	s.check("admissions_within_rate", !e.room.RateBroken, "most admissions in any rolling 60 s: %d (rate %d)",
+		e.room.PeakAdmittedPerMinute, e.rec.Admission.RatePerMinute)
+}
+
+func abs(n int64) int64 {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+func suffix(word, list string) string {
+	if list == "" {
+		return ""
+	}
+	return word + list
+}
