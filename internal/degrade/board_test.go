@@ -1,0 +1,287 @@
+package degrade
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+// onBothEngines runs a contract against the embedded engine and against real Redis.
+func onBothEngines(t *testing.T, contract func(t *testing.T, connect func() rueidis.Client)) {
+	t.Helper()
+	for name, url := range map[string]func(t *testing.T) string{
+		"embedded": func(t *testing.T) string { t.Helper(); return "redis://" + testenv.Mini(t).Addr() },
+		"redis":    func(t *testing.T) string { t.Helper(); return testenv.Redis(t).URL },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := url(t)
+			contract(t, func() rueidis.Client {
+				client, err := redis.Connect(t.Context(), address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(client.Close)
+				return client
+			})
+		})
+	}
+}
+
+func newBoard(client rueidis.Client, nodeID string) *Board {
+	return NewBoard(client, slog.New(slog.DiscardHandler), nodeID)
+}
+
+// runs starts a board and returns a function that stops it and waits.
+func runs(t *testing.T, b *Board, measure Measure) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx, measure) }()
+	var stopped atomic.Bool
+	stop = func() {
+		if stopped.Swap(true) {
+			return
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run ended with %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func constant(p Pressure) Measure {
+	return func(context.Context) (Pressure, error) { return p, nil }
+}
+
+func refreshed(t *testing.T, b *Board) State {
+	t.Helper()
+	if err := b.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b.State()
+}
+
+func TestEveryNodeSeesWhatTheLeaderDecides(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		leads, follows := newBoard(connect(), "n1"), newBoard(connect(), "n2")
+		if l := follows.Level(); l != Normal {
+			t.Fatalf("a fresh board shows %v", l)
+		}
+		runs(t, leads, constant(lag(12)))
+		runs(t, follows, nil)
+		for _, b := range []*Board{leads, follows} {
+			testenv.Eventually(t, 10*time.Second, "critical", func() bool { return b.Level() == Critical })
+		}
+		s := follows.State()
+		if !strings.Contains(s.Reason, "12.0 s behind") || s.MeasuredBy != "n1" || s.Pressure.LogLagSeconds != 12 {
+			t.Errorf("the follower sees %+v", s)
+		}
+		if age := time.Since(s.Since); age < 0 || age > time.Minute {
+			t.Errorf("critical since %v", s.Since)
+		}
+	})
+}
+
+func TestOneLeaderAtATime(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		var measured [2]atomic.Int64
+		count := func(i int) Measure {
+			return func(context.Context) (Pressure, error) { measured[i].Add(1); return Pressure{}, nil }
+		}
+		stopFirst := runs(t, newBoard(connect(), "n1"), count(0))
+		testenv.Eventually(t, 10*time.Second, "the first leads", func() bool { return measured[0].Load() > 1 })
+		runs(t, newBoard(connect(), "n2"), count(1))
+		seen := measured[0].Load()
+		testenv.Eventually(t, 10*time.Second, "the first still leads", func() bool { return measured[0].Load() > seen+3 })
+		if n := measured[1].Load(); n != 0 {
+			t.Errorf("the second measured %d times beside the leader", n)
+		}
+		stopFirst()
+		testenv.Eventually(t, 2*time.Second, "the second takes over at once", func() bool { return measured[1].Load() > 0 })
+	})
+}
+
+func TestSlowCommitsOfOtherNodesAreSeen(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		leads, drains := newBoard(connect(), "n1"), newBoard(connect(), "n2")
+		runs(t, leads, constant(Pressure{}))
+		runs(t, drains, nil)
+		drains.ReportCommit(2500 * time.Millisecond)
+		drains.ReportCommit(time.Millisecond) // must not hide the slow one
+		testenv.Eventually(t, 10*time.Second, "critical", func() bool { return leads.Level() == Critical })
+		if s := leads.State(); s.Pressure.CommitLatencyMillis != 2500 {
+			t.Errorf("measured %+v", s.Pressure)
+		}
+		ttl, err := leads.store.client.Do(t.Context(), leads.store.client.B().Pttl().Key(commitKey(commitSlot("n2"))).Build()).AsInt64()
+		if err != nil || ttl <= 0 || ttl > commitTTLMillis {
+			t.Errorf("the report lives %d ms, %v", ttl, err)
+		}
+	})
+}
+
+func TestFailedMeasurementIsPressure(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		b := newBoard(connect(), "n1")
+		runs(t, b, func(context.Context) (Pressure, error) { return Pressure{}, errors.New("nats: no servers") })
+		testenv.Eventually(t, 10*time.Second, "critical", func() bool { return b.Level() == Critical })
+		if s := b.State(); !strings.Contains(s.Reason, "nats: no servers") {
+			t.Errorf("reason %q", s.Reason)
+		}
+	})
+}
+
+func TestOverride(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		client := connect()
+		here, there := newBoard(client, "n1"), newBoard(connect(), "n2")
+		before := time.Now().Add(-time.Second)
+		survival := Survival
+		if err := here.Override(t.Context(), &survival, "ana"); err != nil {
+			t.Fatal(err)
+		}
+		restarted := newBoard(connect(), "n1")
+		for name, b := range map[string]*Board{"here": here, "there": there, "restarted": restarted} {
+			s := refreshed(t, b)
+			if s.Level != Survival || s.Override == nil || s.OverrideBy != "ana" || s.OverrideAt.Before(before) {
+				t.Errorf("%s: %+v", name, s)
+			}
+			if s.Reason != "set to survival by ana" {
+				t.Errorf("%s: reason %q", name, s.Reason)
+			}
+		}
+		if ttl, err := client.Do(t.Context(), client.B().Ttl().Key(stateKey).Build()).AsInt64(); err != nil || ttl != -1 {
+			t.Errorf("the override expires in %d s, %v", ttl, err)
+		}
+		if err := there.Override(t.Context(), nil, "ben"); err != nil {
+			t.Fatal(err)
+		}
+		if s := refreshed(t, here); s.Level != Normal || s.Override != nil || s.OverrideBy != "ben" {
+			t.Errorf("after lifting: %+v", s)
+		}
+	})
+}
+
+func TestOverrideOutlivesTheMemoryOfRedis(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		client := connect()
+		remembers := newBoard(client, "n1")
+		critical := Critical
+		if err := remembers.Override(t.Context(), &critical, "ana"); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Do(t.Context(), client.B().Flushall().Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		if s := refreshed(t, remembers); s.Level != Critical {
+			t.Errorf("the board forgot: %+v", s)
+		}
+		if s := refreshed(t, newBoard(connect(), "n2")); s.Level != Critical || s.OverrideBy != "ana" {
+			t.Errorf("the override was not put back: %+v", s)
+		}
+	})
+}
+
+func TestOverrideIsRefused(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		b := newBoard(connect(), "n1")
+		beyond := Survival + 1
+		if b.Override(t.Context(), &beyond, "ana") == nil {
+			t.Error("a level that does not exist was taken")
+		}
+		if b.Override(t.Context(), nil, "") == nil {
+			t.Error("an override by nobody was taken")
+		}
+		if s := refreshed(t, b); s.Override != nil || !s.OverrideAt.IsZero() {
+			t.Errorf("something was written: %+v", s)
+		}
+	})
+}
+
+func TestDamagedStateKeepsTheLastView(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
+		client := connect()
+		b := newBoard(client, "n1")
+		elevated := Elevated
+		if err := b.Override(t.Context(), &elevated, "ana"); err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range []string{fieldMeasured, fieldPin} {
+			set := client.B().Hset().Key(stateKey).FieldValue().FieldValue(field, `{"level":"panic"}`).Build()
+			if err := client.Do(t.Context(), set).Error(); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), stateKey) {
+				t.Errorf("damaged %s gave %v", field, err)
+			}
+			if b.Level() != Elevated {
+				t.Errorf("damaged %s changed the level to %v", field, b.Level())
+			}
+		}
+	})
+}
+
+func TestSilenceOfRedisIsCritical(t *testing.T) {
+	elevated := Elevated
+	tests := []struct {
+		name   string
+		state  State
+		silent time.Duration
+		want   Level
+	}{
+		{"fresh", State{Level: Normal}, 0, Normal},
+		{"just short of the limit", State{Level: Normal}, silenceLimit - time.Second, Normal},
+		{"silent", State{Level: Normal}, silenceLimit, Critical},
+		{"worse already", State{Level: Survival}, time.Hour, Survival},
+		{"pinned", State{Level: Elevated, Override: &elevated}, time.Hour, Elevated},
+	}
+	for _, tt := range tests {
+		b := newBoard(nil, "n1")
+		b.view.Store(&view{state: tt.state, readAt: time.Now().Add(-tt.silent)})
+		if got := b.State(); got.Level != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got.Level, tt.want)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	b := newBoard(nil, "n1")
+	critical := Critical
+	state := State{Level: Critical, Override: &critical, Pressure: Pressure{LogLagSeconds: 4, CommitLatencyMillis: 1500}}
+	b.view.Store(&view{state: state, readAt: time.Now()})
+	reg := prometheus.NewRegistry()
+	if err := b.Metrics(reg); err != nil {
+		t.Fatal(err)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+	}
+	for name, want := range map[string]float64{
+		"penstock_degradation_level": 2, "penstock_degradation_overridden": 1,
+		"penstock_degradation_log_lag_seconds": 4, "penstock_degradation_commit_latency_seconds": 1.5,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if b.Metrics(reg) == nil {
+		t.Error("registering twice went unnoticed")
+	}
+}
