@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-		"strings"
+	"strings"
 	"time"
 
 	"github.com/penstock/penstock/internal/config"

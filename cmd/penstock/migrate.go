@@ -33,4 +33,3 @@ func (c *migrateCommand) Run(ctx context.Context, out console) error {
 	}
 	return nil
 }
-
