@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestOrdersThatComeTogetherTravelTogether(t *testing.T) {
@@ -147,7 +150,7 @@ func TestAStreamThatPromisesNothingIsRefused(t *testing.T) {
 	if _, err := b.js.CreateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Connect(t.Context(), s.url(), quiet()); err == nil || !strings.Contains(err.Error(), "must be on file") {
+	if _, err := Connect(t.Context(), s.URL, quiet()); err == nil || !strings.Contains(err.Error(), "must be on file") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -155,17 +158,25 @@ func TestAStreamThatPromisesNothingIsRefused(t *testing.T) {
 func TestErrorsAtTheStartAreOneClearLine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 	defer cancel()
-	_, err := Connect(ctx, fmt.Sprintf("nats://user:hunter2@127.0.0.1:%d", freePort(t)), quiet())
+	_, err := Connect(ctx, fmt.Sprintf("nats://user:hunter2@127.0.0.1:%d", testenv.FreePort(t)), quiet())
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "cannot be reached") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("unreachable: %v", err)
 	}
-	off := startServerWith(t, "")
-	_, err = Connect(t.Context(), off.url(), quiet())
+	off, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	off.Start()
+	defer off.Shutdown()
+	if !off.ReadyForConnections(5 * time.Second) {
+		t.Fatal("no server")
+	}
+	_, err = Connect(t.Context(), off.ClientURL(), quiet())
 	if err == nil || !strings.Contains(err.Error(), "JetStream is off") {
 		t.Errorf("without JetStream: %v", err)
 	}
-	locked := startServerWith(t, "authorization {user: a, password: b}\njetstream {store_dir: %q}")
-	_, err = Connect(t.Context(), locked.url(), quiet())
+	locked := startServer(t, testenv.NATSConfig("authorization {user: a, password: b}"))
+	_, err = Connect(t.Context(), locked.URL, quiet())
 	if err == nil || !strings.Contains(err.Error(), "refuses these credentials") {
 		t.Errorf("wrong credentials: %v", err)
 	}
@@ -176,7 +187,7 @@ func TestSyncedSaysHowTheServerSyncs(t *testing.T) {
 	if got, err := always.broker(t).Synced(t.Context()); got != SyncedYes || err != nil {
 		t.Errorf("sync_interval always: %v, %v", got, err)
 	}
-	byDefault := startServerWith(t, "jetstream {store_dir: %q}")
+	byDefault := startServer(t, testenv.SyncInterval(`"2m"`))
 	b := byDefault.broker(t)
 	if got, err := b.Synced(t.Context()); got != SyncedNo || err != nil {
 		t.Errorf("the default: %v, %v", got, err)
@@ -185,7 +196,7 @@ func TestSyncedSaysHowTheServerSyncs(t *testing.T) {
 	if got, err := b.Synced(t.Context()); got != SyncedUnknown || err != nil {
 		t.Errorf("without monitoring: %v, %v", got, err)
 	}
-	b.opts.monitorURL = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
+	b.opts.monitorURL = fmt.Sprintf("http://127.0.0.1:%d", testenv.FreePort(t))
 	if got, err := b.Synced(t.Context()); got != SyncedUnknown || err == nil {
 		t.Errorf("with monitoring down: %v, %v", got, err)
 	}

@@ -16,7 +16,9 @@ const (
 	drainConsumer = "ledger"
 	fetchMessages = 256
 	fetchBytes    = 4 << 20
+	fetchRoom     = fetchBytes + fetchMessages*entryOverhead
 	fetchWait     = 2 * time.Second
+	fetchLinger   = 100 * time.Millisecond
 	maxAckPending = 1024 // messages that all drains together may hold
 )
 
@@ -108,7 +110,7 @@ func (b *Broker) NewDrain(deps DrainDeps) *Drain {
 	limits := deps.Limits.withDefaults()
 	return &Drain{
 		b: b, deps: deps, limits: limits, metrics: b.opts.metrics, trim: newTrimmer(b),
-		room: semaphore.NewWeighted(limits.MaxHeldBytes + maxMessageBytes), held: map[*message]struct{}{},
+		room: semaphore.NewWeighted(max(limits.MaxHeldBytes, 2*fetchRoom)), held: map[*message]struct{}{},
 	}
 }
 
@@ -120,7 +122,7 @@ func (d *Drain) Run(ctx context.Context) error {
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.limits.ShutdownGrace, cut) })()
 
-	intake := make(chan *message, fetchMessages)
+	intake := make(chan *message, maxAckPending)
 	settling := make(chan *committed, 2)
 	var feeders, workers sync.WaitGroup
 	feeders.Go(func() { defer close(intake); d.fetch(ctx, intake) })
@@ -140,12 +142,18 @@ func (d *Drain) Run(ctx context.Context) error {
 	return nil
 }
 
-// fetch keeps the intake full. One request is outstanding while the batch before is being
-// committed, so that the ledger does not wait for the network.
+// fetch keeps the intake full. The next request is under way while a batch is being committed, so
+// that the ledger does not wait for the network.
 func (d *Drain) fetch(ctx context.Context, intake chan<- *message) {
+	// A request outlives ctx for a moment, to take in what is on its way: that would otherwise
+	// come again only after AckWait.
+	fetching, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(fetchLinger, cut) })()
+
 	pause, complained := retryFirst, time.Time{}
 	for ctx.Err() == nil {
-		err := d.fetchFrom(ctx, intake, func() { pause = retryFirst })
+		err := d.fetchFrom(ctx, fetching, intake, func() { pause = retryFirst })
 		if ctx.Err() != nil {
 			return
 		}
@@ -158,7 +166,7 @@ func (d *Drain) fetch(ctx context.Context, intake chan<- *message) {
 	}
 }
 
-func (d *Drain) fetchFrom(ctx context.Context, intake chan<- *message, working func()) error {
+func (d *Drain) fetchFrom(ctx, fetching context.Context, intake chan<- *message, working func()) error {
 	consumer, err := d.b.orders.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: drainConsumer, Description: "Penstock: drains orders into the ledger",
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: d.limits.AckWait, MaxAckPending: maxAckPending, MaxDeliver: -1,
@@ -166,54 +174,50 @@ func (d *Drain) fetchFrom(ctx context.Context, intake chan<- *message, working f
 	if err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
-		fetched, err := consumer.Fetch(fetchMessages, jetstream.FetchMaxBytes(fetchBytes), jetstream.FetchMaxWait(fetchWait))
+	for {
+		// Room first: a message that has been delivered must be held, or nothing keeps it alive.
+		if err := d.room.Acquire(ctx, fetchRoom); err != nil {
+			return err
+		}
+		err := d.fetchOnce(fetching, consumer, intake)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = d.b.Healthy()
+		}
 		if err != nil {
 			return err
 		}
-		if !d.take(ctx, fetched, intake) {
-			return ctx.Err()
-		}
-		switch err := fetched.Error(); {
-		case err == nil:
-			working()
-		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDeleted):
-			return err
-		default:
-			d.deps.Log.Debug("a fetch from the order log ended early", "error", err)
-			if !sleep(ctx, retryFirst) {
-				return ctx.Err()
-			}
-		}
-		if err := d.b.Healthy(); err != nil {
-			return err
-		}
+		working()
 	}
-	return ctx.Err()
 }
 
-// take hands the messages of a fetch on, as room permits, and returns false when ctx ended.
-func (d *Drain) take(ctx context.Context, fetched jetstream.MessageBatch, intake chan<- *message) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false // what is still under way to us comes again, to another drain, after AckWait
-		case raw, ok := <-fetched.Messages():
-			if !ok {
-				return true
-			}
-			m := newMessage(raw)
-			if m.deliveries > 1 {
-				d.metrics.redelivered.Inc()
-			}
-			if d.room.Acquire(ctx, m.weight()) != nil {
-				_ = raw.Nak()
-				return false
-			}
-			d.hold(m)
-			intake <- m // has room for a whole fetch, and is read until it is closed
-		}
+// fetchOnce makes one request and takes all that it brings. It has fetchRoom, and gives back what
+// the messages do not need.
+func (d *Drain) fetchOnce(fetching context.Context, consumer jetstream.Consumer, intake chan<- *message) error {
+	left := int64(fetchRoom)
+	defer func() { d.room.Release(left) }()
+	ctx, cancel := context.WithTimeout(fetching, fetchWait)
+	defer cancel()
+	fetched, err := consumer.Fetch(fetchMessages, jetstream.FetchMaxBytes(fetchBytes), jetstream.FetchContext(ctx))
+	if err != nil {
+		return err
 	}
+	for raw := range fetched.Messages() {
+		m := newMessage(raw)
+		m.room = min(m.room, left)
+		left -= m.room
+		if m.deliveries > 1 {
+			d.metrics.redelivered.Inc()
+		}
+		d.hold(m)
+		intake <- m
+	}
+	if err := fetched.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 func (d *Drain) hold(m *message) {
@@ -228,7 +232,7 @@ func (d *Drain) release(m *message) {
 	defer d.mu.Unlock()
 	if _, ok := d.held[m]; ok {
 		delete(d.held, m)
-		d.room.Release(m.weight())
+		d.room.Release(m.room)
 	}
 }
 
@@ -272,6 +276,7 @@ type message struct {
 	orders     []Order
 	records    [][]byte // of the orders, one each
 	garbage    []garbage
+	room       int64 // bytes that it occupies
 }
 
 type garbage struct {
@@ -280,7 +285,7 @@ type garbage struct {
 }
 
 func newMessage(raw jetstream.Msg) *message {
-	m := &message{raw: raw, deliveries: 1}
+	m := &message{raw: raw, deliveries: 1, room: int64(len(raw.Data())) + entryOverhead}
 	if meta, err := raw.Metadata(); err == nil {
 		m.deliveries = meta.NumDelivered
 	}
@@ -299,5 +304,3 @@ func newMessage(raw jetstream.Msg) *message {
 	}
 	return m
 }
-
-func (m *message) weight() int64 { return int64(len(m.raw.Data())) + entryOverhead }

@@ -10,17 +10,14 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/embedded"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func eventually(t testing.TB, within time.Duration, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(within); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", within, what)
-		}
-	}
+	testenv.Eventually(t, within, what, ok)
 }
 
 // onBothEngines runs a contract against a real nats-server and the embedded one.
