@@ -2,58 +2,32 @@ package reservation
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"os/exec"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
-
-func startRedis(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	cmd := exec.Command("redis-server", "--port", fmt.Sprint(port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	return fmt.Sprintf("redis://127.0.0.1:%d", port)
-}
 
 func connect(t testing.TB, url string) rueidis.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for {
-		client, err := redis.Connect(ctx, url)
-		if err == nil {
-			t.Cleanup(client.Close)
-			return client
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
+	client, err := redis.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(client.Close)
+	return client
 }
 
 // engines runs a test on the embedded and on the real engine.
 func engines(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
 	t.Run("embedded", func(t *testing.T) {
-		m := miniredis.RunT(t)
-		test(t, connect(t, "redis://"+m.Addr()))
+		test(t, connect(t, "redis://"+testenv.Mini(t).Addr()))
 	})
-	t.Run("real", func(t *testing.T) { test(t, connect(t, startRedis(t))) })
+	t.Run("real", func(t *testing.T) { test(t, connect(t, testenv.Redis(t).URL)) })
 }
 
 // drop is a live sale with two items and no limits.

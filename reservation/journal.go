@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"strings"
 )
 
 // A journal record says all that is known of a reservation at one moment, so that any one of them
@@ -113,11 +114,21 @@ func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 		lines = append(lines, Line{SKU: j.text(), Quantity: j.number()})
 	}
 	r.lines = packLines(lines)
-	known := kind == kindHeld || kind == kindExtended || kind == kindReleased
-	if _, bad := parseLines(r.lines); j.failed || len(j.rest) > 0 || !known || bad != nil {
+	if j.failed || len(j.rest) > 0 || !wellFormed(kind, &r, lines) {
 		return 0, "", record{}, errJournal
 	}
 	return kind, core, r, nil
+}
+
+// wellFormed keeps out what would be read differently once it is text.
+func wellFormed(kind byte, r *record, lines []Line) bool {
+	for _, line := range lines {
+		if line.SKU == "" || line.Quantity < 1 || strings.ContainsAny(line.SKU, " ,=|") {
+			return false
+		}
+	}
+	return strings.IndexByte("hex", kind) >= 0 && strings.IndexByte("mjd", r.durability) >= 0 &&
+		!strings.ContainsAny(r.channel, " ,|")
 }
 
 // foldGraceMillis is how much later than the journal's newest moment a record may still tell of an
