@@ -1,0 +1,94 @@
+package queue
+
+import "sync"
+
+// book is what a node knows of single tickets: who claimed or left, whose pass is active, whose
+// window was renewed. Whoever merely waits is not in it.
+type book struct {
+	mu     sync.RWMutex
+	used   bitmap
+	active map[Number]activePass
+	grace  map[Number]int64 // deadline in the room's own time, ms
+}
+
+type activePass struct {
+	expiresMillis int64
+	// kept says that this node has journaled the pass.
+	kept bool
+}
+
+func newBook() *book {
+	return &book{active: make(map[Number]activePass), grace: make(map[Number]int64)}
+}
+
+// ticketFacts is what the book says of one ticket.
+type ticketFacts struct {
+	used          bool
+	expiresMillis int64 // of its pass; 0 when there is none
+	kept          bool
+	graceUntil    int64 // in the room's own time, ms; 0 when there is none
+}
+
+func (b *book) facts(n Number) ticketFacts {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	f := ticketFacts{used: b.used.has(n)}
+	if f.used {
+		pass := b.active[n]
+		f.expiresMillis, f.kept = pass.expiresMillis, pass.kept
+	} else if len(b.grace) > 0 {
+		f.graceUntil = b.grace[n]
+	}
+	return f
+}
+
+// claimed notes an admission. Old news does not bring a pass back that was given back since.
+func (b *book) claimed(n Number, expiresMillis int64, kept bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.applyClaim(n, expiresMillis, kept)
+}
+
+func (b *book) applyClaim(n Number, expiresMillis int64, kept bool) {
+	known, active := b.active[n]
+	if b.used.has(n) && !active {
+		return
+	}
+	b.used = b.used.set(n)
+	b.active[n] = activePass{expiresMillis: expiresMillis, kept: kept || known.kept}
+	delete(b.grace, n)
+}
+
+// gone notes that a ticket is used up: it left the line or its pass was given back.
+func (b *book) gone(n Number) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.applyGone(n)
+}
+
+func (b *book) applyGone(n Number) {
+	b.used = b.used.set(n)
+	delete(b.active, n)
+	delete(b.grace, n)
+}
+
+// prune forgets what has lapsed.
+func (b *book) prune(nowMillis, runMillis int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n, pass := range b.active {
+		if pass.expiresMillis <= nowMillis {
+			delete(b.active, n)
+		}
+	}
+	for n, until := range b.grace {
+		if until <= runMillis {
+			delete(b.grace, n)
+		}
+	}
+}
+
+// usedAmong counts the used tickets among the given numbers' places; see [watermark].
+func (b *book) usedAt(numberAt func(uint64) Number) func(place uint64) bool {
+	return func(place uint64) bool { return b.used.has(numberAt(place)) }
+}

@@ -1,0 +1,215 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+const (
+	// claimMargin is by how many places, besides a second's worth of calls, a ticket may lie beyond
+	// the watermark that this node knows and still have Redis asked.
+	claimMargin = 64
+	// claimRounds bounds how often a claim works out its place again.
+	claimRounds = 3
+	// minRetryMillis and maxRetryMillis bound the wait told to a called visitor who meets the cap.
+	minRetryMillis = 200
+	maxRetryMillis = 5_000
+)
+
+// Claim admits a called ticket. The same ticket gets the same pass and the same token, with again
+// set, until the pass expires or is given back. In mode open the line, the cap and the rate do
+// not apply: every ticket is admitted once the sale has started.
+//
+// The error is not_called (with poll_after_ms), turn_missed, sale_paused, sale_not_open,
+// ticket_invalid or unavailable. A called ticket that meets the cap or the rate is answered
+// not_called too; its window starts again.
+func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
+	for range claimRounds {
+		s := r.snap.Load()
+		if r.tooFar(s, t.Number) {
+			return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
+		}
+		place, known := s.place(t.Number)
+		if !known {
+			place = 0
+		}
+		verdict, err := r.claimOnce(ctx, t.Number, place, s.room.gen)
+		if err != nil {
+			return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
+		}
+		stale := verdict.status == "stale" || verdict.status == "not_called" && !known && s.nowMillis() >= s.room.starts
+		if !stale {
+			return r.settleClaim(ctx, t, verdict)
+		}
+		if err := r.Refresh(ctx); err != nil {
+			return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
+		}
+		if _, now := r.snap.Load().place(t.Number); !now && verdict.status == "not_called" {
+			return r.settleClaim(ctx, t, verdict)
+		}
+	}
+	return Pass{}, "", false, problem.With(problem.Unavailable, "the waiting room is being prepared")
+}
+
+// tooFar answers from memory whoever is far behind the watermark, so that a crowd that tries its
+// luck costs Redis nothing.
+func (r *Room) tooFar(s *Snapshot, n Number) bool {
+	if !s.Ready || time.Since(s.anchor) > trustFor || s.Mode == sale.Open || s.Paused || s.room.ended {
+		return false
+	}
+	place, known := s.place(n)
+	margin := claimMargin + uint64(s.RatePerMinute/60/max(s.ShowUpRate, minShowUp))
+	return known && place > s.Called+margin && s.nowMillis() < s.room.ends && !r.book.Load().facts(n).used
+}
+
+// verdict is an answer of claim.lua.
+type verdict struct {
+	status          string
+	issued, expires int64 // s
+	waitMillis      int64
+	nowMillis       int64
+}
+
+func (r *Room) claimOnce(ctx context.Context, n Number, place uint64, gen string) (verdict, error) {
+	parts, err := claimScript.Exec(ctx, r.deps.Redis, r.keys,
+		[]string{n.decimal(), strconv.FormatUint(place, 10), gen}).ToArray()
+	if err != nil {
+		return verdict{}, fmt.Errorf("claim script: %w", err)
+	}
+	if len(parts) != 5 {
+		return verdict{}, fmt.Errorf("claim script: %d parts", len(parts))
+	}
+	p := parser{}
+	v := verdict{
+		status: text(parts[0]), issued: p.number(text(parts[1])), expires: p.number(text(parts[2])),
+		waitMillis: p.count(parts[3]), nowMillis: p.number(text(parts[4])),
+	}
+	return v, p.err
+}
+
+func (r *Room) settleClaim(ctx context.Context, t Ticket, v verdict) (Pass, string, bool, error) {
+	switch v.status {
+	case "ok", "again":
+		pass, token, err := r.admit(ctx, t.Number, v)
+		return pass, token, v.status == "again" && err == nil, err
+	case "missed":
+		return Pass{}, "", false, problem.With(problem.TurnMissed, "this ticket was called and its time to claim is over, or it was used")
+	case "paused":
+		return Pass{}, "", false, problem.With(problem.SalePaused, "the sale is paused; the time to claim stands still")
+	case "ended":
+		return Pass{}, "", false, problem.With(problem.SaleNotOpen, "the sale has ended")
+	case "unknown":
+		return Pass{}, "", false, problem.With(problem.TicketInvalid, "this number was never given")
+	case "early":
+		return Pass{}, "", false, r.notCalled(t, "the sale has not started yet")
+	case "not_called":
+		return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
+	case "full", "rate":
+		wait := min(max(v.waitMillis, minRetryMillis), maxRetryMillis)
+		return Pass{}, "", false, problem.With(problem.NotCalled,
+			"admission is full at this moment; the time to claim starts again", problem.F("poll_after_ms", wait))
+	case "gone":
+		return Pass{}, "", false, problem.With(problem.Unavailable, "the waiting room is being prepared")
+	default:
+		return Pass{}, "", false, fmt.Errorf("claim: unknown status %q: %w", v.status, problem.Unavailable)
+	}
+}
+
+// admit journals the pass before anybody hears of it, and signs it. When the journal fails, the
+// pass waits in Redis for the visitor to claim again.
+func (r *Room) admit(ctx context.Context, n Number, v verdict) (Pass, string, error) {
+	b := r.book.Load()
+	if r.deps.Journal != nil && !b.facts(n).kept {
+		at := v.nowMillis
+		if at == 0 {
+			at = v.issued*1000 + 999 // when exactly is not known any more: as late as it may have been
+		}
+		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordClaim(n, v.issued, v.expires, at)}); err != nil {
+			return Pass{}, "", unavailable("journal a pass of "+r.saleID, err)
+		}
+	}
+	b.claimed(n, v.expires*1000, r.deps.Journal != nil)
+	pass := passOf(r.saleID, n, v.issued, v.expires)
+	return pass, r.deps.Passes.Sign(pass), nil
+}
+
+func (r *Room) notCalled(t Ticket, detail string) error {
+	s := r.snap.Load()
+	phase := sale.PhaseLive
+	if s.nowMillis() < s.room.starts {
+		phase = sale.PhasePrequeue
+	}
+	view := r.Look(t, phase, false)
+	return problem.With(problem.NotCalled, detail, problem.F("poll_after_ms", view.PollAfterMillis))
+}
+
+// Leave takes a ticket out of the line for good; a pass it has is given back. It is idempotent.
+// The error is ticket_invalid or unavailable.
+func (r *Room) Leave(ctx context.Context, t Ticket) error {
+	f := r.book.Load().facts(t.Number)
+	if f.used && f.expiresMillis == 0 {
+		return nil
+	}
+	if uint64(t.Number) > r.snap.Load().Entrants {
+		// Joined since the last refresh, or never: nothing is journaled for a number nobody has.
+		if err := r.Refresh(ctx); err != nil {
+			return unavailable("leave "+r.saleID, err)
+		}
+		if s := r.snap.Load(); s.Ready && uint64(t.Number) > s.Entrants {
+			return problem.With(problem.TicketInvalid, "this number was never given")
+		}
+	}
+	if err := r.journalOne(ctx, recordLeave(t.Number)); err != nil {
+		return err
+	}
+	s := r.snap.Load()
+	place, known := s.place(t.Number)
+	if !known {
+		place = 0
+	}
+	status, err := leaveScript.Exec(ctx, r.deps.Redis, r.keys,
+		[]string{t.Number.decimal(), strconv.FormatUint(place, 10), s.room.gen}).ToString()
+	return r.settleGone(t.Number, status, err)
+}
+
+// Release gives a pass back: its slot is free, and it is good for nothing any more. It is
+// idempotent. The error is unavailable.
+func (r *Room) Release(ctx context.Context, p Pass) error {
+	if r.Revoked(p) {
+		return nil
+	}
+	if err := r.journalOne(ctx, recordRelease(p.Ticket)); err != nil {
+		return err
+	}
+	status, err := releaseScript.Exec(ctx, r.deps.Redis, r.keys, []string{p.Ticket.decimal()}).ToString()
+	return r.settleGone(p.Ticket, status, err)
+}
+
+func (r *Room) settleGone(n Number, status string, err error) error {
+	switch {
+	case err != nil:
+		return unavailable("give up a ticket of "+r.saleID, err)
+	case status == "ok" || status == "again":
+		r.book.Load().gone(n)
+		return nil
+	case status == "unknown":
+		return problem.With(problem.TicketInvalid, "this number was never given")
+	default:
+		return problem.With(problem.Unavailable, "the waiting room is being prepared")
+	}
+}
+
+func (r *Room) journalOne(ctx context.Context, record []byte) error {
+	if r.deps.Journal == nil {
+		return nil
+	}
+	if err := r.deps.Journal(ctx, r.saleID, [][]byte{record}); err != nil {
+		return unavailable("journal "+r.saleID, err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package queue
+
+import "math"
+
+// Line is the state of a room on which the controller decides.
+type Line struct {
+	Called   uint64
+	Entrants uint64
+	// Outstanding are the called who may still claim.
+	Outstanding        uint64
+	Active             int
+	AdmittedLastMinute int
+	// Claimed counts all admissions so far.
+	Claimed int64
+	// Shown and NoShow count, over the windows that have closed, who came and who did not.
+	Shown, NoShow int64
+	Memory        Memory
+}
+
+// Memory is what the controller carries from one decision to the next.
+type Memory struct {
+	// Credit is how many admissions may be called for at CreditAtMillis; below 0 before the first decision.
+	Credit         float64
+	CreditAtMillis int64
+	ShowUpRate     float64
+	// SeenShown and SeenNoShow are the counts that ShowUpRate accounts for.
+	SeenShown, SeenNoShow int64
+}
+
+// Inputs are the limits under which the controller decides.
+type Inputs struct {
+	NowMillis     int64
+	Live          bool // started, not ended, not paused, places known, mode queue
+	RatePerMinute float64
+	MaxActive     int
+	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
+	// 0 when that is not known.
+	UnitsAllocated, UnitsAvailable int64
+	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
+	LevelFactor float64
+	// Gone reports that the ticket at a place has left or was used already; nil for none.
+	Gone func(place uint64) bool
+}
+
+// Reason names what bounded a decision.
+type Reason string
+
+// The reasons why no more were called.
+const (
+	NotLive   Reason = "not_live"
+	LineEmpty Reason = "line_empty"
+	Pacing    Reason = "pacing"
+	CapFull   Reason = "cap"
+	RateFull  Reason = "rate"
+	NoStock   Reason = "stock"
+)
+
+// Decision is where the watermark goes.
+type Decision struct {
+	Called uint64
+	// Skipped are the newly called places whose tickets were gone already.
+	Skipped uint64
+	Memory  Memory
+	Why     Reason
+}
+
+const (
+	// minShowUp bounds how far the calls run ahead of those who come.
+	minShowUp = 0.1
+	// showUpInertia is how many outcomes weigh as much as all that was known before.
+	showUpInertia = 20
+	// burstMillis is how much unused credit is kept.
+	burstMillis = 1000
+	// strictShare and strictFloor bound how many outstanding callers are set against the rolling
+	// rate in full. See byRate.
+	strictShare = 0.1
+	strictFloor = 10
+	// maxSkips bounds the places looked at in one decision.
+	maxSkips = 10_000
+)
+
+// Decide says how far the watermark moves. It is pure.
+//
+// Credit, in admissions, grows evenly at the rate; each call costs the show-up rate, the share of
+// an admission that it is expected to become. Beyond the pace, calls stop where those who are
+// expected to come would exceed the cap, the rolling minute or the units that are left.
+func Decide(line Line, in Inputs) Decision {
+	d := Decision{Called: line.Called, Memory: remember(line, in)}
+	if !in.Live {
+		d.Why = NotLive
+		return d
+	}
+	showUp := d.Memory.ShowUpRate
+	calls, why := math.Floor(d.Memory.Credit/showUp+1e-9), Pacing
+	for _, limit := range []struct {
+		calls float64
+		why   Reason
+	}{
+		{byCap(line, in, showUp), CapFull},
+		{byRate(line, in, showUp), RateFull},
+		{byStock(line, in, showUp), NoStock},
+	} {
+		if limit.calls < calls {
+			calls, why = limit.calls, limit.why
+		}
+	}
+	var called uint64
+	d.Called, d.Skipped, called = watermark(line, uint64(max(calls, 0)), in.Gone)
+	if d.Why = why; d.Called >= line.Entrants {
+		d.Why = LineEmpty
+	}
+	d.Memory.Credit = max(d.Memory.Credit-float64(called)*showUp, 0)
+	return d
+}
+
+// remember brings credit and show-up rate up to now.
+func remember(line Line, in Inputs) Memory {
+	m := line.Memory
+	m.ShowUpRate = showUpRate(line)
+	m.SeenShown, m.SeenNoShow = line.Shown, line.NoShow
+	perMilli := in.RatePerMinute / 60_000 * in.LevelFactor
+	burst := max(perMilli*burstMillis, 1)
+	switch {
+	case m.Credit < 0 || !in.Live:
+		m.Credit = -1 // the first decision of a live sale has credit for one call
+		if in.Live {
+			m.Credit = min(1, in.RatePerMinute*in.LevelFactor)
+		}
+	case in.NowMillis > m.CreditAtMillis:
+		m.Credit = min(m.Credit+float64(in.NowMillis-m.CreditAtMillis)*perMilli, burst)
+	}
+	m.CreditAtMillis = in.NowMillis
+	return m
+}
+
+// showUpRate is a moving average of came / (came + did not come) over closed windows, in which n
+// new outcomes weigh n against showUpInertia.
+func showUpRate(line Line) float64 {
+	rate := min(max(line.Memory.ShowUpRate, minShowUp), 1)
+	came, missed := line.Shown-line.Memory.SeenShown, line.NoShow-line.Memory.SeenNoShow
+	n := float64(came + missed)
+	if came < 0 || missed < 0 || n == 0 {
+		return rate
+	}
+	weight := n / (n + showUpInertia)
+	return min(max(rate+weight*(float64(came)/n-rate), minShowUp), 1)
+}
+
+// fill is how many may be called so that they and the outstanding, at the show-up rate, fill the slots.
+func fill(slots, showUp float64, outstanding uint64) float64 {
+	return math.Floor(slots/showUp+1e-9) - float64(outstanding)
+}
+
+func byCap(line Line, in Inputs, showUp float64) float64 {
+	return fill(float64(in.MaxActive-line.Active), showUp, line.Outstanding)
+}
+
+// byRate keeps the admissions of the rolling minute and the claims expected soon within the rate.
+// Where visitors claim at once this is exact, and nobody called is refused for the rate. Where
+// they take long, many outstanding callers claim only after others have left the rolling minute:
+// setting all of them against it would halve the rate, so only a tenth of the rate is. All
+// outstanding together never exceed one minute's worth.
+func byRate(line Line, in Inputs, showUp float64) float64 {
+	coming := float64(line.Outstanding) * showUp
+	soon := min(coming, max(in.RatePerMinute*strictShare, strictFloor))
+	room := in.RatePerMinute - float64(line.AdmittedLastMinute) - soon
+	return min(math.Floor(room/showUp+1e-9), fill(in.RatePerMinute, showUp, line.Outstanding))
+}
+
+// byStock keeps the expected visitors within the units that are left, one unit each. Of those
+// admitted, the ones who may still take a unit are no more than are active, than came in the last
+// minute (who came earlier has decided), and than have come without a unit having gone for it.
+func byStock(line Line, in Inputs, showUp float64) float64 {
+	if in.UnitsAvailable < 0 {
+		return math.Inf(1)
+	}
+	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
+	undecided := min(int64(line.Active), int64(line.AdmittedLastMinute), max(line.Claimed-taken, 0))
+	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Outstanding)
+}
+
+// watermark passes over the gone until it has met calls visitors who are there, or the line ends.
+func watermark(line Line, calls uint64, gone func(uint64) bool) (called, skipped, met uint64) {
+	called = line.Called
+	for met < calls && called < line.Entrants && skipped < maxSkips {
+		called++
+		if gone != nil && gone(called) {
+			skipped++
+		} else {
+			met++
+		}
+	}
+	return called, skipped, met
+}

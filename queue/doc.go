@@ -1,0 +1,13 @@
+// Package queue is the waiting room: it turns a crowd into a line, and lets the line through a
+// gate no faster than agreed.
+//
+// A visitor joins and gets a [Ticket], which is a number with our signature; nothing is kept for
+// those who wait. One watermark, called, moves forward, and whoever's place it has passed may
+// claim a [Pass] within a window. [Room] is one sale's waiting room as one node sees it: it
+// answers polls from memory ([Room.Look]) and decides everything that counts (numbers, cap, rate,
+// who is admitted) in Lua scripts by the clock of Redis. One leader moves the watermark
+// ([Room.Advance]) by a pure rule ([Decide]).
+//
+// What must outlive Redis (the high-water mark of the numbers, the watermark, the draw, the passes)
+// is journaled before it takes effect, and comes back through [Fold] and [Arm].
+package queue

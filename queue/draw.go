@@ -1,0 +1,156 @@
+package queue
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math/bits"
+)
+
+// The draw, for whoever wants to check it:
+//
+// When the room is made, 32 random bytes are drawn, the seed, and the lower-case hex SHA-256 of
+// them, the commitment, is published. At the start the number of entrants so far, count, is fixed
+// and published with the seed. The ticket with entry number n (1 ≤ n ≤ count) then has the place
+//
+//	place(n) = 1 + permute(n-1)
+//
+// permute is a balanced Feistel network over the numbers of 2h bits, where h is the smallest
+// integer ≥ 3 with 4^h ≥ count. A value that falls outside 0 … count-1 is fed in again until one
+// falls inside ("cycle walking"; Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002),
+// which makes it a permutation of 0 … count-1. One pass is, for round = 0 … 7,
+//
+//	left, right = right, left XOR (F(round, right) mod 2^h)
+//	F(round, x) = SipHash-2-4 of the 8 bytes LE64(round·2^32 + x)
+//
+// on left = the upper h bits and right = the lower h bits. The 16-byte key of SipHash is the first
+// half of HMAC-SHA256(key: seed, message: "penstock/draw/v1"). With one entrant the place is 1.
+const (
+	drawLabel       = "penstock/draw/v1"
+	drawRounds      = 8
+	drawMinHalfBits = 3
+	seedBytes       = 32
+)
+
+// Draw is the permutation of the tickets that came before the start.
+type Draw struct {
+	count    uint64
+	half     uint
+	mask     uint64
+	key0     uint64
+	key1     uint64
+	seedText string
+}
+
+// NewDraw returns the draw among count tickets for a seed.
+func NewDraw(seed []byte, count uint64) *Draw {
+	mac := hmac.New(sha256.New, seed)
+	mac.Write([]byte(drawLabel))
+	key := mac.Sum(nil)
+	half := uint(drawMinHalfBits)
+	if count > 1 {
+		half = max(half, uint(bits.Len64(count-1)+1)/2)
+	}
+	return &Draw{
+		count: count, half: half, mask: 1<<half - 1,
+		key0:     binary.LittleEndian.Uint64(key),
+		key1:     binary.LittleEndian.Uint64(key[8:]),
+		seedText: hex.EncodeToString(seed),
+	}
+}
+
+// drawFromText is NewDraw of a seed in hex, as Redis holds it; nil when it is none.
+func drawFromText(seedText string, count uint64) *Draw {
+	seed, err := hex.DecodeString(seedText)
+	if err != nil || len(seed) != seedBytes {
+		return nil
+	}
+	return NewDraw(seed, count)
+}
+
+// Commitment is what is published of a seed beforehand: lower-case hex SHA-256.
+func Commitment(seed []byte) string {
+	sum := sha256.Sum256(seed)
+	return hex.EncodeToString(sum[:])
+}
+
+// Place returns the place of a ticket. Those who came after the draw queue behind it.
+func (d *Draw) Place(n Number) uint64 {
+	if n < 1 || uint64(n) > d.count {
+		return uint64(n)
+	}
+	x := uint64(n) - 1
+	for {
+		if x = d.forward(x); x < d.count {
+			return x + 1
+		}
+	}
+}
+
+// NumberAt returns the ticket that has the place; it undoes Place.
+func (d *Draw) NumberAt(place uint64) Number {
+	if place < 1 || place > d.count {
+		return Number(place)
+	}
+	x := place - 1
+	for {
+		if x = d.backward(x); x < d.count {
+			return Number(x + 1)
+		}
+	}
+}
+
+func (d *Draw) forward(x uint64) uint64 {
+	left, right := x>>d.half, x&d.mask
+	for round := range uint64(drawRounds) {
+		left, right = right, left^(sipHash(d.key0, d.key1, round<<32+right)&d.mask)
+	}
+	return left<<d.half | right
+}
+
+func (d *Draw) backward(x uint64) uint64 {
+	left, right := x>>d.half, x&d.mask
+	for round := uint64(drawRounds); round > 0; round-- {
+		left, right = right^(sipHash(d.key0, d.key1, (round-1)<<32+left)&d.mask), left
+	}
+	return left<<d.half | right
+}
+
+// sipHash is SipHash-2-4 (Aumasson and Bernstein, 2012) of one 8-byte message.
+func sipHash(k0, k1, message uint64) uint64 {
+	s := sipState{
+		k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+		k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573,
+	}
+	s.absorb(message)
+	s.absorb(8 << 56) // the length of the message, in the top byte of the last word
+	s.v2 ^= 0xff
+	s.round()
+	s.round()
+	s.round()
+	s.round()
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+}
+
+type sipState struct{ v0, v1, v2, v3 uint64 }
+
+func (s *sipState) absorb(word uint64) {
+	s.v3 ^= word
+	s.round()
+	s.round()
+	s.v0 ^= word
+}
+
+func (s *sipState) round() {
+	s.v0 += s.v1
+	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
+	s.v0 = bits.RotateLeft64(s.v0, 32)
+	s.v2 += s.v3
+	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
+	s.v0 += s.v3
+	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
+	s.v2 += s.v1
+	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
+	s.v2 = bits.RotateLeft64(s.v2, 32)
+}

@@ -1,0 +1,231 @@
+package queue
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"iter"
+)
+
+// A journal record is 'q', the version 1, a kind, and the kind's numbers as unsigned varints.
+// Records of other kinds, versions or first bytes are not ours to read, and are passed over.
+const (
+	recordTag     = 'q'
+	recordVersion = 1
+
+	kindMark    = 'M' // high-water mark
+	kindCalled  = 'W' // watermark, now and deadline in the room's own time
+	kindState   = 'S' // mark, watermark, floor, now and last deadline in the room's own time
+	kindDraw    = 'D' // drawn (0, 1), count; then the 32 bytes of the seed
+	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
+	kindRelease = 'R' // ticket
+	kindLeave   = 'L' // ticket
+)
+
+func record(kind byte, numbers ...uint64) []byte {
+	b := make([]byte, 0, 3+len(numbers)*6)
+	b = append(b, recordTag, recordVersion, kind)
+	for _, n := range numbers {
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
+}
+
+func recordMark(mark uint64) []byte { return record(kindMark, mark) }
+
+func recordCalled(called uint64, runMillis, deadlineMillis int64) []byte {
+	return record(kindCalled, called, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
+}
+
+func recordState(mark, called, floor uint64, runMillis, deadlineMillis int64) []byte {
+	return record(kindState, mark, called, floor, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
+}
+
+// recordDraw returns nil when the seed is none.
+func recordDraw(seedText string, drawn bool, count uint64) []byte {
+	seed, err := hex.DecodeString(seedText)
+	if err != nil || len(seed) != seedBytes {
+		return nil
+	}
+	done := uint64(0)
+	if drawn {
+		done = 1
+	}
+	return append(record(kindDraw, done, count), seed...)
+}
+
+func recordClaim(n Number, issued, expires, atMillis int64) []byte {
+	return record(kindClaim, uint64(n), uint64(issued), uint64(expires), uint64(atMillis))
+}
+
+func recordRelease(n Number) []byte { return record(kindRelease, uint64(n)) }
+
+func recordLeave(n Number) []byte { return record(kindLeave, uint64(n)) }
+
+// Restored is what the journal remembers of a room.
+type Restored struct {
+	// Mark is the high-water mark: no number above it was ever given.
+	Mark uint64
+	// Called is the watermark, and Floor the part of it whose windows had closed.
+	Called, Floor uint64
+	// Seed is that of the draw, 32 bytes, or nil. Drawn says that the draw was made among DrawCount.
+	Seed      []byte
+	Drawn     bool
+	DrawCount uint64
+
+	claimed, left, released int64
+	passes                  map[Number]journaledPass
+	givenBack               map[Number]int64 // to when the pass would have lasted, s
+	used                    bitmap
+	admits                  []int64 // ms, of the last minute, in order
+	open                    []calls
+	lastMillis              int64
+	lastRunMillis           int64
+}
+
+type journaledPass struct{ issued, expires int64 }
+
+const (
+	// foldSweepEvery is after how many records lapsed passes are dropped, so that a long journal
+	// needs no more memory than the passes that are alive.
+	foldSweepEvery = 4096
+	minuteMillis   = 60_000
+)
+
+// Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
+func Fold(records iter.Seq[[]byte]) *Restored {
+	r := &Restored{passes: make(map[Number]journaledPass), givenBack: make(map[Number]int64)}
+	seen := 0
+	for rec := range records {
+		r.take(rec)
+		if seen++; seen%foldSweepEvery == 0 {
+			r.sweep()
+		}
+	}
+	r.sweep()
+	return r
+}
+
+// Empty reports that the journal knew nothing of the room.
+func (r *Restored) Empty() bool {
+	return r == nil || r.Mark == 0 && r.Called == 0 && r.Seed == nil
+}
+
+func (r *Restored) take(rec []byte) {
+	if len(rec) < 3 || rec[0] != recordTag || rec[1] != recordVersion {
+		return
+	}
+	kind, rest := rec[2], rec[3:]
+	want, known := map[byte]int{
+		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
+	}[kind]
+	if !known {
+		return
+	}
+	var n [5]uint64
+	for i := range want {
+		value, size := binary.Uvarint(rest)
+		if size <= 0 || value > 1<<53 {
+			return
+		}
+		n[i], rest = value, rest[size:]
+	}
+	r.apply(kind, n, rest)
+}
+
+func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
+	switch kind {
+	case kindMark:
+		r.raise(n[0])
+	case kindCalled:
+		r.call(n[0], int64(n[1]), int64(n[2]))
+	case kindState:
+		r.raise(n[0])
+		r.Called, r.Floor = max(r.Called, n[1]), max(r.Floor, n[2])
+		r.lastRunMillis = int64(n[3])
+		r.open = r.open[:0]
+		if r.Called > r.Floor {
+			r.open = append(r.open, calls{last: r.Called, deadlineMillis: int64(n[4])})
+		}
+	case kindDraw:
+		if len(rest) == seedBytes && !r.Drawn {
+			r.Seed, r.Drawn, r.DrawCount = append([]byte(nil), rest...), n[0] == 1, n[1]
+		}
+	case kindClaim:
+		r.claim(Number(n[0]), int64(n[1]), int64(n[2]), int64(n[3]))
+	case kindRelease:
+		r.giveBack(Number(n[0]))
+	case kindLeave:
+		r.leave(Number(n[0]))
+	}
+}
+
+func (r *Restored) raise(mark uint64) { r.Mark = min(max(r.Mark, mark), maxNumber) }
+
+// call notes a watermark, and closes the windows whose deadline it has outlived.
+func (r *Restored) call(called uint64, runMillis, deadlineMillis int64) {
+	r.lastRunMillis = max(r.lastRunMillis, runMillis)
+	for len(r.open) > 0 && r.open[0].deadlineMillis <= runMillis {
+		r.Floor = max(r.Floor, r.open[0].last)
+		r.open = r.open[1:]
+	}
+	if called <= r.Called {
+		return
+	}
+	r.Called = called
+	if last := len(r.open) - 1; last >= 0 && deadlineMillis-r.open[last].deadlineMillis < (deadlineMillis-runMillis)/256 {
+		r.open[last] = calls{last: called, deadlineMillis: deadlineMillis}
+		return
+	}
+	r.open = append(r.open, calls{last: called, deadlineMillis: deadlineMillis})
+}
+
+func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
+	if n < 1 || n > maxNumber {
+		return
+	}
+	r.lastMillis = max(r.lastMillis, atMillis)
+	r.raise(uint64(n))
+	if r.used.has(n) {
+		return
+	}
+	r.used = r.used.set(n)
+	r.claimed++
+	r.passes[n] = journaledPass{issued: issued, expires: expires}
+	r.admits = append(r.admits, atMillis)
+	for len(r.admits) > 0 && r.admits[0] < r.lastMillis-minuteMillis {
+		r.admits = r.admits[1:]
+	}
+}
+
+func (r *Restored) giveBack(n Number) {
+	if pass, active := r.passes[n]; active {
+		delete(r.passes, n)
+		r.givenBack[n] = pass.expires
+		r.released++
+	}
+}
+
+func (r *Restored) leave(n Number) {
+	if n < 1 || n > maxNumber {
+		return
+	}
+	if r.used.has(n) {
+		r.giveBack(n)
+		return
+	}
+	r.used = r.used.set(n)
+	r.left++
+}
+
+func (r *Restored) sweep() {
+	for n, pass := range r.passes {
+		if pass.expires*1000 <= r.lastMillis {
+			delete(r.passes, n)
+		}
+	}
+	for n, expires := range r.givenBack {
+		if expires*1000 <= r.lastMillis {
+			delete(r.givenBack, n)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// State is where a visitor stands.
+type State string
+
+// The states of a ticket.
+const (
+	Early    State = "early"   // the sale has not started
+	Waiting  State = "waiting" // in the line
+	Called   State = "called"  // may claim a pass now
+	Admitted State = "admitted"
+	Missed   State = "missed" // called and did not claim in time, or left, or used the pass up
+	Paused   State = "paused"
+	HeldOut  State = "held_out" // every unit is held by somebody; some may come back
+	SoldOut  State = "sold_out"
+	Ended    State = "ended"
+)
+
+// View is what a visitor is told.
+type View struct {
+	State State
+	// Place counts from 1; it is 0 while PlaceKnown is false, that is before a draw.
+	Place      uint64
+	PlaceKnown bool
+	// Ahead is how many places are still to be called before this one.
+	Ahead uint64
+	// ETAP50Seconds and ETAP90Seconds say when the turn is expected: as likely as not, and nine
+	// times of ten, until then. Both are 0 when there is nothing to wait for.
+	ETAP50Seconds, ETAP90Seconds int64
+	PollAfterMillis              int64
+	// ClaimBefore is set for a called visitor.
+	ClaimBefore time.Time
+}
+
+// Idle poll intervals, before jitter.
+const (
+	pollPausedMillis = 5_000
+	pollHeldMillis   = 2_500
+	pollOverMillis   = 25_000
+)
+
+// Look tells a ticket's holder where they stand. It works from memory alone. phase is the sale's
+// phase now and heldOut says that every unit is held.
+func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
+	s := r.snap.Load()
+	now := s.nowMillis()
+	v := View{}
+	v.Place, v.PlaceKnown = s.place(t.Number)
+	if !v.PlaceKnown {
+		v.Place = 0
+	}
+	if v.PlaceKnown && v.Place > s.Called {
+		v.Ahead = v.Place - s.Called - 1
+	}
+	v.State = r.state(s, &v, t.Number, phase, heldOut, now)
+	s.foresee(&v, now)
+	return v
+}
+
+// state decides the state, and the end of the window of a called visitor. What is final comes
+// before what may pass.
+func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut bool, now int64) State {
+	if phase == sale.PhaseEnded {
+		return Ended
+	}
+	f := r.book.Load().facts(n)
+	if f.used {
+		if f.expiresMillis > now {
+			return Admitted
+		}
+		return Missed
+	}
+	called := v.PlaceKnown && v.Place <= s.Called
+	deadline := f.graceUntil
+	if called && deadline == 0 {
+		deadline = s.deadline(v.Place)
+	}
+	if called && s.runMillis(now) >= deadline && s.Mode != sale.Open {
+		return Missed
+	}
+	switch {
+	case phase == sale.PhaseSoldOut:
+		return SoldOut
+	case phase == sale.PhasePaused:
+		return Paused
+	case phase != sale.PhaseLive || !v.PlaceKnown:
+		return Early
+	case s.Mode == sale.Open:
+		v.ClaimBefore = time.UnixMilli(s.room.ends).UTC()
+		return Called
+	case called:
+		v.ClaimBefore = time.UnixMilli(deadline + s.room.pausedTotal).UTC()
+		return Called
+	case heldOut:
+		return HeldOut
+	default:
+		return Waiting
+	}
+}
+
+// foresee fills in the expected wait and when to ask again.
+func (s *Snapshot) foresee(v *View, now int64) {
+	untilStart := max(s.room.starts-now, 0)
+	switch v.State {
+	case Called:
+		v.PollAfterMillis = jittered(pollSoonMillis)
+	case Waiting:
+		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
+		v.PollAfterMillis = jittered(pollMillis(v.ETAP50Seconds*1000, s.Waiting))
+	case Early:
+		v.ETAP50Seconds, v.ETAP90Seconds = s.beforeStart(v, untilStart)
+		v.PollAfterMillis = pollBeforeStart(untilStart, s.Waiting)
+	case HeldOut:
+		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
+		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.Waiting), pollHeldMillis))
+	case Paused:
+		v.PollAfterMillis = jittered(pollIdleMillis(pollPausedMillis, s.Waiting))
+	default:
+		v.PollAfterMillis = jittered(pollIdleMillis(pollOverMillis, s.Waiting))
+	}
+}
+
+// beforeStart expects a turn that comes after the start. Before a draw every place is as likely as
+// any other, so the half and nine tenths of the line are the half and nine tenths of the odds.
+func (s *Snapshot) beforeStart(v *View, untilStartMillis int64) (p50, p90 int64) {
+	start := (untilStartMillis + 999) / 1000
+	if v.PlaceKnown {
+		p50, p90 = s.pace.seconds(v.Ahead)
+	} else {
+		p50 = etaSeconds(s.Entrants/2, s.pace.likely)
+		p90 = etaSeconds(s.Entrants*9/10, s.pace.slow)
+	}
+	return min(start+p50, maxETASeconds), min(start+p90, maxETASeconds)
+}

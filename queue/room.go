@@ -1,0 +1,253 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// Journal appends records durably: when it returns nil they have been fsynced.
+type Journal func(ctx context.Context, saleID string, records [][]byte) error
+
+// Deps is what a room works with.
+type Deps struct {
+	Redis   rueidis.Client
+	Tickets *TicketKeys
+	Passes  *PassKeys
+	// Journal may be nil: then the room is as durable as Redis.
+	Journal Journal
+	Log     *slog.Logger
+	NodeID  string
+	// MaxWaitingTickets bounds the line; 0 means 2,000,000.
+	MaxWaitingTickets int64
+}
+
+const (
+	defaultMaxWaiting = 2_000_000
+	// pruneEvery is how often a node forgets lapsed passes.
+	pruneEvery = 5 * time.Second
+	// trustFor is how long a node acts on its snapshot without asking Redis.
+	trustFor = 2 * time.Second
+)
+
+// Room is the waiting room of one sale as one node sees it. It is safe for concurrent use.
+type Room struct {
+	deps   Deps
+	saleID string
+	keys   []string
+	units  atomic.Int64 // allocated to the sale, over all items
+	snap   atomic.Pointer[Snapshot]
+	book   atomic.Pointer[book]
+	joins  *batch.Combiner[struct{}, joined]
+	growth growth
+
+	refreshing sync.Mutex
+	speed      speedometer
+	pruned     int64
+
+	advancing sync.Mutex
+	keptAt    int64 // when the whole state was last journaled, ms of Redis TIME
+	keptGen   string
+}
+
+// OpenRoom returns the node's side of a sale's room. It knows nothing until the first Refresh.
+func OpenRoom(d Deps, rec sale.Record) *Room {
+	if d.MaxWaitingTickets <= 0 {
+		d.MaxWaitingTickets = defaultMaxWaiting
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
+	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
+	now := time.Now()
+	r.snap.Store(&Snapshot{
+		NowMillis: now.UnixMilli(), anchor: now, Epoch: rec.Epoch, ShowUpRate: 1,
+		RatePerMinute: float64(rec.Admission.RatePerMinute), MaxActive: rec.Admission.MaxActive, Mode: rec.Admission.Mode,
+		room: roomState{
+			order: rec.Admission.Order, opens: opensMillis(rec), starts: rec.StartsAt.UnixMilli(),
+			ends: rec.EndsAt.UnixMilli(), window: rec.Admission.ClaimWindow.Std().Milliseconds(),
+		},
+		pace: expectedPace(float64(rec.Admission.RatePerMinute), 1),
+	})
+	r.book.Store(newBook())
+	r.Update(rec)
+	return r
+}
+
+// Update takes over a new version of the sale. What decides is in Redis; see [Arm].
+func (r *Room) Update(rec sale.Record) {
+	var units int64
+	for _, item := range rec.Items {
+		units += item.Stock
+	}
+	r.units.Store(units)
+}
+
+// Snapshot returns the room as it was last seen. It is never nil.
+func (r *Room) Snapshot() *Snapshot { return r.snap.Load() }
+
+// GateKey names the sorted set of active passes: member = pass ID, score = expiry in Unix ms. A
+// pass is active while its score is above Redis TIME.
+func (r *Room) GateKey() string { return r.keys[keyPasses] }
+
+// Revoked reports whether a pass was given back, from memory. It does not know of a pass that was
+// claimed since the last refresh, and does not call it revoked.
+func (r *Room) Revoked(p Pass) bool {
+	f := r.book.Load().facts(p.Ticket)
+	return f.used && f.expiresMillis == 0
+}
+
+// Close lets the joins under way finish and refuses new ones.
+func (r *Room) Close() { r.joins.Close() }
+
+// Refresh brings the snapshot up to date with one script call.
+func (r *Room) Refresh(ctx context.Context) error {
+	r.refreshing.Lock()
+	defer r.refreshing.Unlock()
+	last := r.snap.Load()
+	asked := time.Now()
+	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, r.keys, askFor(last)))
+	if err != nil {
+		return fmt.Errorf("refresh room of %s: %w", r.saleID, err)
+	}
+	// Redis read its clock somewhere between question and answer; the middle errs least.
+	anchor := asked.Add(time.Since(asked) / 2)
+	if !answer.exists {
+		r.withdraw(last, answer.nowMicros/1000, anchor)
+		return nil
+	}
+	next := answer.state
+	next.anchor = anchor
+	r.takeCalls(&next, last, answer)
+	r.takeTickets(&next, answer)
+	publishDraw(&next, last)
+	next.pace = r.speed.read(&next)
+	if next.pace.measured {
+		next.CallsPerMinute = next.pace.likely * 60
+	}
+	r.snap.Store(&next)
+	return nil
+}
+
+// askFor says to snapshot.lua what the node has already.
+func askFor(last *Snapshot) []string {
+	if !last.Ready {
+		return []string{"", "0", "0", "0"}
+	}
+	from := uint64(0)
+	if n := len(last.calls); n > 1 {
+		from = last.calls[n-2].last // the last checkpoint may still grow
+	}
+	return []string{
+		last.room.gen, strconv.FormatInt(last.room.seq, 10),
+		strconv.FormatUint(last.Called, 10), strconv.FormatUint(from, 10),
+	}
+}
+
+// withdraw marks the snapshot as not ready and keeps what was known, so that nobody is told a
+// place that is worse than the one before.
+func (r *Room) withdraw(last *Snapshot, nowMillis int64, anchor time.Time) {
+	next := *last
+	next.Ready, next.NowMillis, next.anchor = false, nowMillis, anchor
+	r.snap.Store(&next)
+}
+
+// takeCalls merges the checkpoints of the answer with those known. Published lists are not changed.
+func (r *Room) takeCalls(next, last *Snapshot, answer reply) {
+	known := last.calls
+	switch {
+	case answer.kind == "full":
+		known = nil
+	case next.Called == last.Called && next.room.floor == last.room.floor:
+		next.calls = known
+		return
+	case next.Called != last.Called && len(known) > 0:
+		known = known[:len(known)-1]
+	}
+	merged := make([]calls, 0, len(known)+len(answer.calls))
+	for _, c := range known {
+		if c.last > next.room.floor {
+			merged = append(merged, c)
+		}
+	}
+	next.calls = append(merged, answer.calls...)
+}
+
+// takeTickets brings the book up to date.
+func (r *Room) takeTickets(next *Snapshot, answer reply) {
+	run := next.runMillis(next.NowMillis)
+	if answer.kind == "full" {
+		r.book.Store(readBook(answer, r.book.Load()))
+		return
+	}
+	b := r.book.Load()
+	if len(answer.entries) > 0 {
+		b.mu.Lock()
+		for _, entry := range answer.entries {
+			b.apply(entry)
+		}
+		b.mu.Unlock()
+	}
+	if next.NowMillis-r.pruned >= pruneEvery.Milliseconds() {
+		r.pruned = next.NowMillis
+		b.prune(next.NowMillis, run)
+	}
+}
+
+func (b *book) apply(entry string) {
+	c, ok := parseChange(entry)
+	if !ok {
+		return
+	}
+	switch c.kind {
+	case 'c':
+		b.applyClaim(c.number, c.b*1000, false)
+	case 'g':
+		if !b.used.has(c.number) {
+			b.grace[c.number] = c.a
+		}
+	case 'l', 'r':
+		b.applyGone(c.number)
+	}
+}
+
+// readBook makes a book from a full answer. What this node has journaled stays noted.
+func readBook(answer reply, old *book) *book {
+	b := newBook()
+	b.used = bitmap(answer.used)
+	old.mu.RLock()
+	defer old.mu.RUnlock()
+	for i := 0; i+1 < len(answer.entries); i += 2 {
+		n, expires := pair(answer.entries[i], answer.entries[i+1])
+		b.active[n] = activePass{expiresMillis: expires, kept: old.active[n].kept}
+	}
+	for i := 0; i+1 < len(answer.graces); i += 2 {
+		n, until := pair(answer.graces[i], answer.graces[i+1])
+		b.grace[n] = until
+	}
+	return b
+}
+
+// pair reads a member and its score.
+func pair(member, score string) (Number, int64) {
+	n, _ := strconv.ParseUint(member, 10, 64)
+	at, _ := strconv.ParseFloat(score, 64)
+	return Number(n), int64(at)
+}
+
+// unavailable words what Redis or the journal failed to do, for the visitor; the cause stays in the
+// chain for the log.
+func unavailable(what string, err error) error {
+	return fmt.Errorf("%s: %w: %w", what, problem.Unavailable, err)
+}

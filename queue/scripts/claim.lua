@@ -1,0 +1,106 @@
+-- Admits one called ticket, if the cap and the rolling rate allow it. The same ticket gets the same pass.
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
+-- ARGV 1 ticket number  2 its place, 0 when unknown  3 the generation in which the place was worked out
+-- returns {status, issued s, expires s, wait ms, now ms}
+--   ok, again           the pass with its times
+--   stale               another generation: work out the place again
+--   gone, unknown       no such room; the number was never given
+--   early, ended, paused, not_called, missed
+--   full, rate          refused for the cap or the rate alone: the ticket's window starts again; wait ms until a slot may be free
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
+  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute')
+if not h[1] then return {'gone', '0', '0', 0, '0'} end
+local number, place = ARGV[1], tonumber(ARGV[2])
+local floor, open = tonumber(h[4]), h[8] == 'open'
+local paused_at = tonumber(h[13])
+-- The room's own time stands still while the sale is paused, so that a pause takes nobody's window.
+local run = (paused_at > 0 and paused_at or now) - tonumber(h[14])
+local function int(x) return string.format('%.0f', x) end
+
+local expires = redis.call('ZSCORE', KEYS[2], number)
+if expires and tonumber(expires) > now then
+  local issued = redis.call('HGET', KEYS[8], number) or '0'
+  return {'again', issued, int(expires / 1000), 0, '0'}
+end
+if tonumber(number) > tonumber(h[2]) then return {'unknown', '0', '0', 0, '0'} end
+if redis.call('GETBIT', KEYS[5], number) == 1 then return {'missed', '0', '0', 0, '0'} end
+if h[7] == '1' or now >= tonumber(h[6]) then return {'ended', '0', '0', 0, '0'} end
+if paused_at > 0 then return {'paused', '0', '0', 0, '0'} end
+if now < tonumber(h[5]) then return {'early', '0', '0', 0, '0'} end
+if h[1] ~= ARGV[3] then return {'stale', '0', '0', 0, '0'} end
+
+-- How long the ticket may be claimed: until its own renewed deadline, or until that of the call that reached it.
+local called = place > 0 and place <= tonumber(h[3])
+local grace, cohort = redis.call('ZSCORE', KEYS[6], number), nil
+if called and place > floor then
+  cohort = redis.call('ZRANGEBYSCORE', KEYS[4], ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
+end
+local deadline = tonumber(grace or cohort)
+if not open then
+  if not called then return {'not_called', '0', '0', 0, '0'} end
+  if not deadline or run >= deadline then return {'missed', '0', '0', 0, '0'} end
+end
+
+local function resolve()
+  if cohort and not grace then
+    redis.call('HINCRBY', KEYS[9], 'c' .. cohort, 1)
+    redis.call('HINCRBY', KEYS[1], 'open_resolved', 1)
+  end
+end
+
+local function change(entry)
+  redis.call('HINCRBY', KEYS[1], 'seq', 1)
+  if redis.call('RPUSH', KEYS[7], entry) > 8192 then redis.call('LTRIM', KEYS[7], -4096, -1) end
+end
+
+-- The visitor came in time and is not at fault: the window starts again.
+local function refuse(status, wait)
+  local renewed = run + tonumber(h[11])
+  if not grace or renewed - tonumber(grace) > tonumber(h[11]) / 8 then
+    resolve()
+    redis.call('ZADD', KEYS[6], int(renewed), number)
+    change('g:' .. number .. ':' .. int(renewed))
+  end
+  return {status, '0', '0', math.max(1, math.floor(wait)), '0'}
+end
+
+local next_expiry = tonumber(h[15])
+local active, minute = 0, 0
+if not open then
+  active = redis.call('ZCARD', KEYS[2])
+  if active >= tonumber(h[10]) and next_expiry <= now then
+    active = redis.call('ZCOUNT', KEYS[2], '(' .. int(now), '+inf')
+  end
+  if active >= tonumber(h[10]) then return refuse('full', next_expiry - now) end
+  -- An admission counts until it is more than 60,000 ms old by the truncated clock, so that no closed
+  -- interval of 60 s holds more than the rate.
+  local head = redis.call('LINDEX', KEYS[3], 0)
+  while head and now - tonumber(head) > 60000 do
+    redis.call('LPOP', KEYS[3])
+    head = redis.call('LINDEX', KEYS[3], 0)
+  end
+  minute = redis.call('LLEN', KEYS[3])
+  if minute >= tonumber(h[9]) then return refuse('rate', tonumber(head or now) + 60001 - now) end
+end
+
+-- Whole seconds, so that the token and the gate set agree on the end; rounded up, so that the pass lasts its time.
+local issued = math.floor(now / 1000)
+local until_s = math.ceil((now + tonumber(h[12])) / 1000)
+redis.call('SETBIT', KEYS[5], number, 1)
+redis.call('ZADD', KEYS[2], int(until_s * 1000), number)
+redis.call('HSET', KEYS[8], number, int(issued))
+resolve()
+if grace then redis.call('ZREM', KEYS[6], number) end
+change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
+redis.call('HINCRBY', KEYS[1], 'claimed', 1)
+local set = {}
+if next_expiry == 0 or until_s * 1000 < next_expiry then set = {'next_expiry', int(until_s * 1000)} end
+if not open then
+  redis.call('RPUSH', KEYS[3], int(now))
+  if active + 1 > tonumber(h[16]) then set[#set + 1] = 'peak_active'; set[#set + 1] = int(active + 1) end
+  if minute + 1 > tonumber(h[17]) then set[#set + 1] = 'peak_minute'; set[#set + 1] = int(minute + 1) end
+end
+if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
+return {'ok', int(issued), int(until_s), 0, int(now)}

@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/rueidis"
+)
+
+// RoomStats are the live figures of a room.
+type RoomStats struct {
+	Entrants      uint64 `json:"entrants"`
+	HighWaterMark uint64 `json:"high_water_mark"`
+	Called        uint64 `json:"called"`
+	Waiting       uint64 `json:"waiting"`
+	// Outstanding were called and may still claim.
+	Outstanding        uint64 `json:"outstanding"`
+	Active             int    `json:"active"`
+	AdmittedLastMinute int    `json:"admitted_last_minute"`
+	// Claimed, Left and Released count tickets and passes over the life of the room.
+	Claimed  int64 `json:"claimed"`
+	Left     int64 `json:"left"`
+	Released int64 `json:"released"`
+	Missed   int64 `json:"missed"`
+	// PeakActive and PeakPerMinute are the most active passes, and the most admissions in any
+	// rolling 60 s, that there ever were; the limits are the highest that were in force since.
+	PeakActive      int64   `json:"peak_active"`
+	PeakPerMinute   int64   `json:"peak_per_minute"`
+	MaxActiveLimit  int64   `json:"max_active_limit"`
+	PerMinuteLimit  int64   `json:"per_minute_limit"`
+	ShowUpRate      float64 `json:"show_up_rate"`
+	Paused          bool    `json:"paused"`
+	Drawn           bool    `json:"drawn"`
+	DrawCount       uint64  `json:"draw_count"`
+	Epoch           int64   `json:"epoch"`
+	SettingsVersion int64   `json:"settings_version"`
+}
+
+// WithinLimits reports whether invariant 5 held: neither peak ever exceeded its limit.
+func (s RoomStats) WithinLimits() bool {
+	return s.PeakActive <= s.MaxActiveLimit && s.PeakPerMinute <= s.PerMinuteLimit
+}
+
+// Stats reads the figures of a room; found is false when Redis holds none.
+func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats RoomStats, err error) {
+	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0"}))
+	if err != nil {
+		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, err)
+	}
+	if !answer.exists {
+		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, errNoRoom)
+	}
+	s := answer.state
+	return RoomStats{
+		Entrants: s.Entrants, HighWaterMark: s.room.mark, Called: s.Called, Waiting: s.Waiting, Outstanding: s.Outstanding,
+		Active: s.Active, AdmittedLastMinute: s.AdmittedLastMinute,
+		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow,
+		PeakActive: s.room.peakActive, PeakPerMinute: s.room.peakMinute,
+		MaxActiveLimit: s.room.capMax, PerMinuteLimit: s.room.rateMax,
+		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: s.room.drawCount,
+		Epoch: s.Epoch, SettingsVersion: s.room.version,
+	}, nil
+}
