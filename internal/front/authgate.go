@@ -1,0 +1,71 @@
+package front
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// Headers of forward-auth: the first asks, the others tell the shop whom it serves.
+const headerSale = "Penstock-Sale"
+
+var (
+	headerSaleOut        = []byte("Penstock-Sale")
+	headerTicketOut      = []byte("Penstock-Ticket")
+	headerPassExpiresOut = []byte("Penstock-Pass-Expires")
+)
+
+// authorize answers a proxy's question whether a visitor may go on: 204 with a valid pass, and
+// otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting room. The proxy
+// names the sale in the header Penstock-Sale or as ?sale=, and passes the visitor's cookies on.
+//
+// Any method and any path below are answered alike: proxies ask with those of the visitor.
+func (s *Server) authorize(c *call) error {
+	c.sale = c.ctx.Request.Header.Peek(headerSale)
+	if len(c.sale) == 0 {
+		c.sale = c.ctx.QueryArgs().Peek("sale")
+	}
+	if len(c.sale) == 0 {
+		return problem.With(problem.BadRequest, "name the sale in the header Penstock-Sale or as ?sale=")
+	}
+	if !sale.ValidID(string(c.sale)) {
+		return problem.UnknownSale
+	}
+	if c.entry = s.Catalog.Get(string(c.sale)); c.entry == nil {
+		return problem.UnknownSale
+	}
+	if c.entry.Record().Admission.Mode == sale.Open {
+		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
+		c.sendNothing()
+		return nil
+	}
+	return s.authorizePass(c)
+}
+
+func (s *Server) authorizePass(c *call) error {
+	pass, err := s.pass(c)
+	if err != nil {
+		return s.sendToRoom(c)
+	}
+	h := &c.ctx.Response.Header
+	h.SetCanonical(headerSaleOut, c.sale)
+	h.SetCanonical(headerTicketOut, strconv.AppendUint(c.key[:0], uint64(pass.Ticket), 10))
+	h.SetCanonical(headerPassExpiresOut, pass.ExpiresAt.UTC().AppendFormat(c.key[:0], "2006-01-02T15:04:05Z"))
+	c.sendNothing()
+	return nil
+}
+
+// sendToRoom says where a pass is to be had. The address is relative to the host that the visitor
+// asked for: the waiting room is there as well, or its cookies would be of no use to the shop.
+func (s *Server) sendToRoom(c *call) error {
+	h := &c.ctx.Response.Header
+	h.SetCanonical(headerLocation, []byte(roomPath(c.sale)))
+	if bytes.Equal(c.ctx.QueryArgs().Peek("redirect"), []byte("1")) {
+		h.SetCanonical(headerCacheControl, valueNoStore)
+		c.ctx.SetStatusCode(302)
+		return nil
+	}
+	return problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
+}

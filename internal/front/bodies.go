@@ -1,0 +1,195 @@
+package front
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/reservation"
+)
+
+// The bounds of what a body may say. They keep what one request costs small, whoever sends it.
+const (
+	MaxBodyBytes     = 64 << 10
+	maxCustomerBytes = reservation.MaxCustomer
+	maxPaymentBytes  = 512
+	maxLineQuantity  = reservation.MaxQuantity
+)
+
+// reservationBody is the body of POST /v1/sales/{sale}/reservations.
+type reservationBody struct {
+	Customer string
+	Channel  string
+	Lines    []reservation.Line
+}
+
+// parseReservation reads the body strictly: a member that is unknown, twice there, missing or of
+// the wrong kind is refused by name. It is written by hand because it stands before the answer
+// "sold out", which is given more often than any other.
+func parseReservation(body []byte) (reservationBody, error) {
+	var parsed reservationBody
+	r := &reader{data: body}
+	err := r.document(func(name string) error {
+		switch name {
+		case "customer":
+			return r.stringInto(&parsed.Customer)
+		case "channel":
+			return r.stringInto(&parsed.Channel)
+		case "items":
+			return r.array("items", reservation.MaxLines, func() error { return parseLine(r, &parsed) })
+		default:
+			return r.unknown(name)
+		}
+	})
+	if err != nil {
+		return reservationBody{}, err
+	}
+	return parsed, parsed.validate()
+}
+
+func parseLine(r *reader, parsed *reservationBody) error {
+	var line reservation.Line
+	var hasSKU, hasQuantity bool
+	err := r.object(func(name string) error {
+		switch name {
+		case "sku":
+			hasSKU = true
+			return r.stringInto(&line.SKU)
+		case "quantity":
+			hasQuantity = true
+			return r.integerInto(&line.Quantity)
+		default:
+			return r.unknown(name)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !hasSKU || !hasQuantity {
+		return badField(fmt.Sprintf("items[%d]", len(parsed.Lines)), "needs sku and quantity")
+	}
+	parsed.Lines = append(parsed.Lines, line)
+	return nil
+}
+
+func (b *reservationBody) validate() error {
+	if err := validCustomer(b.Customer); err != nil {
+		return err
+	}
+	if len(b.Channel) > 32 {
+		return badField("channel", "is 32 characters at most")
+	}
+	if len(b.Lines) == 0 {
+		return badField("items", "needs at least one item")
+	}
+	for i := range b.Lines {
+		if err := b.validateLine(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *reservationBody) validateLine(i int) error {
+	line := &b.Lines[i]
+	if line.SKU == "" || len(line.SKU) > 64 {
+		return badField(fmt.Sprintf("items[%d].sku", i), "is 1 to 64 characters")
+	}
+	if line.Quantity < 1 || line.Quantity > maxLineQuantity {
+		return problem.With(problem.InvalidQuantity, fmt.Sprintf("items[%d].quantity: want 1 to %d", i, maxLineQuantity))
+	}
+	for j := range i {
+		if b.Lines[j].SKU == line.SKU {
+			return badField(fmt.Sprintf("items[%d].sku", i), "is there twice; name each item once")
+		}
+	}
+	return nil
+}
+
+// validCustomer accepts any name by which a shop tells its customers apart.
+func validCustomer(customer string) error {
+	if customer == "" || len(customer) > maxCustomerBytes {
+		return badField("customer", fmt.Sprintf("is required, 1 to %d bytes", maxCustomerBytes))
+	}
+	for _, r := range customer {
+		if unicode.IsControl(r) {
+			return badField("customer", "must not contain control characters")
+		}
+	}
+	return nil
+}
+
+// orderBody is the body of POST /v1/orders.
+type orderBody struct {
+	Reservation string
+	Customer    json.RawMessage
+	PaymentRef  string
+	Metadata    json.RawMessage
+}
+
+// parseOrder reads the body as strictly as parseReservation. The customer and the metadata belong
+// to the shop and are passed on as they are, as long as they are objects.
+func parseOrder(body []byte) (orderBody, error) {
+	var parsed orderBody
+	r := &reader{data: body}
+	err := r.document(func(name string) error {
+		switch name {
+		case "reservation":
+			return r.stringInto(&parsed.Reservation)
+		case "customer":
+			return r.rawObjectInto(&parsed.Customer)
+		case "payment":
+			return parsePayment(r, &parsed.PaymentRef)
+		case "metadata":
+			return r.rawObjectInto(&parsed.Metadata)
+		default:
+			return r.unknown(name)
+		}
+	})
+	switch {
+	case err != nil:
+		return orderBody{}, err
+	case parsed.Reservation == "":
+		return orderBody{}, badField("reservation", "is required")
+	case parsed.Customer == nil:
+		return orderBody{}, badField("customer", "is required, an object")
+	}
+	return parsed, nil
+}
+
+// parsePayment reads {"token": …} or {"reference": …}.
+func parsePayment(r *reader, ref *string) error {
+	members := 0
+	err := r.object(func(name string) error {
+		if name != "token" && name != "reference" {
+			return r.unknown("payment." + name)
+		}
+		members++
+		return r.stringInto(ref)
+	})
+	if err != nil {
+		return err
+	}
+	if members != 1 || *ref == "" || len(*ref) > maxPaymentBytes {
+		return badField("payment", fmt.Sprintf("has either token or reference, 1 to %d bytes", maxPaymentBytes))
+	}
+	return nil
+}
+
+// parseNothing reads the body of a call that takes none: absent, blank, or an empty object.
+func parseNothing(body []byte) error {
+	r := &reader{data: body}
+	if r.space(); r.pos == len(body) {
+		return nil
+	}
+	return r.document(func(name string) error { return r.unknown(name) })
+}
+
+func badField(field, reason string) error {
+	if !utf8.ValidString(field) {
+		field = "a member"
+	}
+	return problem.With(problem.BadRequest, field+": "+reason, problem.F("field", field))
+}

@@ -1,0 +1,73 @@
+package front
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/queue"
+)
+
+const (
+	headerAuthorization  = "Authorization"
+	headerIdempotencyKey = "Idempotency-Key"
+	// openScope is shared by those who come without a pass and without a key.
+	openScope = "open"
+)
+
+// shop recognises a shop's backend by its API key. Named is false when the request carries no
+// Authorization at all. Errors: unauthorized, forbidden.
+func (s *Server) shop(c *call) (identity auth.Identity, named bool, err error) {
+	header := c.ctx.Request.Header.Peek(headerAuthorization)
+	if len(header) == 0 {
+		return auth.Identity{}, false, nil
+	}
+	if s.Keys == nil {
+		return auth.Identity{}, true, problem.Unauthorized
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	identity, err = s.Keys.Authenticate(ctx, auth.Bearer(string(header)))
+	if err != nil {
+		return auth.Identity{}, true, err
+	}
+	if !identity.May(auth.Shop) {
+		return auth.Identity{}, true, problem.With(problem.Forbidden, "this needs a key of the role shop")
+	}
+	return identity, true, nil
+}
+
+func keyScope(identity auth.Identity) string { return "key:" + identity.KeyID }
+
+func passScope(pass queue.Pass) string { return "pass:" + strconv.FormatUint(uint64(pass.Ticket), 10) }
+
+// body returns the body of a call that needs one. Errors: unsupported_media_type.
+func (c *call) body() ([]byte, error) {
+	body := c.ctx.PostBody()
+	if len(body) > 0 && !isJSON(c.ctx.Request.Header.ContentType()) {
+		return nil, problem.With(problem.UnsupportedMediaType, "send Content-Type: application/json")
+	}
+	if len(c.ctx.Request.Header.ContentEncoding()) > 0 {
+		return nil, problem.With(problem.UnsupportedMediaType, "send the body without Content-Encoding")
+	}
+	return body, nil
+}
+
+// readNothing makes sure that a call that takes nothing got nothing.
+func (c *call) readNothing() error {
+	body, err := c.body()
+	if err != nil || len(body) == 0 {
+		return err
+	}
+	return parseNothing(body)
+}
+
+// isJSON accepts application/json with any parameters.
+func isJSON(contentType []byte) bool {
+	if bytes.Equal(contentType, typeJSON) {
+		return true
+	}
+	mediaType, _, _ := bytes.Cut(contentType, []byte(";"))
+	return bytes.EqualFold(bytes.TrimSpace(mediaType), typeJSON)
+}

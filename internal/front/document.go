@@ -1,0 +1,59 @@
+package front
+
+import (
+	_ "embed"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+var (
+	typeYAML        = []byte("application/yaml")
+	typeJWKS        = []byte("application/jwk-set+json")
+	valuePublicHour = []byte("public, max-age=3600")
+)
+
+// getSale sends the public document: the same bytes for everybody, made once per refresh, and fit
+// for a cache in front of us.
+func (s *Server) getSale(c *call) error {
+	c.sendPublic(typeJSON, valuePublicOneSecond, c.entry.Document())
+	return nil
+}
+
+func (s *Server) getOpenAPI(c *call) error {
+	c.sendPublic(typeYAML, valuePublicHour, openAPI)
+	return nil
+}
+
+// getJWKS sends the public keys with which anyone verifies passes.
+func (s *Server) getJWKS(c *call) error {
+	c.sendPublic(typeJWKS, valuePublicHour, s.Passes.JWKS())
+	return nil
+}
+
+// sendPublic answers with bytes that nobody changes, without copying them.
+func (c *call) sendPublic(contentType, cacheControl, body []byte) {
+	c.ctx.Response.Header.SetCanonical(headerCacheControl, cacheControl)
+	c.ctx.SetContentTypeBytes(contentType)
+	c.ctx.Response.SetBodyRaw(body)
+}
+
+func (s *Server) getHealth(c *call) error {
+	c.buf = append(c.buf, `{"status":"ok"}`...)
+	c.sendJSON(200)
+	return nil
+}
+
+// getReady tells a load balancer whether to send visitors here.
+func (s *Server) getReady(c *call) error {
+	if s.Ready != nil {
+		if err := s.Ready(); err != nil {
+			return problem.With(problem.Unavailable, err.Error())
+		}
+	}
+	c.buf = append(c.buf, `{"status":"ready"}`...)
+	c.sendJSON(200)
+	return nil
+}

@@ -1,0 +1,119 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/valyala/fasthttp"
+)
+
+// problemOf maps an error of a stage to its document. Running out of time or of room behind us is
+// no fault of the request, and passes: the caller is asked to come back.
+func problemOf(err error) (doc problem.Problem, known bool) {
+	doc, known = problem.Of(err)
+	if known {
+		return doc, true
+	}
+	switch {
+	case errors.Is(err, batch.ErrFull):
+		doc, _ = problem.Of(problem.Overloaded)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, batch.ErrClosed):
+		doc, _ = problem.Of(problem.Unavailable)
+	}
+	return doc, false
+}
+
+// refuse answers with the problem of an error and reports what is ours to mend.
+func (s *Server) refuse(c *call, err error) {
+	doc, known := problemOf(err)
+	c.sendProblem(&doc)
+	s.metrics.refused(doc.Code)
+	if doc.Status < 500 {
+		return
+	}
+	level := slog.LevelError
+	if known || doc.Status == fasthttp.StatusServiceUnavailable {
+		level = slog.LevelWarn
+	}
+	if !s.failures.allow(c.ctx.Time()) {
+		return
+	}
+	s.log.LogAttrs(context.Background(), level, "request failed",
+		slog.String("route", c.route.template), slog.String("sale", string(c.sale)),
+		slog.Int("status", doc.Status), slog.String("code", string(doc.Code)),
+		slog.String("request_id", string(c.requestID)), slog.String("error", err.Error()))
+}
+
+// maxFailureLines is how many failures a second are logged one by one. A crowd that meets a closed
+// door makes thousands of the same line; the counter penstock_http_refusals_total has them all.
+const maxFailureLines = 20
+
+// throttle lets a bounded number of events pass in each second.
+type throttle struct {
+	second atomic.Int64
+	passed atomic.Int64
+}
+
+func (t *throttle) allow(now time.Time) bool {
+	second := now.Unix()
+	if last := t.second.Load(); last != second && t.second.CompareAndSwap(last, second) {
+		t.passed.Store(0)
+	}
+	return t.passed.Add(1) <= maxFailureLines
+}
+
+// transportError answers what never became a request: malformed or too large. The connection is
+// closed afterwards, as its place in the stream is lost.
+func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
+	c := s.begin(ctx)
+	c.route = &s.routes[routeNone]
+	s.refuse(c, wordTransportError(err))
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		drain(ctx.Conn())
+	}
+	s.finish(c)
+}
+
+func wordTransportError(err error) error {
+	var tooSmall *fasthttp.ErrSmallBuffer
+	var netErr net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return problem.With(problem.BodyTooLarge, "a body is 65536 bytes at most")
+	case errors.As(err, &tooSmall):
+		return problem.With(problem.BadRequest, "the request line and headers are 8192 bytes at most")
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return problem.With(problem.BadRequest, "the request did not arrive in time")
+	default:
+		return problem.With(problem.BadRequest, "this is not a well-formed HTTP/1.1 request")
+	}
+}
+
+const (
+	drainBytes   = 4 << 20
+	drainSilence = 100 * time.Millisecond
+	drainTime    = time.Second
+)
+
+// drain reads off what a client is still sending, within bounds: closing a connection with unread
+// bytes resets it, and the reset would overtake the answer.
+func drain(conn net.Conn) {
+	end := time.Now().Add(drainTime)
+	scratch := make([]byte, 32<<10)
+	for total := 0; total < drainBytes && time.Now().Before(end); {
+		if conn.SetReadDeadline(time.Now().Add(drainSilence)) != nil {
+			return
+		}
+		n, err := conn.Read(scratch)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}

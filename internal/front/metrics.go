@@ -1,0 +1,54 @@
+package front
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the front's own figures. The children of the vectors are resolved once, as looking
+// one up costs more than a poll should.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	refusals *prometheus.CounterVec
+	byCode   sync.Map // problem.Code → prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "penstock_http_requests_total", Help: "Requests answered by the front.",
+		}, []string{"route", "class"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "penstock_http_request_seconds", Help: "Time to answer a request, in seconds, without reading it and writing the answer.",
+			Buckets: prometheus.ExponentialBuckets(0.00005, 3, 12),
+		}, []string{"route"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "penstock_http_refusals_total", Help: "Refusals by their code.",
+		}, []string{"code"}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	working := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "penstock_http_in_flight", Help: "Requests being worked on.",
+	}, func() float64 { return float64(inFlight.Load()) })
+	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, working} {
+		if err := reg.Register(one); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// refused counts a refusal. The codes come from the table of package problem, so they are few.
+func (m *metrics) refused(code problem.Code) {
+	counter, there := m.byCode.Load(code)
+	if !there {
+		counter, _ = m.byCode.LoadOrStore(code, m.refusals.WithLabelValues(string(code)))
+	}
+	counter.(prometheus.Counter).Inc()
+}

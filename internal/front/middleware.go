@@ -1,0 +1,110 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/penstock/penstock/internal/catalog"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/valyala/fasthttp"
+)
+
+// call is one request on its way through a handler. Calls are pooled: nothing may keep one, or a
+// slice of it, after the handler returned.
+type call struct {
+	ctx   *fasthttp.RequestCtx
+	route *route
+	target
+	entry     *catalog.Entry // the sale of the path, when it has one
+	buf       []byte         // the body of the answer is appended here
+	key       []byte         // scratch for names of cookies and values of headers
+	requestID []byte
+	code      problem.Code // of the refusal, for the log
+	// inFlightNow is how many requests were worked on when this one came, itself included.
+	inFlightNow int64
+	load        load
+}
+
+// handle is the whole middleware: what happens around every request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	c := s.begin(ctx)
+	defer s.finish(c)
+	defer s.survive(c)
+	c.target = match(ctx.URI().PathOriginal())
+	c.route = &s.routes[c.target.route]
+	if err := s.serve(c); err != nil {
+		s.refuse(c, err)
+	}
+}
+
+func (s *Server) serve(c *call) error {
+	handler, err := c.route.handler(c)
+	if err != nil {
+		return err
+	}
+	if c.load = s.loadOf(c.inFlightNow); c.load >= c.route.shedAt {
+		return problem.Retry(problem.Overloaded, "too many requests are being worked on; come back in a moment", shedRetrySeconds)
+	}
+	if len(c.sale) > 0 {
+		if c.entry = s.Catalog.Get(string(c.sale)); c.entry == nil && !c.route.ownUnknownSale {
+			return problem.UnknownSale
+		}
+	}
+	return handler(s, c)
+}
+
+func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {
+	c := s.calls.Get().(*call)
+	*c = call{ctx: ctx, buf: c.buf[:0], key: c.key[:0], requestID: c.requestID[:0]}
+	c.requestID = append(c.requestID, s.idPrefix...)
+	c.requestID = strconv.AppendUint(c.requestID, s.idCounter.Add(1), 36)
+	c.inFlightNow = s.inFlight.Add(1)
+	ctx.Response.Header.SetCanonical(headerRequestID, c.requestID)
+	ctx.Response.Header.SetCanonical(headerNoSniff, valueNoSniff)
+	return c
+}
+
+// finish counts and, when asked to, logs the request: one wide event.
+func (s *Server) finish(c *call) {
+	s.inFlight.Add(-1)
+	status := c.ctx.Response.StatusCode()
+	took := time.Since(c.ctx.Time())
+	c.route.observe(status, took)
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.log.LogAttrs(context.Background(), slog.LevelDebug, "request",
+			slog.String("method", string(c.ctx.Method())), slog.String("route", c.route.template),
+			slog.String("sale", string(c.sale)), slog.Int("status", status), slog.String("code", string(c.code)),
+			slog.Duration("duration", took), slog.Int("bytes", len(c.ctx.Response.Body())),
+			slog.String("request_id", string(c.requestID)))
+	}
+	c.ctx, c.entry, c.target = nil, nil, target{}
+	s.calls.Put(c)
+}
+
+// survive turns a panic of a handler into a 500: fasthttp would let it end the process, and with
+// it everybody else's requests.
+func (s *Server) survive(c *call) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	c.ctx.Response.ResetBody()
+	s.refuse(c, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
+}
+
+// The time a stage has for its answer. What takes longer is answered "unavailable", while it may
+// still come true: that is what idempotency keys are for.
+const (
+	stageTimeout = 5 * time.Second
+	orderTimeout = 15 * time.Second
+)
+
+// within bounds the work of a stage. It does not derive from the connection's context, which ends
+// when the server begins to shut down: what is under way is to be finished.
+func within(limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), limit)
+}

@@ -1,0 +1,179 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/reservation"
+)
+
+// Order is what a shop may know of an order, from Redis or from the ledger.
+type Order struct {
+	ID, Sale, Reservation string
+	Status                string // queued, committed, payment_pending, paid, declined or failed
+	Lines                 []reservation.Line
+	CreatedAt             time.Time
+	CommittedAt           time.Time // zero until committed
+}
+
+// postOrders accepts an order. It answers 202 once the order is durable, and is refused for no
+// load of ours: whoever comes here holds units.
+func (s *Server) postOrders(c *call) error {
+	key, err := idempotencyKey(c.ctx.Request.Header.Peek(headerIdempotencyKey))
+	if err != nil {
+		return err
+	}
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	parsed, err := parseOrder(body)
+	if err != nil {
+		return err
+	}
+	saleID, _, _, err := reservation.ParseID(parsed.Reservation)
+	if err != nil {
+		return err
+	}
+	c.sale = []byte(saleID)
+	if c.entry = s.Catalog.Get(saleID); c.entry == nil {
+		return problem.UnknownReservation
+	}
+	scope, err := s.orderScope(c, parsed.Reservation)
+	if err != nil {
+		return err
+	}
+	hash := s.keys.hash([]byte("order"), []byte(scope), []byte(key))
+	if err := s.keys.begin(hash); err != nil {
+		return err
+	}
+	defer s.keys.end(hash)
+	return s.accept(c, checkout.OrderRequest{
+		Reservation: parsed.Reservation, IdempotencyKey: scope + " " + key,
+		CustomerDoc: parsed.Customer, PaymentRef: parsed.PaymentRef, Metadata: parsed.Metadata,
+	})
+}
+
+// orderScope says whose idempotency keys are meant: the shop's, the visitor's, or those of
+// whoever knows the reservation. A pass names its visitor even when its time is over, since an
+// order that is being repeated must keep its name. Errors: unauthorized, forbidden.
+func (s *Server) orderScope(c *call, reservationID string) (string, error) {
+	identity, named, err := s.shop(c)
+	if err != nil {
+		return "", err
+	}
+	if named {
+		return keyScope(identity), nil
+	}
+	if presented := c.presentedPass(); !presented.missing() {
+		pass, err := s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
+		if err == nil {
+			return string(c.sale) + " " + passScope(pass), nil
+		}
+	}
+	return openScope + " " + reservationID, nil
+}
+
+func (s *Server) accept(c *call, req checkout.OrderRequest) error {
+	ctx, cancel := within(orderTimeout)
+	defer cancel()
+	accepted, again, err := s.Desk.Accept(ctx, c.entry.Stock(), c.entry.Record(), req)
+	if err != nil {
+		return err
+	}
+	order := Order{
+		ID: accepted.ID, Sale: accepted.Sale, Reservation: accepted.Reservation, Status: reservation.OrderQueued,
+		CreatedAt: time.UnixMilli(accepted.CreatedAtMillis), Lines: make([]reservation.Line, len(accepted.Lines)),
+	}
+	for i, line := range accepted.Lines {
+		order.Lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	c.buf = appendOrder(c.buf, &order)
+	if again {
+		c.sendJSON(200)
+		return nil
+	}
+	c.sendJSON(202)
+	return nil
+}
+
+// getOrder tells how an order stands. Redis knows a young one at once; the ledger knows them all.
+func (s *Server) getOrder(c *call) error {
+	id := string(c.id)
+	reservationID, err := reservation.ReservationIDOf(id)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	order, err := s.findOrder(ctx, id, reservationID)
+	if err != nil {
+		return err
+	}
+	c.buf = appendOrder(c.buf, &order)
+	c.sendJSON(200)
+	return nil
+}
+
+func (s *Server) findOrder(ctx context.Context, id, reservationID string) (Order, error) {
+	young, missing := s.youngOrder(ctx, id, reservationID)
+	if missing == nil {
+		return young, nil
+	}
+	if s.LookupOrder == nil {
+		return Order{}, missing
+	}
+	order, err := s.LookupOrder(ctx, id)
+	if errors.Is(err, problem.UnknownOrder) && !errors.Is(missing, problem.UnknownOrder) {
+		return Order{}, missing // Redis could not be asked, so nobody can say that there is none
+	}
+	return order, err
+}
+
+// youngOrder asks Redis. Codes: unknown_order, unavailable.
+func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (Order, error) {
+	saleID, _, _, err := reservation.ParseID(reservationID)
+	if err != nil {
+		return Order{}, problem.UnknownOrder
+	}
+	entry := s.Catalog.Get(saleID)
+	if entry == nil {
+		return Order{}, problem.UnknownOrder
+	}
+	r, err := entry.Stock().Get(ctx, reservationID)
+	switch {
+	case errors.Is(err, problem.UnknownReservation):
+		return Order{}, problem.UnknownOrder
+	case err != nil:
+		return Order{}, err
+	case r.OrderID != id:
+		return Order{}, problem.UnknownOrder
+	}
+	return Order{
+		ID: id, Sale: r.Sale, Reservation: r.ID, Status: r.OrderStatus, Lines: r.Lines,
+		CreatedAt: r.OrderedAt, CommittedAt: r.CommittedAt,
+	}, nil
+}
+
+func appendOrder(b []byte, o *Order) []byte {
+	b = append(b, `{"id":`...)
+	b = appendString(b, o.ID)
+	b = append(b, `,"sale":`...)
+	b = appendString(b, o.Sale)
+	b = append(b, `,"reservation":`...)
+	b = appendString(b, o.Reservation)
+	b = append(b, `,"status":`...)
+	b = appendString(b, o.Status)
+	b = append(b, `,"items":`...)
+	b = appendLines(b, o.Lines)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, o.CreatedAt)
+	if !o.CommittedAt.IsZero() {
+		b = append(b, `,"committed_at":`...)
+		b = appendTime(b, o.CommittedAt)
+	}
+	return append(b, '}')
+}

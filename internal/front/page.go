@@ -1,0 +1,157 @@
+package front
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// getRoomPage is the waiting room. It lets a newcomer in, tells who waits how things stand, admits
+// who is called, and sends who is admitted on to the shop: all of it without JavaScript.
+func (s *Server) getRoomPage(c *call) error {
+	if c.entry == nil {
+		return s.sendUnknownSale(c)
+	}
+	rec := c.entry.Record()
+	if rec.Admission.Mode == sale.Open || s.holdsPass(c) {
+		return s.sendToShop(c, &rec)
+	}
+	phase := c.entry.Phase()
+	here, ok := s.placeOf(c)
+	if ok {
+		return s.servePlace(c, &rec, phase, here)
+	}
+	if !mayJoin(c, &rec, phase) {
+		return s.sendRoom(c, 200, describeOutside(&rec, phase, c.entry.Now()))
+	}
+	return s.joinAndServe(c, &rec, phase)
+}
+
+// joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
+// keeps it.
+func (s *Server) joinFromPage(c *call) error {
+	if c.entry == nil {
+		return s.sendUnknownSale(c)
+	}
+	rec := c.entry.Record()
+	here, ok := s.placeOf(c)
+	crossSite := string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site"
+	if (ok && here.view.State != queue.Missed) || crossSite {
+		return c.seeOther(roomPath(rec.ID))
+	}
+	if _, err := s.join(c); err != nil {
+		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
+	}
+	return c.seeOther(roomPath(rec.ID))
+}
+
+func (s *Server) holdsPass(c *call) bool {
+	presented := c.presentedPass()
+	if presented.missing() {
+		return false
+	}
+	_, err := s.verifyPass(c, presented, c.entry.Now())
+	return err == nil
+}
+
+// placeOf tells the place of the ticket that came along. One that is not believed is as good as none.
+func (s *Server) placeOf(c *call) (place, bool) {
+	ticket, token, err := s.ticket(c)
+	if err != nil {
+		return place{}, false
+	}
+	return s.look(c, ticket, token), true
+}
+
+// mayJoin says whether opening the page now takes a place. Looking ahead does not: neither a HEAD
+// request nor a browser that fetches the page in case it is wanted.
+func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
+	h := &c.ctx.Request.Header
+	if c.ctx.IsHead() || bytes.Contains(h.Peek("Sec-Purpose"), []byte("prefetch")) || bytes.Equal(h.Peek("Purpose"), []byte("prefetch")) {
+		return false
+	}
+	if rec.Admission.Mode == sale.Closed {
+		return false
+	}
+	return phase == sale.PhasePrequeue || phase == sale.PhaseLive || phase == sale.PhasePaused
+}
+
+func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
+	here, err := s.join(c)
+	if err != nil {
+		return s.sendJoinRefusal(c, rec, phase, err)
+	}
+	return s.servePlace(c, rec, phase, here)
+}
+
+// sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.
+func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, err error) error {
+	doc, known := problemOf(err)
+	c.code = doc.Code
+	s.metrics.refused(doc.Code)
+	switch {
+	case errors.Is(err, problem.SaleNotOpen), errors.Is(err, problem.JoinRefused):
+		return s.sendRoom(c, 200, describeOutside(rec, phase, c.entry.Now()))
+	case doc.Status == 503:
+		c.ctx.Response.Header.Set("Retry-After", "5")
+		return s.sendRoom(c, 503, describeBusy(rec))
+	case known:
+		return s.sendRoom(c, doc.Status, describeBusy(rec))
+	default:
+		return err
+	}
+}
+
+// servePlace shows a place, or acts on it when it was called.
+func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
+	state := here.view.State
+	if (state == queue.Called || state == queue.Admitted) && !c.ctx.IsHead() {
+		_, _, _, err := s.claim(c, here.ticket)
+		switch {
+		case err == nil:
+			return s.sendToShop(c, rec)
+		case errors.Is(err, problem.TurnMissed):
+			here.view.State = queue.Missed
+		case errors.Is(err, problem.SalePaused):
+			here.view.State = queue.Paused
+		default:
+			// Not yet, after all, or not just now: the page looks again in a moment.
+		}
+	}
+	return s.sendRoom(c, 200, describePlace(rec, phase, here, c.entry.Now()))
+}
+
+func (s *Server) sendToShop(c *call, rec *sale.Record) error {
+	if rec.TargetURL == "" {
+		return s.sendRoom(c, 200, describeInside(rec))
+	}
+	return c.seeOther(rec.TargetURL)
+}
+
+func (s *Server) sendRoom(c *call, status int, view roomView) error {
+	view.AssetsVersion = s.pages.version
+	return s.sendPage(c, status, "room.html", c.entry.Record().TargetURL, &view)
+}
+
+// sendUnknownSale tells people in words and programs in a problem document.
+func (s *Server) sendUnknownSale(c *call) error {
+	if !bytes.Contains(c.ctx.Request.Header.Peek("Accept"), []byte("text/html")) {
+		return problem.UnknownSale
+	}
+	c.code = problem.UnknownSale
+	s.metrics.refused(c.code)
+	view := roomView{
+		State: "unknown", Name: "Waiting room", Headline: "There is no such sale",
+		Lead: "The address may be mistyped, or the sale is over and has been taken down.", AssetsVersion: s.pages.version,
+	}
+	return s.sendPage(c, 404, "room.html", "", &view)
+}
+
+// secondsUntil rounds up and never falls below one.
+func secondsUntil(at, now time.Time) int64 {
+	return max(1, ceilSeconds(at.Sub(now).Milliseconds()))
+}

@@ -1,0 +1,201 @@
+package front
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/reservation"
+)
+
+// postReservations holds units for a visitor who was admitted. What is cheap to see is looked at
+// first: a crowd that meets an empty shelf is told so from memory.
+func (s *Server) postReservations(c *call) error {
+	key, err := idempotencyKey(c.ctx.Request.Header.Peek(headerIdempotencyKey))
+	if err != nil {
+		return err
+	}
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	parsed, err := parseReservation(body)
+	if err != nil {
+		return err
+	}
+	rec := c.entry.Record()
+	mode := rec.Admission.Mode
+	if mode != sale.Open && c.presentedPass().missing() {
+		return problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
+	}
+	grant := s.grantOf(c, key)
+	if s.answerSoldOut(c, grant, &parsed) {
+		return nil
+	}
+	bearer, scope, err := s.bearer(c, mode)
+	if err != nil {
+		return err
+	}
+	err = s.reserve(c, reservation.Request{
+		IdempotencyKey: key, Scope: scope, Customer: parsed.Customer, Channel: parsed.Channel,
+		Lines: parsed.Lines, Bearer: bearer,
+	})
+	if err == nil && s.SoleNode {
+		s.keys.grant(grant, c.ctx.Time(), keepGrant)
+	}
+	return err
+}
+
+// keepGrant is for how long a retry finds its reservation, as in package reservation.
+const keepGrant = 24 * time.Hour
+
+// grantOf names a request by the very words in which its caller proves who they are: a repetition
+// has the same ones.
+func (s *Server) grantOf(c *call, key string) uint64 {
+	return s.keys.hash(c.sale, c.presentedPass().text, c.ctx.Request.Header.Peek(headerAuthorization), []byte(key))
+}
+
+// bearer says on whose word units are held: bearer is the pass to check at the gate, scope whose
+// idempotency keys are meant. Errors: unauthorized, forbidden, pass_invalid.
+func (s *Server) bearer(c *call, mode sale.Mode) (bearer, scope string, err error) {
+	scope = openScope
+	if mode != sale.Open {
+		pass, err := s.pass(c)
+		if err != nil {
+			return "", "", err
+		}
+		bearer, scope = pass.ID, passScope(pass)
+	}
+	identity, named, err := s.shop(c)
+	if err != nil {
+		return "", "", err
+	}
+	if named {
+		scope = keyScope(identity)
+	}
+	return bearer, scope, nil
+}
+
+func (s *Server) reserve(c *call, req reservation.Request) error {
+	hash := s.keys.hash([]byte("reserve"), c.sale, []byte(req.Scope), []byte(req.IdempotencyKey))
+	if err := s.keys.begin(hash); err != nil {
+		return err
+	}
+	defer s.keys.end(hash)
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	held, err := c.entry.Stock().Reserve(ctx, req)
+	if err != nil {
+		return err
+	}
+	c.buf = appendReservation(c.buf, &held)
+	c.sendJSON(201)
+	return nil
+}
+
+// stockOf finds the sale of a reservation's id, which names it.
+func (s *Server) stockOf(c *call) (id string, stock *reservation.Stock, err error) {
+	id = string(c.id)
+	saleID, _, _, err := reservation.ParseID(id)
+	if err != nil {
+		return "", nil, err
+	}
+	if c.entry = s.Catalog.Get(saleID); c.entry == nil {
+		return "", nil, problem.UnknownReservation
+	}
+	return id, c.entry.Stock(), nil
+}
+
+func (s *Server) getReservation(c *call) error {
+	id, stock, err := s.stockOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	found, err := stock.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	c.buf = appendReservation(c.buf, &found)
+	c.sendJSON(200)
+	return nil
+}
+
+// deleteReservation gives the units back at once.
+func (s *Server) deleteReservation(c *call) error {
+	id, stock, err := s.stockOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	if err := stock.Release(ctx, id); err != nil {
+		return err
+	}
+	c.sendNothing()
+	return nil
+}
+
+func (s *Server) extendReservation(c *call) error {
+	if err := c.readNothing(); err != nil {
+		return err
+	}
+	id, stock, err := s.stockOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	extended, err := stock.Extend(ctx, id)
+	if err != nil {
+		return err
+	}
+	c.buf = appendReservation(c.buf, &extended)
+	c.sendJSON(200)
+	return nil
+}
+
+func appendReservation(b []byte, r *reservation.Reservation) []byte {
+	b = append(b, `{"id":`...)
+	b = appendString(b, r.ID)
+	b = append(b, `,"sale":`...)
+	b = appendString(b, r.Sale)
+	b = append(b, `,"status":`...)
+	b = appendString(b, string(r.Status))
+	if r.Channel != sale.NoChannel {
+		b = append(b, `,"channel":`...)
+		b = appendString(b, r.Channel)
+	}
+	b = append(b, `,"items":`...)
+	b = appendLines(b, r.Lines)
+	b = append(b, `,"created_at":`...)
+	b = appendTime(b, r.CreatedAt)
+	b = append(b, `,"expires_at":`...)
+	b = appendTime(b, r.ExpiresAt)
+	b = append(b, `,"extensions":`...)
+	b = strconv.AppendInt(b, int64(r.Extensions), 10)
+	b = append(b, `,"durability":`...)
+	b = appendString(b, string(r.Durability))
+	if r.OrderID != "" {
+		b = append(b, `,"order":`...)
+		b = appendString(b, r.OrderID)
+	}
+	return append(b, '}')
+}
+
+func appendLines(b []byte, lines []reservation.Line) []byte {
+	b = append(b, '[')
+	for i := range lines {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"sku":`...)
+		b = appendString(b, lines[i].SKU)
+		b = append(b, `,"quantity":`...)
+		b = strconv.AppendInt(b, lines[i].Quantity, 10)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}

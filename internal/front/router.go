@@ -1,0 +1,214 @@
+package front
+
+import "bytes"
+
+// routeID numbers what the front serves.
+type routeID int
+
+const (
+	routeNone routeID = iota
+	routeHome
+	routeHealth
+	routeReady
+	routeOpenAPI
+	routeJWKS
+	routeStatic
+	routeRoomPage
+	routeSale
+	routeTickets
+	routeTicket
+	routePasses
+	routePass
+	routeReservations
+	routeReservation
+	routeExtend
+	routeOrders
+	routeOrder
+	routeAuth
+	routeAuthBelow
+	routeFlags
+	routeFlag
+	routeDemo
+	routeDemoCheckout
+	routeCount
+)
+
+// maxSegments is one more than the longest path has, so that a longer one matches nothing.
+const maxSegments = 6
+
+// target is what a path names. The slices point into the path.
+type target struct {
+	route routeID
+	sale  []byte
+	id    []byte // of a reservation or an order, the key of a flag, or the name of a static file
+}
+
+// match reads a path as it was sent. Every name here is made of unreserved characters, so a path
+// with escapes, empty or dotted segments names nothing: a proxy in front of Penstock and Penstock
+// can never read the same path differently.
+func match(path []byte) target {
+	var segments [maxSegments][]byte
+	n, ok := split(path, &segments)
+	if !ok {
+		if bytes.HasPrefix(path, authPrefix) {
+			return target{route: routeAuthBelow}
+		}
+		return target{}
+	}
+	switch string(segments[0]) {
+	case "v1":
+		return matchV1(segments[:], n)
+	case "sales":
+		if n == 2 {
+			return target{route: routeRoomPage, sale: segments[1]}
+		}
+	case "ofrep":
+		return matchFlags(segments[:], n)
+	case "demo":
+		return matchDemo(segments[:], n)
+	case "static":
+		if n == 2 {
+			return target{route: routeStatic, id: segments[1]}
+		}
+	case ".well-known":
+		if n == 2 && string(segments[1]) == "jwks.json" {
+			return target{route: routeJWKS}
+		}
+	default:
+		return matchSingle(segments[0], n)
+	}
+	return target{}
+}
+
+// authPrefix stands before any path at all: Envoy appends the visitor's own.
+var authPrefix = []byte("/v1/auth/")
+
+// split cuts the path into segments without copying. A path with an empty segment, or with too
+// many, is not ok. The root has one empty segment.
+func split(path []byte, segments *[maxSegments][]byte) (n int, ok bool) {
+	if len(path) == 0 || path[0] != '/' {
+		return 0, false
+	}
+	rest := path[1:]
+	if len(rest) == 0 {
+		return 1, true
+	}
+	for {
+		if n == maxSegments {
+			return 0, false
+		}
+		cut := bytes.IndexByte(rest, '/')
+		if cut < 0 {
+			segments[n] = rest
+			return n + 1, len(rest) > 0
+		}
+		if cut == 0 {
+			return 0, false
+		}
+		segments[n] = rest[:cut]
+		rest = rest[cut+1:]
+		n++
+	}
+}
+
+func matchV1(segments [][]byte, n int) target {
+	if n < 2 {
+		return target{}
+	}
+	switch string(segments[1]) {
+	case "sales":
+		return matchSale(segments, n)
+	case "reservations":
+		if n == 3 {
+			return target{route: routeReservation, id: segments[2]}
+		}
+		if n == 4 && string(segments[3]) == "extend" {
+			return target{route: routeExtend, id: segments[2]}
+		}
+	case "orders":
+		if n == 2 {
+			return target{route: routeOrders}
+		}
+		if n == 3 {
+			return target{route: routeOrder, id: segments[2]}
+		}
+	case "auth":
+		if n == 2 {
+			return target{route: routeAuth}
+		}
+		return target{route: routeAuthBelow}
+	}
+	return target{}
+}
+
+func matchSale(segments [][]byte, n int) target {
+	switch n {
+	case 3:
+		return target{route: routeSale, sale: segments[2]}
+	case 4:
+		if route := saleCall(segments[3]); route != routeNone {
+			return target{route: route, sale: segments[2]}
+		}
+	}
+	return target{}
+}
+
+func saleCall(name []byte) routeID {
+	switch string(name) {
+	case "ticket":
+		return routeTicket
+	case "tickets":
+		return routeTickets
+	case "passes":
+		return routePasses
+	case "pass":
+		return routePass
+	case "reservations":
+		return routeReservations
+	default:
+		return routeNone
+	}
+}
+
+func matchFlags(segments [][]byte, n int) target {
+	if n < 4 || string(segments[1]) != "v1" || string(segments[2]) != "evaluate" || string(segments[3]) != "flags" {
+		return target{}
+	}
+	switch n {
+	case 4:
+		return target{route: routeFlags}
+	case 5:
+		return target{route: routeFlag, id: segments[4]}
+	default:
+		return target{}
+	}
+}
+
+func matchDemo(segments [][]byte, n int) target {
+	switch {
+	case n == 1:
+		return target{route: routeDemo}
+	case n == 2 && string(segments[1]) == "checkout":
+		return target{route: routeDemoCheckout}
+	default:
+		return target{}
+	}
+}
+
+func matchSingle(segment []byte, n int) target {
+	if n != 1 {
+		return target{}
+	}
+	switch string(segment) {
+	case "":
+		return target{route: routeHome}
+	case "healthz":
+		return target{route: routeHealth}
+	case "readyz":
+		return target{route: routeReady}
+	case "openapi.yaml":
+		return target{route: routeOpenAPI}
+	default:
+		return target{}
+	}
+}

@@ -1,0 +1,92 @@
+// The waiting-room page, kept up to date in place. Without this file the page reloads itself.
+(() => {
+  'use strict';
+  const room = document.getElementById('room');
+  if (!room) return;
+  const sale = encodeURIComponent(room.dataset.sale);
+  const state = room.dataset.state;
+  const byId = (id) => document.getElementById(id);
+  const show = (id, text) => { const e = byId(id); if (e && e.textContent !== text) e.textContent = text; };
+  const number = (n) => n.toLocaleString('en-US');
+
+  for (const time of document.querySelectorAll('time[datetime]')) {
+    const at = new Date(time.dateTime);
+    if (!isNaN(at)) {
+      time.textContent = at.toLocaleString(undefined, { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+    }
+  }
+
+  const minutes = (s) => Math.max(1, Math.round(s / 60));
+  const span = (m) => (m < 60 ? m + ' min' : Math.floor(m / 60) + ' h ' + String(m % 60).padStart(2, '0') + ' min');
+  function eta(e) {
+    if (!e || e.p90 <= 0 || e.p50 >= 86400) return 'not known yet';
+    if (e.p90 < 60) return 'under a minute';
+    const low = minutes(e.p50), high = minutes(e.p90);
+    return low === high ? 'about ' + span(low) : span(low) + ' to ' + span(high);
+  }
+
+  let told = '';
+  function announce(text) {
+    if (text !== told) { told = text; show('announcement', text); }
+  }
+
+  // reload asks the server for the page of the new state: it admits whoever is called.
+  let reloading = false;
+  function reload() {
+    if (reloading) return;
+    reloading = true;
+    location.replace(location.pathname);
+  }
+
+  function update(ticket) {
+    if (ticket.state !== state) { reload(); return; }
+    if (ticket.ahead === null || ticket.place === null) return;
+    show('ahead', number(ticket.ahead));
+    show('place', number(ticket.place));
+    const wait = eta(ticket.eta_seconds);
+    show('eta', wait);
+    announce('Estimated wait: ' + wait);
+  }
+
+  let failures = 0;
+  async function poll() {
+    let next = 5000;
+    try {
+      const answer = await fetch('/v1/sales/' + sale + '/ticket', { cache: 'no-store' });
+      if (answer.status === 401 || answer.status === 403 || answer.status === 404) { reload(); return; }
+      if (!answer.ok) throw new Error(answer.status);
+      const ticket = await answer.json();
+      if (failures > 0) show('note', room.dataset.note);
+      failures = 0;
+      next = ticket.poll_after_ms;
+      update(ticket);
+    } catch {
+      failures++;
+      next = Math.min(30000, 2000 * 2 ** Math.min(failures, 4)) * (0.75 + Math.random() / 2);
+      show('note', 'The connection was interrupted. Your place is kept; trying again.');
+    }
+    if (!reloading) setTimeout(poll, next);
+  }
+
+  async function readMessage() {
+    try {
+      const answer = await fetch('/v1/sales/' + sale);
+      if (answer.ok) {
+        const text = (await answer.json()).message;
+        show('message', text);
+        byId('message').hidden = text === '';
+      }
+    } catch { /* the next round will do */ }
+    setTimeout(readMessage, 15000 * (0.75 + Math.random() / 2));
+  }
+
+  room.dataset.note = byId('note').textContent;
+  const pollMillis = Number(room.dataset.pollMs);
+  const reloadMillis = Number(room.dataset.reloadMs);
+  if (pollMillis > 0) {
+    setTimeout(poll, pollMillis);
+    setTimeout(readMessage, 15000);
+  } else if (reloadMillis > 0) {
+    setTimeout(reload, reloadMillis);
+  }
+})();

@@ -1,0 +1,146 @@
+package front
+
+import (
+	"strconv"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// place is a visitor's ticket and what it says now.
+type place struct {
+	ticket queue.Ticket
+	token  string
+	view   queue.View
+}
+
+// postTickets gives a place in the line, or tells the one the visitor has.
+//
+// A ticket that is not believed is refused when it came in the header, where a program put it. In
+// a cookie it is passed over and replaced: after a change of keys or an older sale of the same
+// name, a browser sends what it has, and must not be locked out for it.
+func (s *Server) postTickets(c *call) error {
+	if err := c.readNothing(); err != nil {
+		return err
+	}
+	presented := c.presentedTicket()
+	if !presented.missing() {
+		ticket, err := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
+		if err == nil {
+			c.sendPlace(200, s.look(c, ticket, string(presented.text)))
+			return nil
+		}
+		if presented.inHeader {
+			return err
+		}
+	}
+	joined, err := s.join(c)
+	if err != nil {
+		return err
+	}
+	c.sendPlace(201, joined)
+	return nil
+}
+
+// join lets a visitor in at the end of the line. Codes: join_refused, sale_not_open, room_full,
+// overloaded, unavailable.
+func (s *Server) join(c *call) (place, error) {
+	if c.entry.Record().Admission.Mode == sale.Closed {
+		return place{}, problem.With(problem.JoinRefused, "this waiting room is closed")
+	}
+	if c.load >= loadTickets {
+		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	ticket, err := c.entry.Room().Join(ctx)
+	if err != nil {
+		return place{}, err
+	}
+	token := s.Tickets.Sign(ticket)
+	c.setTicketCookie(token)
+	return s.look(c, ticket, token), nil
+}
+
+// look tells what a ticket says now, from memory.
+func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
+	view := c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
+	if c.load > loadCalm || s.level() > 0 {
+		window := c.entry.Record().Admission.ClaimWindow.Std()
+		view.PollAfterMillis = s.stretch(view.PollAfterMillis, c.load, window)
+	}
+	return place{ticket: ticket, token: token, view: view}
+}
+
+// ticket returns the ticket that was presented. Errors: ticket_required, ticket_invalid.
+func (s *Server) ticket(c *call) (queue.Ticket, string, error) {
+	presented := c.presentedTicket()
+	if presented.missing() {
+		return queue.Ticket{}, "", problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
+	}
+	token := string(presented.text)
+	ticket, err := s.Tickets.Parse(token, c.entry.Record().ID)
+	return ticket, token, err
+}
+
+// getTicket is the poll: the one call that every waiting visitor makes again and again. It is
+// answered from memory.
+func (s *Server) getTicket(c *call) error {
+	ticket, token, err := s.ticket(c)
+	if err != nil {
+		return err
+	}
+	c.sendPlace(200, s.look(c, ticket, token))
+	return nil
+}
+
+// deleteTicket leaves the line, and the next in it moves up.
+func (s *Server) deleteTicket(c *call) error {
+	ticket, _, err := s.ticket(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	if err := c.entry.Room().Leave(ctx, ticket); err != nil {
+		return err
+	}
+	c.dropTicketCookie()
+	c.sendNothing()
+	return nil
+}
+
+func (c *call) sendPlace(status int, p place) {
+	c.buf = appendPlace(c.buf, p)
+	c.sendJSON(status)
+}
+
+// appendPlace writes the ticket document. Place and distance are null before a draw: nobody has
+// a place then.
+func appendPlace(b []byte, p place) []byte {
+	v := &p.view
+	b = append(b, `{"ticket":`...)
+	b = appendString(b, p.token)
+	b = append(b, `,"state":"`...)
+	b = append(b, v.State...)
+	if v.PlaceKnown {
+		b = append(b, `","place":`...)
+		b = strconv.AppendUint(b, v.Place, 10)
+		b = append(b, `,"ahead":`...)
+		b = strconv.AppendUint(b, v.Ahead, 10)
+	} else {
+		b = append(b, `","place":null,"ahead":null`...)
+	}
+	b = append(b, `,"eta_seconds":{"p50":`...)
+	b = strconv.AppendInt(b, v.ETAP50Seconds, 10)
+	b = append(b, `,"p90":`...)
+	b = strconv.AppendInt(b, v.ETAP90Seconds, 10)
+	b = append(b, `},"poll_after_ms":`...)
+	b = strconv.AppendInt(b, v.PollAfterMillis, 10)
+	if !v.ClaimBefore.IsZero() {
+		b = append(b, `,"claim_before":`...)
+		b = appendTime(b, v.ClaimBefore)
+	}
+	return append(b, '}')
+}
