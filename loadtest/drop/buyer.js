@@ -35,7 +35,7 @@ function think() {
 
 function reservationRequest(visitor, quantity, key) {
   return {
-    method: 'POST', path: `/v1/sales/${settings.sale}/reservations`, jar: visitor.jar,
+    method: 'POST', path: `/v1/sales/${settings.sale}/reservations`,
     headers: credentials(visitor, { 'Idempotency-Key': key }),
     body: { customer: visitor.id, items: [{ sku: visitor.sku, quantity }] },
   };
@@ -101,7 +101,7 @@ async function reserveTooMany(visitor) {
 
 async function release(visitor, reservation) {
   const path = `/v1/reservations/${reservation.id}`;
-  const request = (method) => ({ method, path, headers: credentials(visitor), jar: visitor.jar });
+  const request = (method) => ({ method, path, headers: credentials(visitor) });
   const allowed = { 204: true };
   if (Date.now() > Date.parse(reservation.expires_at) - clockSlackMillis) allowed[410] = ['reservation_expired'];
   if (settings.allowOutage) allowed[404] = ['unknown_reservation'];
@@ -113,7 +113,7 @@ async function release(visitor, reservation) {
 
 // givePassBack: the shop tells Penstock that this visitor is done, and the slot goes to the next in line.
 async function givePassBack(visitor) {
-  const request = { method: 'DELETE', path: `/v1/sales/${settings.sale}/pass`, headers: credentials(visitor), jar: visitor.jar };
+  const request = { method: 'DELETE', path: `/v1/sales/${settings.sale}/pass`, headers: credentials(visitor) };
   const allowed = { 204: true };
   if (Date.now() > visitor.passExpiresAt - clockSlackMillis) allowed[403] = ['pass_invalid'];
   await insist('pass_back', request, allowed, visitor.deadline, { 403: ['pass_invalid'] });

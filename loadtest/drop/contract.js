@@ -14,7 +14,7 @@ export async function call(name, request, allowed) {
     headers: request.headers || {},
     tags: { name },
     responseType: 'text',
-    jar: request.jar,
+    jar: new http.CookieJar(), // the VU's own jar would mix up its visitors; credentials() sends what each one has
     timeout: '30s',
   };
   let payload = null;

@@ -10,7 +10,7 @@ const orderStates = ['queued', 'committed', 'payment_pending', 'paid'];
 
 function orderRequest(visitor, reservation, key) {
   return {
-    method: 'POST', path: '/v1/orders', jar: visitor.jar,
+    method: 'POST', path: '/v1/orders',
     headers: credentials(visitor, { 'Idempotency-Key': key }),
     body: {
       reservation: reservation.id,
@@ -54,7 +54,7 @@ function record(visitor, reservation, id) {
 async function orderAgain(visitor, reservation, key, id) {
   const answer = await call('order_again', orderRequest(visitor, reservation, key), { 200: true });
   if (answer.status === 200) ensure('order_again', answer.body.id === id, 'the same key gives the same order', answer.body);
-  const request = { method: 'GET', path: `/v1/orders/${id}`, headers: credentials(visitor), jar: visitor.jar };
+  const request = { method: 'GET', path: `/v1/orders/${id}`, headers: credentials(visitor) };
   const seen = await call('order_status', request, { 200: true });
   if (seen.status !== 200) return;
   const same = seen.body.id === id && seen.body.reservation === reservation.id && orderStates.includes(seen.body.status);

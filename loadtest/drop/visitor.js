@@ -1,6 +1,4 @@
 // One visitor's way: join, wait as told, claim, think, reserve, order. What they are like is drawn at the door.
-import http from 'k6/http';
-
 import { settings } from './settings.js';
 import * as metrics from './metrics.js';
 import { buy } from './buyer.js';
@@ -27,7 +25,6 @@ function arrive(n, sku) {
     sku, habit,
     replays: Math.random() < share.replay,
     usesCookies: Math.random() < share.cookie,
-    jar: new http.CookieJar(), // the VU's own jar would mix up its visitors
     arrivedAt: now,
     deadline: now + 1000 * settings.patienceSeconds,
     ticket: '', pass: '', place: 0, ahead: 0, outcome: 'gave_up',
@@ -44,7 +41,7 @@ function pick(habits, share) {
 }
 
 async function join(visitor) {
-  const request = () => ({ method: 'POST', path: `${sale}/tickets`, headers: credentials(visitor), jar: visitor.jar });
+  const request = () => ({ method: 'POST', path: `${sale}/tickets`, headers: credentials(visitor) });
   const answer = await insist('join', request(), { 201: true, 409: ['sale_not_open'] }, visitor.deadline, { 200: true });
   if (answer.status !== 201 && answer.status !== 200) {
     visitor.outcome = answer.code || 'no_answer';
@@ -124,7 +121,7 @@ function missed(visitor) {
 const states = ['early', 'waiting', 'called', 'admitted', 'missed', 'paused', 'held_out', 'sold_out', 'ended'];
 
 async function poll(visitor) {
-  const request = { method: 'GET', path: `${sale}/ticket`, headers: credentials(visitor), jar: visitor.jar };
+  const request = { method: 'GET', path: `${sale}/ticket`, headers: credentials(visitor) };
   const answer = await insist('poll', request, { 200: true }, visitor.deadline);
   metrics.polls.add(1);
   if (answer.status !== 200) return '';
@@ -141,7 +138,7 @@ async function poll(visitor) {
 
 // claim turns a called ticket into a pass; it returns the refusal's code, or ''.
 async function claim(visitor, state) {
-  const request = () => ({ method: 'POST', path: `${sale}/passes`, headers: credentials(visitor), jar: visitor.jar });
+  const request = () => ({ method: 'POST', path: `${sale}/passes`, headers: credentials(visitor) });
   const allowed = {
     201: true, 200: true, 410: ['turn_missed'],
     409: ['not_called', 'sale_paused', 'sold_out', 'sale_not_open'],
@@ -173,7 +170,7 @@ async function claimAgain(visitor, request, pass) {
 }
 
 async function leaveLine(visitor) {
-  const request = { method: 'DELETE', path: `${sale}/ticket`, headers: credentials(visitor), jar: visitor.jar };
+  const request = { method: 'DELETE', path: `${sale}/ticket`, headers: credentials(visitor) };
   await insist('leave', request, { 204: true }, visitor.deadline);
   return leave(visitor, 'left');
 }
