@@ -40,8 +40,8 @@ type AuditReport struct {
 	// not yet known to be durable.
 	Live, Orders, Outbox, Repaired, ForcedUnits int64
 	Customers                                   int64
-	// Missing reservations are due some time and have no record.
-	Missing int64
+	// Missing reservations are due some time and have no record; Stray ones are due and resolved.
+	Missing, Stray int64
 	// Stable: nothing changed while counting, so differences are real.
 	Stable bool
 }
@@ -143,8 +143,12 @@ func (c *count) reservation(text string) error {
 		return nil
 	}
 	r, err := parseRecord(text)
-	if err != nil || r.status != letterHeld {
+	if err != nil {
 		return err
+	}
+	if r.status != letterHeld {
+		c.audit.Stray++
+		return nil
 	}
 	lines, err := parseLines(r.lines)
 	for _, line := range lines {

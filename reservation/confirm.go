@@ -54,16 +54,9 @@ const confirmMostBytes = 4 << 20
 // reservation_expired, already_resolved (released), already_ordered (with another payload under
 // another key), idempotency_mismatch, overloaded, unavailable.
 func (s *Stock) Confirm(ctx context.Context, c Confirmation) (Confirmed, error) {
-	at, err := s.locate(c.ReservationID)
+	one, err := s.prepareOrder(&c)
 	if err != nil {
 		return Confirmed{}, err
-	}
-	if c.IdempotencyKey == "" || len(c.Order) == 0 || len(c.Order) > confirmMostBytes {
-		return Confirmed{}, problem.BadRequest
-	}
-	one := &order{
-		at: at, key: hashText(c.IdempotencyKey), payload: hex.EncodeToString(c.PayloadHash[:]),
-		bytes: c.Order, epoch: s.plan.Load().epoch,
 	}
 	got, err := s.confirms.Do(ctx, one)
 	if err == nil {
@@ -73,6 +66,20 @@ func (s *Stock) Confirm(ctx context.Context, c Confirmation) (Confirmed, error) 
 		return Confirmed{}, waited("confirm", err)
 	}
 	return got.confirmed, nil
+}
+
+func (s *Stock) prepareOrder(c *Confirmation) (*order, error) {
+	at, err := s.locate(c.ReservationID)
+	if err != nil {
+		return nil, err
+	}
+	if c.IdempotencyKey == "" || len(c.Order) == 0 || len(c.Order) > confirmMostBytes {
+		return nil, problem.BadRequest
+	}
+	return &order{
+		at: at, key: hashText(c.IdempotencyKey), payload: hex.EncodeToString(c.PayloadHash[:]),
+		bytes: c.Order, epoch: s.plan.Load().epoch,
+	}, nil
 }
 
 // runConfirm decides a batch with as few script calls as its size allows.

@@ -260,7 +260,7 @@ func TestSettleCommitsAndPutsRight(t *testing.T) {
 		if err := s.Release(ctx, freed.ID); err != nil {
 			t.Fatal(err)
 		}
-		all := []Settlement{settlement(ordered), settlement(held), settlement(freed), settlement(missing), settlement(ordered)}
+		all := []Settlement{settlement(ordered), settlement(held), settlement(freed), settlement(missing), settlement(ordered), settlement(held), settlement(missing)}
 		for _, want := range []Settled{{Repaired: 1, ForcedUnits: 5}, {}} {
 			got, err := s.Settle(ctx, all)
 			if err != nil || got != want {
