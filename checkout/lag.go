@@ -54,8 +54,8 @@ func (b *Broker) Lag(ctx context.Context) (Lag, error) {
 	}, nil
 }
 
-// progress tells how far the drain is: all messages up to floor are acknowledged, and that many
-// others are not.
+// progress tells how far the drain is: all messages up to floor are acknowledged, and of those in
+// info that many others are not.
 func (b *Broker) progress(ctx context.Context, info *jetstream.StreamInfo) (floor uint64, messages int, err error) {
 	consumer, err := b.orders.Consumer(ctx, drainConsumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) { // no drain has run yet
@@ -64,8 +64,19 @@ func (b *Broker) progress(ctx context.Context, info *jetstream.StreamInfo) (floo
 	if err != nil {
 		return 0, 0, fmt.Errorf("order log: drain: %w", err)
 	}
-	c := consumer.CachedInfo() // just fetched
-	return c.AckFloor.Stream, int(c.NumPending) + c.NumAckPending, nil
+	floor, messages = unacknowledged(consumer.CachedInfo(), info.State) // just fetched
+	return floor, messages, nil
+}
+
+// unacknowledged goes by sequences. A consumer that is only just being set up, or recovered, has
+// num_pending 0 for a moment, whatever is in the stream.
+func unacknowledged(c *jetstream.ConsumerInfo, state jetstream.StreamState) (floor uint64, messages int) {
+	floor = c.AckFloor.Stream
+	if state.Msgs == 0 || floor >= state.LastSeq {
+		return floor, 0
+	}
+	delivered := max(c.Delivered.Stream, floor, state.FirstSeq-1)
+	return floor, max(1, int(state.LastSeq-min(delivered, state.LastSeq))+c.NumAckPending)
 }
 
 // countOrders adds up penstock.orders.<n>: n orders in each message.

@@ -18,7 +18,7 @@ type LogOptions struct {
 	MaxGroupOrders int // orders in one message; default 512
 	MaxGroupBytes  int // bytes in one message; default 256 KiB; a longer record travels alone
 	MaxWaiting     int // callers that may wait; default 16384; the next gets batch.ErrFull
-	MaxInFlight    int // groups being written at a time; default 2, so that the disk does not wait for the network
+	MaxInFlight    int // groups being written at a time; default 1, which measured best: the larger groups win
 }
 
 // MaxOrderBytes bounds one record of the order log.
@@ -35,7 +35,7 @@ func (o LogOptions) withDefaults() LogOptions {
 		o.MaxGroupBytes = 256 << 10
 	}
 	if o.MaxInFlight <= 0 {
-		o.MaxInFlight = 2
+		o.MaxInFlight = 1
 	}
 	return o
 }
