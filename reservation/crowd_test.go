@@ -8,11 +8,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestACrowdNeverGetsMoreThanThereIs(t *testing.T) {
@@ -148,4 +150,37 @@ func visit(s *Stock, i int) (int64, error) {
 		return units, s.Published(ctx, []string{r.ID})
 	}
 	return 0, nil
+}
+
+func TestMoreThanMayWaitAreRefusedAsOverloaded(t *testing.T) {
+	server := testenv.Redis(t)
+	s := open(t, connect(t, server.URL), drop(), func(d *Deps) { d.MaxWaiting = 4 })
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var refused, served atomic.Int64
+	for i := range 300 {
+		wg.Go(func() {
+			_, err := s.Reserve(context.Background(), ask1("same", "ann", 1))
+			if errors.Is(err, problem.Overloaded) {
+				if doc, _ := problem.Of(err); doc.RetryAfterSeconds != 1 {
+					t.Errorf("retry after %d", doc.RetryAfterSeconds)
+				}
+				refused.Add(1)
+			} else if err == nil {
+				served.Add(1)
+			} else {
+				t.Errorf("%d: %v", i, err)
+			}
+		})
+	}
+	testenv.Eventually(t, 5*time.Second, "the refusals", func() bool { return refused.Load() >= 300-256-4 })
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if served.Load() == 0 || served.Load()+refused.Load() != 300 {
+		t.Fatalf("%d served, %d refused", served.Load(), refused.Load())
+	}
 }
