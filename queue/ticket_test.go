@@ -1,0 +1,129 @@
+package queue
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+var testSecret = []byte("a secret of thirty-two bytes or more, for tests")
+
+func TestATicketComesBackAsItWas(t *testing.T) {
+	keys := NewTicketKeys(testSecret)
+	rapid.Check(t, func(t *rapid.T) {
+		want := Ticket{
+			Sale:         rapid.StringMatching(`[a-z0-9-]{1,64}`).Draw(t, "sale"),
+			Number:       Number(rapid.Uint64Range(1, maxNumber).Draw(t, "number")),
+			Epoch:        rapid.Uint32().Draw(t, "epoch"),
+			IssuedMillis: rapid.Int64Range(0, maxIssued).Draw(t, "issued"),
+		}
+		token := keys.Sign(want)
+		got, err := keys.Parse(token, want.Sale)
+		if err != nil || got != want {
+			t.Fatalf("got %+v, %v; want %+v", got, err, want)
+		}
+		if again := keys.Sign(want); again != token {
+			t.Fatalf("the same ticket has two spellings: %s and %s", token, again)
+		}
+	})
+}
+
+func TestATicketIsRefusedWhenAnyCharacterIsChanged(t *testing.T) {
+	keys := NewTicketKeys(testSecret)
+	token := keys.Sign(Ticket{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000})
+	for i := range token {
+		for _, c := range []byte("A_-9=\n. \x00") {
+			if token[i] == c {
+				continue
+			}
+			forged := token[:i] + string(c) + token[i+1:]
+			if _, err := keys.Parse(forged, "drop"); !errors.Is(err, problem.TicketInvalid) {
+				t.Fatalf("changed character %d to %q: got %v", i, c, err)
+			}
+		}
+	}
+}
+
+func TestATicketIsRefusedElsewhere(t *testing.T) {
+	keys := NewTicketKeys(testSecret)
+	token := keys.Sign(Ticket{Sale: "drop", Number: 7})
+	for name, refused := range map[string]func() (Ticket, error){
+		"another sale":        func() (Ticket, error) { return keys.Parse(token, "drop2") },
+		"an empty sale":       func() (Ticket, error) { return keys.Parse(token, "") },
+		"a sale beyond limit": func() (Ticket, error) { return keys.Parse(token, strings.Repeat("d", 65)) },
+		"another secret":      func() (Ticket, error) { return NewTicketKeys([]byte("other")).Parse(token, "drop") },
+		"padding":             func() (Ticket, error) { return keys.Parse(token+"=", "drop") },
+		"cut short":           func() (Ticket, error) { return keys.Parse(token[:len(token)-1], "drop") },
+		"nothing":             func() (Ticket, error) { return keys.Parse("", "drop") },
+		"number 0":            func() (Ticket, error) { return keys.Parse(keys.Sign(Ticket{Sale: "drop"}), "drop") },
+	} {
+		if got, err := refused(); !errors.Is(err, problem.TicketInvalid) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestATicketOutlivesTheRotationOfItsKey(t *testing.T) {
+	before := NewTicketKeys([]byte("old"))
+	after := NewTicketKeys([]byte("new"), []byte("old"))
+	token := before.Sign(Ticket{Sale: "drop", Number: 7})
+	if _, err := after.Parse(token, "drop"); err != nil {
+		t.Fatalf("a ticket of the previous key: %v", err)
+	}
+	fresh := after.Sign(Ticket{Sale: "drop", Number: 7})
+	if fresh == token {
+		t.Fatal("the current key signs as the previous one did")
+	}
+	if _, err := before.Parse(fresh, "drop"); err == nil {
+		t.Fatal("a node without the new key believes it")
+	}
+}
+
+func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
+	keys := NewTicketKeys(testSecret)
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 500 {
+				want := Ticket{Sale: "drop", Number: Number(g*1000 + i + 1)}
+				if got, err := keys.Parse(keys.Sign(want), "drop"); err != nil || got != want {
+					t.Errorf("got %+v, %v; want %+v", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func FuzzTicketParse(f *testing.F) {
+	keys := NewTicketKeys(testSecret)
+	f.Add(keys.Sign(Ticket{Sale: "drop", Number: 1}), "drop")
+	f.Add("", "drop")
+	f.Add(strings.Repeat("A", ticketLength), "drop")
+	f.Fuzz(func(t *testing.T, token, sale string) {
+		got, err := keys.Parse(token, sale)
+		if err != nil {
+			return
+		}
+		if again := keys.Sign(got); again != token {
+			t.Fatalf("believed %q, which we never signed: %+v is %q", token, got, again)
+		}
+	})
+}
+
+func BenchmarkTicketParse(b *testing.B) {
+	keys := NewTicketKeys(testSecret)
+	token := keys.Sign(Ticket{Sale: "spring-drop", Number: 12345, Epoch: 1, IssuedMillis: 1_700_000_000_000})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := keys.Parse(token, "spring-drop"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
