@@ -305,6 +305,9 @@ func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
 		if r.Durability != sale.Durable || len(journal.records) != 1 || Fold(slices.Values(journal.records)).Live() != 1 {
 			t.Fatalf("journal has %d records", len(journal.records))
 		}
+		journal.fail = errors.New("disk")
+		wantCode(t, s.Release(ctx, r.ID), problem.Unavailable)
+		journal.fail = nil
 		if err := s.Release(ctx, r.ID); err != nil || Fold(slices.Values(journal.records)).Live() != 0 {
 			t.Fatalf("release: %v, journal has %d records", err, len(journal.records))
 		}

@@ -80,8 +80,10 @@ func TestConfirmRefuses(t *testing.T) {
 		s, ctx := open(t, client, drop()), context.Background()
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		freed := mustReserve(t, s, ask1("3", "ann", 1))
-		if s.Release(ctx, freed.ID) != nil || s.Release(ctx, freed.ID) != nil {
-			t.Fatal("release twice")
+		for range 2 {
+			if err := s.Release(ctx, freed.ID); err != nil {
+				t.Fatalf("release: %v", err)
+			}
 		}
 		mustConfirm(t, s, confirmation(one.ID, "o", 1))
 		foreign := makeID("drop", 2, one.ID[len(one.ID)-coreLength:])

@@ -18,14 +18,14 @@ import (
 
 // kept is what the model knows of a reservation.
 type kept struct {
-	id, customer, orderKey, core string
-	lines                        []Line
-	payload                      byte
-	status                       Status
-	expires                      time.Time
-	extensions                   int
-	committed, inOutbox          bool
-	ends                         int // how often it was resolved
+	id, customer, orderKey string
+	lines                  []Line
+	payload                byte
+	status                 Status
+	expires                time.Time
+	extensions             int
+	committed, inOutbox    bool
+	ends                   int // how often it was resolved
 }
 
 // model is a stock in a few lines of Go, with a clock of its own.

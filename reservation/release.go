@@ -84,8 +84,8 @@ func (s *Stock) Release(ctx context.Context, id string) error {
 	case answerOK:
 		s.plan.Load().open()
 		return s.tell(ctx, kindReleased, at.core, &f.record)
-	case before:
-		return nil
+	case before: // the one who released it may have failed to journal that
+		return s.journal(ctx, kindReleased, at.core, &f.record)
 	case unknown:
 		return problem.UnknownReservation
 	case confirmed:

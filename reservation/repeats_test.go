@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestConfirmationsWithinOneBatchSeeEachOther(t *testing.T) {
 		if err != nil || out[0].err != nil || out[1].err != nil || out[4].err != nil {
 			t.Fatalf("%+v, %v", out, err)
 		}
-		if out[0].confirmed.Again || !out[1].confirmed.Again || string(out[1].confirmed.Order) != string(orders[0].bytes) {
+		if out[0].confirmed.Again || !out[1].confirmed.Again || !bytes.Equal(out[1].confirmed.Order, orders[0].bytes) {
 			t.Fatalf("repeats: %+v", out[:2])
 		}
 		wantCode(t, out[2].err, problem.AlreadyOrdered)

@@ -17,8 +17,8 @@ type decision struct {
 	err              error
 }
 
-// runReserve decides a batch with as few script calls as its lines and epochs allow. A call that fails fails
-// its own requests alone: those before it have been decided.
+// runReserve decides a batch with as few script calls as its lines and epochs allow. The failure of
+// a call concerns its own requests alone: those before it have been decided.
 func (s *Stock) runReserve(ctx context.Context, asks []*ask) ([]decision, error) {
 	out := make([]decision, 0, len(asks))
 	for len(asks) > 0 {
@@ -37,12 +37,13 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 	out := make([]decision, len(asks))
 	keys, args := s.reserveArgs(asks, lines)
 	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
-	if err == nil && len(answer) > 0 {
-		err = s.readDecisions(asks, answer, out)
-	} else if err == nil {
-		err = errSnapshot
-	} else {
+	switch {
+	case err != nil:
 		err = s.lost("reserve", err)
+	case len(answer) == 0:
+		err = errAnswer
+	default:
+		err = s.readDecisions(asks, answer, out)
 	}
 	if err != nil {
 		for i := range out {
@@ -86,7 +87,7 @@ func (s *Stock) readDecisions(asks []*ask, answer []rueidis.RedisMessage, out []
 		return s.refused(whole)
 	}
 	if len(answer) != 3+len(asks) {
-		return errSnapshot
+		return errAnswer
 	}
 	times, err := integers(answer[1:3])
 	if err != nil {
@@ -128,7 +129,7 @@ const (
 func (s *Stock) refusal(a *ask, result, nowMillis int64) error {
 	kind, line := result/1000, int(result%1000)
 	if line >= len(a.lines) {
-		return errSnapshot
+		return errAnswer
 	}
 	sku := a.lines[line].SKU
 	switch kind {

@@ -9,7 +9,10 @@ import (
 //go:embed scripts
 var scriptFiles embed.FS
 
-// The scripts, each named after its file. What several of them need is put in front of the body.
+// The scripts, each named after its file ("stock_" in front of it in the metrics). What several of
+// them need is put in front of the body.
+//
+//nolint:gochecknoglobals // never written after the start
 var (
 	reserveScript    = load("reserve", "clock", "units")
 	confirmScript    = load("confirm", "clock", "units", "record", "counts")
@@ -33,7 +36,7 @@ func load(name string, shared ...string) *redis.Script {
 	for _, part := range shared {
 		body = append(body, text("scripts/shared/"+part+".lua")...)
 	}
-	return redis.NewScript(name, string(append(body, text("scripts/"+name+".lua")...)))
+	return redis.NewScript("stock_"+name, string(append(body, text("scripts/"+name+".lua")...)))
 }
 
 // text reads an embedded file. A missing one is a wrong name in the list above, which leaves an

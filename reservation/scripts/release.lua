@@ -2,7 +2,7 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of due
 -- Returns {0, now, record} released, {1} not armed, {2} stale epoch, {3} unknown, {4} confirmed, {5, now, record} expired,
---   {6} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
+--   {6, now, record} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
 local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
 if head[1] ~= '1' then return {1} end
 if head[2] ~= ARGV[1] then return {2} end
@@ -11,7 +11,7 @@ local text = redis.call('GET', KEYS[4])
 local r = text and read_record(text)
 if not r or r.epoch ~= ARGV[2] then return {3} end
 if r.status == 'c' then return {4} end
-if r.status == 'r' then return {6} end
+if r.status == 'r' then return {6, now, text} end
 if r.status == 'x' then return {5, now, text} end
 local late = lapsed(r, now)
 r.status = late and 'x' or 'r'
