@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // SIGKILL right after the acknowledgement: what was acknowledged must be in the log. Together with
@@ -180,4 +182,54 @@ func checkBooks(t *testing.T, k *books, orders int) {
 	if len(k.sequence) != len(k.orders) {
 		t.Errorf("%d insertions of %d orders", len(k.sequence), len(k.orders))
 	}
+}
+
+// A server that hangs is worse than a dead one: nothing breaks the connection.
+func TestAHangingServerIsAnErrorInTime(t *testing.T) {
+	s := startServer(t)
+	b := s.broker(t)
+	l := orderLog(t, b, LogOptions{})
+	appendOrders(t, l, 0, 1)
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	if err := l.Append(t.Context(), recordOf(t, orderNumber(1))); err == nil {
+		t.Error("a hanging server acknowledged an order")
+	}
+	if took := time.Since(started); took > publishTimeout+2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "orders are taken again", func() bool {
+		return l.Append(context.Background(), recordOf(t, orderNumber(2))) == nil
+	})
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	s := startServer(t) // a process apart, so that all goroutines here are ours
+	before := goleak.IgnoreCurrent()
+	b, err := Connect(t.Context(), s.URL, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := b.OrderLog(LogOptions{})
+	desk := NewDesk(l, quiet())
+	k := newBooks()
+	stop := startDrain(t, b, k.deps())
+	appendOrders(t, l, 0, 100)
+	b.Journal().Enqueue("s", numbered(0, 10))
+	for range b.Journal().Replay(t.Context(), "s", time.Time{}) {
+		break
+	}
+	drained(t, b, 10*time.Second)
+	stop()
+	desk.Close(t.Context())
+	l.Close()
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, before)
 }

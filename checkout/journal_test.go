@@ -208,3 +208,20 @@ func TestClosingWritesWhatWaits(t *testing.T) {
 		inOrder(t, replayed(t, open().Journal(), "s", time.Time{}), 500)
 	})
 }
+
+// An acknowledgement that is missed makes the writer send the same message again.
+func TestAMessageSentAgainIsKeptOnce(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, open func(...Option) *Broker) {
+		j := open().Journal()
+		messages := j.messages([]entry{{sale: "s", records: numbered(0, 3)}, {sale: "other", records: numbered(0, 1)}, {sale: "s", records: numbered(3, 5)}})
+		if len(messages) != 2 {
+			t.Fatalf("%d messages for two sales", len(messages))
+		}
+		for range 3 {
+			if left, err := j.publish(t.Context(), messages); len(left) > 0 {
+				t.Fatal(err)
+			}
+		}
+		inOrder(t, replayed(t, j, "s", time.Time{}), 5)
+	})
+}
