@@ -1,0 +1,59 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+)
+
+// postgresInserter sends a whole batch as arrays: one statement, however many
+// rows, where a statement a row costs a round trip each.
+type postgresInserter struct{}
+
+func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) ([]string, error) {
+	n := len(batch)
+	ids, reservations, sales := make([]string, n), make([]string, n), make([]string, n)
+	customers, channels, payments := make([]string, n), make([]string, n), make([]string, n)
+	documents, metadata := make([]string, n), make([]string, n)
+	epochs, created := make([]int64, n), make([]int64, n)
+	for i, o := range batch {
+		ids[i], reservations[i], sales[i] = o.ID, o.Reservation, o.Sale
+		customers[i], channels[i], payments[i] = o.Customer, o.Channel, o.PaymentRef
+		documents[i], metadata[i] = string(o.CustomerDoc), string(o.Metadata)
+		epochs[i], created[i] = o.Epoch, o.CreatedAtMillis
+	}
+	rows, err := tx.QueryContext(ctx, `
+		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
+		SELECT *, $11::bigint FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
+		ON CONFLICT (reservation) DO NOTHING
+		RETURNING reservation`,
+		ids, reservations, sales, customers, channels, payments, documents, metadata, epochs, created, committedAtMillis)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	inserted := make([]string, 0, n)
+	for rows.Next() {
+		var reservation string
+		if err := rows.Scan(&reservation); err != nil {
+			return nil, err
+		}
+		inserted = append(inserted, reservation)
+	}
+	return inserted, rows.Err()
+}
+
+func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) error {
+	var orders, skus, currencies []string
+	var positions, quantities, amounts []int64
+	for _, o := range batch {
+		for i, line := range o.Lines {
+			orders, skus, currencies = append(orders, o.ID), append(skus, line.SKU), append(currencies, line.Currency)
+			positions, quantities, amounts = append(positions, int64(i)), append(quantities, line.Quantity), append(amounts, line.UnitAmount)
+		}
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])`,
+		orders, positions, skus, quantities, amounts, currencies)
+	return err
+}

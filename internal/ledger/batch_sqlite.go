@@ -1,0 +1,56 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// sqliteInserter prepares once and inserts row by row: there is no round trip
+// to save, and the one sync comes with the transaction's end.
+type sqliteInserter struct{}
+
+func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) (inserted []string, err error) {
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (reservation) DO NOTHING`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	inserted = make([]string, 0, len(batch))
+	for _, o := range batch {
+		result, err := insert.ExecContext(ctx, o.ID, o.Reservation, o.Sale, o.Customer, o.Channel, o.PaymentRef,
+			string(o.CustomerDoc), string(o.Metadata), o.Epoch, o.CreatedAtMillis, committedAtMillis)
+		if err != nil {
+			return nil, err
+		}
+		changed, err := result.RowsAffected()
+		if err != nil {
+			return nil, err
+		}
+		if changed == 1 {
+			inserted = append(inserted, o.Reservation)
+		}
+	}
+	return inserted, nil
+}
+
+func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) (err error) {
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
+		VALUES ($1, $2, $3, $4, $5, $6)`)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	for _, o := range batch {
+		for i, line := range o.Lines {
+			if _, err := insert.ExecContext(ctx, o.ID, i, line.SKU, line.Quantity, line.UnitAmount, line.Currency); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// ItemCount is how many units of an item are allocated, and how many are sold
+// in committed orders.
+type ItemCount struct {
+	SKU       string
+	Allocated int64
+	Sold      int64
+}
+
+func scanItem(rows *sql.Rows) (ItemCount, error) {
+	var item ItemCount
+	err := rows.Scan(&item.SKU, &item.Allocated, &item.Sold)
+	return item, err
+}
+
+// Items reads the counts of a sale's items in the order of its document. An
+// unknown sale has none.
+func (l *Ledger) Items(ctx context.Context, saleID string) ([]ItemCount, error) {
+	return collect(ctx, l.read, queryTimeout, scanItem,
+		`SELECT sku, allocated, sold FROM items WHERE sale = $1 ORDER BY position, sku`, saleID)
+}
+
+// SetAllocated changes how many units of an item are allocated, if it is from
+// now, or to already: then it was done before.
+// Codes: unknown_sku; stock_conflict for another number, or less than sold.
+func (l *Ledger) SetAllocated(ctx context.Context, saleID, sku string, from, to int64) error {
+	return l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE items SET allocated = $1 WHERE sale = $2 AND sku = $3 AND (allocated = $4 OR allocated = $1)`,
+			to, saleID, sku, from)
+		if err != nil {
+			return stockConflict(ctx, err, sku)
+		}
+		if changed, err := result.RowsAffected(); err != nil || changed == 1 {
+			return err
+		}
+		var allocated int64
+		err = tx.QueryRowContext(ctx, `SELECT allocated FROM items WHERE sale = $1 AND sku = $2`, saleID, sku).Scan(&allocated)
+		if errors.Is(err, sql.ErrNoRows) {
+			return problem.With(problem.UnknownSKU, fmt.Sprintf("the ledger has no item %q", sku))
+		}
+		if err != nil {
+			return err
+		}
+		return problem.With(problem.StockConflict, fmt.Sprintf("%d units are allocated, not %d", allocated, from), problem.F("allocated", allocated))
+	})
+}
+
+// stockConflict words the refusal of the constraint sold <= allocated.
+func stockConflict(ctx context.Context, err error, sku string) error {
+	err = classify(ctx, err)
+	if errors.Is(err, ErrConstraint) {
+		return problem.With(problem.StockConflict, fmt.Sprintf("more units of %s are sold than would be allocated", sku))
+	}
+	return err
+}
+
+// syncItems makes the rows of a sale's items those of its document. Rows are
+// locked in the order of their SKU, as commits do it.
+func syncItems(ctx context.Context, tx *sql.Tx, s sale.Sale) error {
+	former, err := itemRows(ctx, tx, s.ID)
+	if err != nil {
+		return err
+	}
+	skus := slices.Collect(maps.Keys(former))
+	for _, item := range s.Items {
+		skus = append(skus, item.SKU)
+	}
+	slices.Sort(skus)
+	for _, sku := range slices.Compact(skus) {
+		at := s.ItemIndex(sku)
+		if at < 0 {
+			err = dropItem(ctx, tx, s.ID, sku)
+		} else if was, exists := former[sku]; !exists || was != (itemRow{at, s.Items[at].Stock}) {
+			err = putItem(ctx, tx, s.ID, sku, itemRow{at, s.Items[at].Stock})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type itemRow struct {
+	position  int
+	allocated int64
+}
+
+func itemRows(ctx context.Context, tx *sql.Tx, saleID string) (map[string]itemRow, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT sku, position, allocated FROM items WHERE sale = $1`, saleID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := make(map[string]itemRow)
+	for rows.Next() {
+		var sku string
+		var item itemRow
+		if err := rows.Scan(&sku, &item.position, &item.allocated); err != nil {
+			return nil, err
+		}
+		items[sku] = item
+	}
+	return items, rows.Err()
+}
+
+func putItem(ctx context.Context, tx *sql.Tx, saleID, sku string, item itemRow) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO items (sale, sku, position, allocated) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (sale, sku) DO UPDATE SET position = excluded.position, allocated = excluded.allocated`,
+		saleID, sku, item.position, item.allocated)
+	if err != nil {
+		return stockConflict(ctx, err, sku)
+	}
+	return nil
+}
+
+// dropItem removes an item that sold nothing.
+func dropItem(ctx context.Context, tx *sql.Tx, saleID, sku string) error {
+	result, err := tx.ExecContext(ctx, `DELETE FROM items WHERE sale = $1 AND sku = $2 AND sold = 0`, saleID, sku)
+	if err != nil {
+		return err
+	}
+	if changed, err := result.RowsAffected(); err != nil || changed == 1 {
+		return err
+	}
+	return problem.With(problem.StockConflict, fmt.Sprintf("units of %s are sold; it cannot be removed", sku))
+}

@@ -1,0 +1,325 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// Bounds of what CommitOrders takes.
+const (
+	MaxBatch         = 10_000   // orders in one transaction
+	maxDocumentBytes = 64 << 10 // of the customer document and the metadata, each
+)
+
+// Order is an order as it is committed.
+type Order struct {
+	ID          string
+	Sale        string
+	Reservation string // unique: the guarantee of exactly once
+	Customer    string // hash
+	Channel     string
+	PaymentRef  string
+	CustomerDoc json.RawMessage // the shop's document about the customer; may be empty
+	Metadata    json.RawMessage // the shop's; may be empty
+	Lines       []Line
+	// CreatedAtMillis is when the order was accepted.
+	CreatedAtMillis int64
+	Epoch           int64
+}
+
+// Line is a quantity of one item. UnitAmount is in minor units of Currency.
+type Line struct {
+	SKU        string
+	Quantity   int64
+	UnitAmount int64
+	Currency   string
+}
+
+// CommitResult is what became of a batch.
+type CommitResult struct {
+	Inserted  []string // reservations whose order is new, sorted
+	Duplicate int      // orders the ledger had already, or had twice in the batch
+}
+
+// inserter is the part of a commit that differs: PostgreSQL takes a batch as
+// arrays in one statement, SQLite row by row with a prepared statement.
+type inserter interface {
+	// orders inserts the orders whose reservation has none and returns those reservations.
+	orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) ([]string, error)
+	// lines inserts the lines of all given orders.
+	lines(ctx context.Context, tx *sql.Tx, batch []Order) error
+}
+
+// CommitOrders writes all orders in one transaction, or none. An order whose
+// reservation has one already is left out, so that a batch may be committed any
+// number of times. The units of the new ones are added to what is sold. If that
+// exceeds what is allocated, or an item is unknown, the whole batch is refused
+// with an error for which IsPermanent holds.
+func (l *Ledger) CommitOrders(ctx context.Context, orders []Order) (CommitResult, error) {
+	batch, err := prepare(orders)
+	if err != nil || len(batch) == 0 {
+		return CommitResult{}, err
+	}
+	var inserted []string
+	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) error {
+		inserted, err = l.insert.orders(ctx, tx, batch, time.Now().UnixMilli())
+		if err != nil || len(inserted) == 0 {
+			return err
+		}
+		fresh := only(batch, inserted)
+		if err := l.insert.lines(ctx, tx, fresh); err != nil {
+			return err
+		}
+		return addSold(ctx, tx, fresh)
+	})
+	if err != nil {
+		return CommitResult{}, err
+	}
+	slices.Sort(inserted)
+	return CommitResult{Inserted: inserted, Duplicate: len(orders) - len(inserted)}, nil
+}
+
+// prepare checks the orders, drops repetitions and sorts by reservation, so
+// that transactions that overlap lock in the same order and cannot deadlock.
+func prepare(orders []Order) ([]Order, error) {
+	if len(orders) > MaxBatch {
+		return nil, refused("%d orders in a batch; at most %d", len(orders), MaxBatch)
+	}
+	for i := range orders {
+		if err := orders[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	batch := slices.Clone(orders)
+	slices.SortStableFunc(batch, func(a, b Order) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return slices.CompactFunc(batch, func(a, b Order) bool { return a.Reservation == b.Reservation }), nil
+}
+
+func (o *Order) check() error {
+	switch {
+	case o.ID == "" || o.Sale == "" || o.Reservation == "" || len(o.Lines) == 0:
+		return refused("order %q lacks an id, a sale, a reservation or lines", o.ID)
+	case !storable(o.ID, o.Sale, o.Reservation, o.Customer, o.Channel, o.PaymentRef):
+		return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
+	case len(o.CustomerDoc) > maxDocumentBytes || len(o.Metadata) > maxDocumentBytes:
+		return refused("order %q: a document of more than %d bytes", o.ID, maxDocumentBytes)
+	case !validDocument(o.CustomerDoc) || !validDocument(o.Metadata):
+		return refused("order %q: a document is not JSON", o.ID)
+	}
+	for _, line := range o.Lines {
+		if line.Quantity <= 0 {
+			return refused("order %q: a quantity of %d", o.ID, line.Quantity)
+		}
+		if !storable(line.SKU, line.Currency) {
+			return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
+		}
+	}
+	return nil
+}
+
+// storable reports whether both databases can hold the texts: PostgreSQL takes
+// neither a NUL nor what is not UTF-8.
+func storable(texts ...string) bool {
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func validDocument(doc json.RawMessage) bool {
+	return len(doc) == 0 || json.Valid(doc) && storable(string(doc))
+}
+
+// only keeps the orders with the given reservations.
+func only(batch []Order, reservations []string) []Order {
+	if len(reservations) == len(batch) {
+		return batch
+	}
+	wanted := make(map[string]bool, len(reservations))
+	for _, r := range reservations {
+		wanted[r] = true
+	}
+	return slices.DeleteFunc(slices.Clone(batch), func(o Order) bool { return !wanted[o.Reservation] })
+}
+
+type itemKey struct{ sale, sku string }
+
+// addSold raises the counters, item by item in sorted order: the item's row is
+// what concurrent commits wait for, and the last to be locked.
+func addSold(ctx context.Context, tx *sql.Tx, fresh []Order) error {
+	units := make(map[itemKey]int64)
+	for _, o := range fresh {
+		for _, line := range o.Lines {
+			units[itemKey{o.Sale, line.SKU}] += line.Quantity
+		}
+	}
+	keys := make([]itemKey, 0, len(units))
+	for key := range units {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b itemKey) int {
+		return cmp.Or(cmp.Compare(a.sale, b.sale), cmp.Compare(a.sku, b.sku))
+	})
+	for _, key := range keys {
+		result, err := tx.ExecContext(ctx, `UPDATE items SET sold = sold + $1 WHERE sale = $2 AND sku = $3`,
+			units[key], key.sale, key.sku)
+		if err != nil {
+			return fmt.Errorf("sell %d of %s in %s: %w", units[key], key.sku, key.sale, err)
+		}
+		changed, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if changed == 0 {
+			return refused("sale %q has no item %q", key.sale, key.sku)
+		}
+	}
+	return nil
+}
+
+// OrderRow is an order as the ledger holds it.
+type OrderRow struct {
+	Order
+	Status            string // committed, payment_pending, paid, declined or failed
+	CommittedAtMillis int64
+}
+
+const orderColumns = `id, reservation, sale, customer, channel, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms`
+
+func scanOrder(rows *sql.Rows) (OrderRow, error) {
+	var o OrderRow
+	var customerDoc, metadata string
+	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.PaymentRef,
+		&customerDoc, &metadata, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
+	o.CustomerDoc, o.Metadata = document(customerDoc), document(metadata)
+	return o, err
+}
+
+// document is nil when nothing is kept: an empty RawMessage is not valid JSON.
+func document(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// Order reads one order. Code: unknown_order.
+func (l *Ledger) Order(ctx context.Context, id string) (OrderRow, error) {
+	rows, err := collect(ctx, l.read, queryTimeout, scanOrder, `SELECT `+orderColumns+` FROM orders WHERE id = $1`, id)
+	order, err := one(rows, err, problem.UnknownOrder)
+	if err != nil {
+		return OrderRow{}, err
+	}
+	lines, err := collect(ctx, l.read, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM order_lines l WHERE l.order_id = $1 ORDER BY l.position`, id)
+	for _, line := range lines {
+		order.Lines = append(order.Lines, line.Line)
+	}
+	return order, err
+}
+
+// Orders reads up to limit (1 to 1000) orders of a sale, the oldest first, from
+// after cursor; "" begins. The next cursor is "" after the last page. An order
+// keeps its place, so that pages neither repeat nor skip what was there when
+// reading began. Code: bad_request for a cursor that is none.
+func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+	return orders(ctx, l.read, saleID, cursor, limit)
+}
+
+// ReportOrders is Orders for people's eyes: from the replica if there is one,
+// which may lag. Nothing may be decided by it.
+func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+	return orders(ctx, l.report, saleID, cursor, limit)
+}
+
+func orders(ctx context.Context, db *sql.DB, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+	after, err := parseCursor(cursor, beforeAll)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := collect(ctx, db, queryTimeout, scanOrder, `SELECT `+orderColumns+` FROM orders
+		WHERE sale = $1 AND (created_ms, id) > ($2, $3) ORDER BY created_ms, id LIMIT $4`,
+		saleID, after.millis, after.id, bounded(limit))
+	if err != nil || len(rows) == 0 {
+		return nil, "", err
+	}
+	last := rows[len(rows)-1]
+	end := position{last.CreatedAtMillis, last.ID}
+	if err := addLines(ctx, db, rows, saleID, after, end); err != nil {
+		return nil, "", err
+	}
+	return rows, nextCursor(len(rows), limit, end), nil
+}
+
+// addLines reads the lines of all orders of a page in one query.
+func addLines(ctx context.Context, db *sql.DB, page []OrderRow, saleID string, after, end position) error {
+	lines, err := collect(ctx, db, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM orders o JOIN order_lines l ON l.order_id = o.id
+		WHERE o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)
+		ORDER BY l.order_id, l.position`, saleID, after.millis, after.id, end.millis, end.id)
+	if err != nil {
+		return err
+	}
+	at := make(map[string]int, len(page))
+	for i := range page {
+		at[page[i].ID] = i
+	}
+	for _, line := range lines {
+		if i, listed := at[line.order]; listed { // an order may have come between the queries
+			page[i].Lines = append(page[i].Lines, line.Line)
+		}
+	}
+	return nil
+}
+
+const lineColumns = `l.order_id, l.sku, l.quantity, l.unit_amount, l.currency`
+
+type orderLine struct {
+	order string
+	Line
+}
+
+func scanLine(rows *sql.Rows) (orderLine, error) {
+	var line orderLine
+	err := rows.Scan(&line.order, &line.SKU, &line.Quantity, &line.UnitAmount, &line.Currency)
+	return line, err
+}
+
+// OrderStats is what a sale's orders add up to.
+type OrderStats struct {
+	Orders     int64
+	Duplicates int64            // orders beyond the first of a reservation; the schema allows none
+	Units      map[string]int64 // by SKU
+}
+
+// OrderStats adds up a sale's orders themselves, as of one moment.
+func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, error) {
+	stats := OrderStats{Units: make(map[string]int64)}
+	type sum struct {
+		sku                       string
+		units, orders, duplicates int64
+	}
+	sums, err := collect(ctx, l.read, reportTimeout, func(rows *sql.Rows) (s sum, err error) {
+		return s, rows.Scan(&s.sku, &s.units, &s.orders, &s.duplicates)
+	}, `SELECT '' AS sku, 0 AS units, count(*), count(*) - count(DISTINCT reservation) FROM orders WHERE sale = $1
+		UNION ALL
+		SELECT l.sku, CAST(sum(l.quantity) AS BIGINT), 0, 0 FROM orders o JOIN order_lines l ON l.order_id = o.id
+		WHERE o.sale = $1 GROUP BY l.sku`, saleID)
+	for _, s := range sums {
+		stats.Orders += s.orders
+		stats.Duplicates += s.duplicates
+		if s.sku != "" {
+			stats.Units[s.sku] = s.units
+		}
+	}
+	return stats, err
+}

@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	// defaultMaxConns bounds the connections of one node, unless the URL sets
+	// pool_max_conns. Commits come one batch at a time; the rest are an operator's reads.
+	defaultMaxConns = 8
+	connectTimeout  = 5 * time.Second
+	maxConnIdle     = 5 * time.Minute
+	maxConnLifetime = time.Hour
+)
+
+func openPostgres(ctx context.Context, url string, opts Options, log *slog.Logger) (*Ledger, error) {
+	pool, err := newPool(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := pingPostgres(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	primary := stdlib.OpenDBFromPool(pool)
+	l := &Ledger{write: primary, read: primary, report: primary, insert: postgresInserter{}}
+	l.closer = func() error { err := primary.Close(); pool.Close(); return err }
+	if opts.ReadURL == "" {
+		return l, nil
+	}
+	replicas, err := newPool(ctx, opts.ReadURL)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := pingPostgres(ctx, replicas); err != nil {
+		log.Warn("the ledger's replica does not answer; listings fail until it does", "error", err)
+	}
+	replica := stdlib.OpenDBFromPool(replicas)
+	l.report = replica
+	closePrimary := l.closer
+	l.closer = func() error { err := replica.Close(); replicas.Close(); return errors.Join(err, closePrimary()) }
+	return l, nil
+}
+
+// newPool prepares a pool; it connects on first use. The parser's own error is
+// not shown: for a malformed URL it cannot tell the password from the rest.
+func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("ledger: the Postgres URL cannot be read; want postgres://user:password@host:port/database?sslmode=…, with special characters in the password as %XX")
+	}
+	if !strings.Contains(url, "pool_max_conns=") {
+		config.MaxConns = defaultMaxConns
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	config.MaxConnIdleTime, config.MaxConnLifetime = maxConnIdle, maxConnLifetime
+	config.MaxConnLifetimeJitter = maxConnLifetime / 10
+	config.ConnConfig.RuntimeParams["application_name"] = "penstock"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", oneLine(err))
+	}
+	return pool, nil
+}
+
+func pingPostgres(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := pool.Ping(ctx); err != nil {
+		return fmt.Errorf("ledger: cannot reach Postgres: %w", oneLine(err))
+	}
+	return nil
+}
+
+// oneLine keeps an error's identity and folds its text, which for Postgres has
+// a line for each address tried, into one.
+func oneLine(err error) error { return flat{err} }
+
+type flat struct{ error }
+
+func (f flat) Error() string { return strings.Join(strings.Fields(f.error.Error()), " ") }
+func (f flat) Unwrap() error { return f.error }
+
+// openForMigration is one plain connection pool without a ledger around it.
+func openForMigration(ctx context.Context, url string) (*sql.DB, func() error, error) {
+	pool, err := newPool(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := pingPostgres(ctx, pool); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	return db, func() error { err := db.Close(); pool.Close(); return err }, nil
+}
