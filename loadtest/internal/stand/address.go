@@ -21,8 +21,8 @@ const (
 	portTries = 200
 )
 
-// freeAddress is 127.0.0.1 with a port that nobody listens on right now.
-func freeAddress() (string, error) {
+// FreeAddress is 127.0.0.1 with a port that nobody listens on right now.
+func FreeAddress() (string, error) {
 	for range portTries {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(portCount)))
 		listener, err := net.Listen("tcp", address) //nolint:noctx // it does not wait
@@ -34,8 +34,8 @@ func freeAddress() (string, error) {
 	return "", errors.New("no free port found on 127.0.0.1")
 }
 
-// answersOK succeeds when the URL answers 200.
-func answersOK(ctx context.Context, url string) error {
+// AnswersOK succeeds when the URL answers 200.
+func AnswersOK(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -108,11 +108,11 @@ func subdirectories(parent string, names ...string) ([]string, error) {
 }
 
 func (s *Stand) startPenstock(ctx context.Context, opts Options) error {
-	front, err := freeAddress()
+	front, err := FreeAddress()
 	if err != nil {
 		return err
 	}
-	console, err := freeAddress()
+	console, err := FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Stand) startPenstock(ctx context.Context, opts Options) error {
 	s.Penstock = &Process{
 		Name: "penstock", Program: opts.Binary, Args: []string{"serve"}, Env: env,
 		LogPath: filepath.Join(opts.Dir, "penstock.log"),
-		Ready:   func(ctx context.Context) error { return answersOK(ctx, s.FrontURL+"/readyz") },
+		Ready:   func(ctx context.Context) error { return AnswersOK(ctx, s.FrontURL+"/readyz") },
 	}
 	return s.Penstock.Start(ctx)
 }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/penstock/penstock/loadtest/internal/admin"
+	"github.com/penstock/penstock/loadtest/internal/stand"
+)
+
+// bench is one run of the benchmark.
+type bench struct {
+	opts *options
+	out  io.Writer
+
+	root, dir string // of the repository; of everything temporary
+	wrk       string // the generator
+	penstock  string
+	hello     *stand.Process
+	helloURL  string
+	sales     int // made so far
+
+	results []result
+	drain   *drainResult
+}
+
+func newBench(ctx context.Context, opts *options, out io.Writer) (b *bench, err error) {
+	b = &bench{opts: opts, out: out}
+	if b.wrk, err = findWrk(); err != nil {
+		return nil, err
+	}
+	if b.root, err = stand.Root(); err != nil {
+		return nil, err
+	}
+	if b.dir, err = stand.TempDir(); err != nil {
+		return nil, err
+	}
+	if err := b.startHello(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *bench) startHello(ctx context.Context) error {
+	program := filepath.Join(b.dir, "hello")
+	if err := stand.Build(ctx, b.root, "./loadtest/bench/hello", program); err != nil {
+		return err
+	}
+	address, err := stand.FreeAddress()
+	if err != nil {
+		return err
+	}
+	b.helloURL = "http://" + address
+	b.hello = &stand.Process{
+		Name: "hello", Program: program, Args: []string{address}, Env: os.Environ(),
+		LogPath: filepath.Join(b.dir, "hello.log"),
+		Ready:   func(ctx context.Context) error { return stand.AnswersOK(ctx, b.helloURL) },
+	}
+	return b.hello.Start(ctx)
+}
+
+func (b *bench) close() error {
+	var failed []error
+	if b.hello != nil {
+		failed = append(failed, b.hello.Kill()) // it has nothing to finish
+	}
+	return errors.Join(append(failed, os.RemoveAll(b.dir))...)
+}
+
+// needPenstock builds the program unless one was named.
+func (b *bench) needPenstock(ctx context.Context) error {
+	if b.penstock = b.opts.binary; b.penstock != "" {
+		return nil
+	}
+	b.penstock = filepath.Join(b.root, "bin", "penstock")
+	return stand.Build(ctx, b.root, "./cmd/penstock", b.penstock)
+}
+
+// runGroup starts the group's stand and measures its rows.
+func (b *bench) runGroup(ctx context.Context, g group) (err error) {
+	var rows []row
+	for _, r := range g.rows {
+		if b.opts.wants(r.name) {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := b.needPenstock(ctx); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(b.dir, "stand-")
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Postgres runs as a user of its own
+		return err
+	}
+	s, err := stand.Start(ctx, stand.Options{Backend: g.backend, AppendFsync: g.appendFsync, Binary: b.penstock, Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	for _, r := range rows {
+		result, err := b.measureRow(ctx, g, r, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.title, err)
+		}
+		b.results = append(b.results, result)
+	}
+	return nil
+}
+
+func (b *bench) client(s *stand.Stand) *admin.Client {
+	return admin.New(s.ConsoleURL, s.FrontURL, s.AdminKey)
+}
+
+func (b *bench) printf(format string, args ...any) { fmt.Fprintf(b.out, format, args...) }
+
+// pause waits, or less if ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

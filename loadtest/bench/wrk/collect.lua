@@ -1,0 +1,14 @@
+-- As reserve.lua, and keeps the ids of the reservations: one a line in the file IDS.<thread>.
+dofile(os.getenv("WRK_DIR") .. "/reserve.lua")
+
+local file
+
+function response(status, headers, body)
+  if status ~= 201 then return end
+  file = file or assert(io.open(os.getenv("IDS") .. "." .. thread_number, "w"))
+  local id = string.match(body, '"id":"([^"]+)"')
+  if id then
+    file:write(id, "\n")
+    file:flush()
+  end
+end
