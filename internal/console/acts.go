@@ -1,0 +1,164 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// The names of the acts in the audit trail.
+const (
+	actCreate   = "sale.create"
+	actChange   = "sale.change"
+	actDelete   = "sale.delete"
+	actPause    = "sale.pause"
+	actResume   = "sale.resume"
+	actEnd      = "sale.end"
+	actMessage  = "sale.message"
+	actStock    = "sale.stock"
+	actOverride = "level.override"
+	actAddKey   = "key.create"
+	actDropKey  = "key.delete"
+	actRedrive  = "dead_letter.redrive"
+)
+
+// record writes one line of the audit trail. The act is done by then, so that a failure is loud in
+// the log and nothing else: refusing afterwards would tell the caller a lie.
+func (c *Console) record(ctx context.Context, who caller, action, saleID string, detail any) {
+	text, err := json.Marshal(detail)
+	if err == nil {
+		// The act happened even if the caller has gone away meanwhile.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		err = c.deps.Ledger.AppendAudit(ctx, ledger.Entry{
+			AtMillis: c.deps.Now().UnixMilli(), Actor: actorName(who.Identity), Role: who.Role.String(),
+			Action: action, Sale: saleID, Detail: text, IP: who.IP,
+		})
+	}
+	if err != nil {
+		c.deps.Log.ErrorContext(ctx, "an act is missing in the audit trail", "actor", actorName(who.Identity),
+			"role", who.Role.String(), "action", action, "sale", saleID, "detail", string(text), "ip", who.IP, "error", err)
+	}
+}
+
+// actorName is the key's name for people and its id for certainty: names need not be unique.
+func actorName(i auth.Identity) string {
+	if i.Name == i.KeyID {
+		return i.KeyID
+	}
+	return i.Name + " (" + i.KeyID + ")"
+}
+
+func (c *Console) createSale(ctx context.Context, who caller, s sale.Sale) (sale.Record, error) {
+	rec, err := c.deps.Keeper.Create(ctx, s)
+	if err != nil {
+		return rec, err
+	}
+	c.record(ctx, who, actCreate, rec.ID, diff(nil, rec.Sale))
+	return rec, nil
+}
+
+// changeSale replaces a document. A sale that has begun is the operator's.
+func (c *Console) changeSale(ctx context.Context, who caller, before sale.Record, s sale.Sale, ifVersion int64) (sale.Record, error) {
+	if phase := c.deps.Keeper.Phase(ctx, before); phase.Begun() || phase == sale.PhaseEnded {
+		if !who.May(auth.Operator) {
+			return sale.Record{}, needs(auth.Operator)
+		}
+	}
+	after, err := c.deps.Keeper.Replace(ctx, before.ID, s, ifVersion)
+	if err != nil {
+		return after, err
+	}
+	c.record(ctx, who, actChange, after.ID, diff(before.Sale, after.Sale))
+	return after, nil
+}
+
+// control pauses, resumes or ends a sale.
+func (c *Console) control(ctx context.Context, who caller, id, action string) (sale.Record, error) {
+	before, err := c.deps.Keeper.Sale(ctx, id)
+	if err != nil {
+		return before, err
+	}
+	if action != actEnd && c.deps.Keeper.Phase(ctx, before) == sale.PhaseEnded {
+		return before, problem.With(problem.SaleIsLive, "the sale has ended")
+	}
+	after, err := c.deps.Keeper.Control(ctx, id, func(hand *sale.Control) {
+		switch action {
+		case actPause:
+			hand.Paused = true
+		case actResume:
+			hand.Paused = false
+		case actEnd:
+			hand.Ended = true
+		}
+	})
+	if err != nil {
+		return after, err
+	}
+	c.record(ctx, who, action, id, diff(before.Control, after.Control))
+	return after, nil
+}
+
+func (c *Console) setMessage(ctx context.Context, who caller, id, message string) (sale.Record, error) {
+	if err := sale.ValidMessage(message); err != nil {
+		return sale.Record{}, err
+	}
+	before := ""
+	after, err := c.deps.Keeper.Control(ctx, id, func(hand *sale.Control) {
+		before, hand.Message = hand.Message, message
+	})
+	if err != nil {
+		return after, err
+	}
+	c.record(ctx, who, actMessage, id, changes{"message": {From: before, To: message}})
+	return after, nil
+}
+
+func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, by int64, expected *int64) (ledger.ItemCount, error) {
+	if by == 0 {
+		return ledger.ItemCount{}, problem.With(problem.InvalidQuantity, "change_by: 0 changes nothing")
+	}
+	count, err := c.deps.Keeper.ChangeStock(ctx, id, sku, by, expected)
+	if err != nil {
+		return count, err
+	}
+	c.record(ctx, who, actStock, id, changes{"items." + sku + ".stock": {From: count.Allocated - by, To: count.Allocated}})
+	return count, nil
+}
+
+// removeSale removes a sale; its audit trail stays.
+func (c *Console) removeSale(ctx context.Context, who caller, id string) error {
+	before, err := c.deps.Keeper.Sale(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := c.deps.Keeper.Delete(ctx, id); err != nil {
+		return err
+	}
+	c.record(ctx, who, actDelete, id, diff(before.Sale, nil))
+	return nil
+}
+
+// override pins the level, or lifts the pin with nil. It needs Redis alone: with the ledger down
+// only the audit trail suffers, and the log then has the entry.
+func (c *Console) override(ctx context.Context, who caller, level *degrade.Level) error {
+	before := c.deps.Board.State().Override
+	if err := c.deps.Board.Override(ctx, level, actorName(who.Identity)); err != nil {
+		return errors.Join(problem.With(problem.Unavailable, "the level could not be changed"), err)
+	}
+	c.record(ctx, who, actOverride, "", changes{"override": {From: levelName(before), To: levelName(level)}})
+	return nil
+}
+
+func levelName(level *degrade.Level) any {
+	if level == nil {
+		return nil
+	}
+	return level.String()
+}

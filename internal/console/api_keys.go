@@ -1,0 +1,115 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
+)
+
+const maxKeyName = 100
+
+// keyView is an API key without its secret, which only its maker sees, once.
+type keyView struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Role      string    `json:"role"`
+	Key       string    `json:"key,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// KeyLookup finds the holders of keys in the ledger, for auth.NewKeys.
+func KeyLookup(l *ledger.Ledger) auth.Lookup {
+	return func(ctx context.Context, hash string) (auth.Identity, bool, error) {
+		key, found, err := l.KeyByHash(ctx, hash)
+		if err != nil || !found {
+			return auth.Identity{}, false, err
+		}
+		role, err := auth.ParseRole(key.Role)
+		if err != nil {
+			return auth.Identity{}, false, err
+		}
+		return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role}, true, nil
+	}
+}
+
+func viewKey(k ledger.Key) keyView {
+	return keyView{ID: k.ID, Name: k.Name, Role: k.Role, CreatedAt: time.UnixMilli(k.CreatedAtMillis).UTC()}
+}
+
+func (c *Console) listKeys(w http.ResponseWriter, r *http.Request, _ caller) error {
+	keys, err := c.deps.Ledger.Keys(r.Context())
+	if err != nil {
+		return err
+	}
+	views := make([]keyView, len(keys))
+	for i, k := range keys {
+		views[i] = viewKey(k)
+	}
+	return writeJSON(w, http.StatusOK, map[string]any{"keys": views})
+}
+
+func (c *Console) postKey(w http.ResponseWriter, r *http.Request, who caller) error {
+	var body struct {
+		Name string `json:"name"`
+		Role string `json:"role"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	role, err := auth.ParseRole(body.Role)
+	if err != nil {
+		return problem.With(problem.BadRequest, "role: "+err.Error())
+	}
+	name := strings.TrimSpace(body.Name)
+	if !validKeyName(name) {
+		return problem.With(problem.BadRequest, "name: want 1 to 100 characters")
+	}
+	plain, hash := auth.NewKey()
+	key := ledger.Key{
+		ID: "key_" + strings.ToLower(rand.Text()), Name: name, Role: role.String(),
+		Hash: hash, CreatedAtMillis: c.deps.Now().UnixMilli(),
+	}
+	if err := c.deps.Ledger.AddKey(r.Context(), key); err != nil {
+		return err
+	}
+	c.record(r.Context(), who, actAddKey, "", map[string]string{"id": key.ID, "name": name, "role": key.Role})
+	view := viewKey(key)
+	view.Key = plain
+	w.Header().Set("Location", "/admin/v1/keys/"+key.ID)
+	return writeJSON(w, http.StatusCreated, view)
+}
+
+func validKeyName(name string) bool {
+	n := utf8.RuneCountInString(name)
+	return n >= 1 && n <= maxKeyName && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// deleteKey ends a key: at once on this node, within seconds on the others.
+func (c *Console) deleteKey(w http.ResponseWriter, r *http.Request, who caller) error {
+	id := r.PathValue("key")
+	keys, err := c.deps.Ledger.Keys(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.ID != id {
+			continue
+		}
+		if err := c.deps.Ledger.DeleteKey(r.Context(), id); err != nil {
+			return err
+		}
+		c.deps.Keys.Forget(k.Hash)
+		c.record(r.Context(), who, actDropKey, "", map[string]string{"id": id, "name": k.Name, "role": k.Role})
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return problem.With(problem.NotFound, "there is no such key")
+}

@@ -1,0 +1,178 @@
+package console
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/penstock/penstock/internal/ledger"
+)
+
+const (
+	// exportTimeout bounds a list of orders; as CSV it may be all of a large sale.
+	exportTimeout = 10 * time.Minute
+	// exportPage is how many orders an export reads at a time.
+	exportPage = 1000
+	// pageWriteTimeout is how long the client may take to accept one page of an export.
+	pageWriteTimeout = time.Minute
+)
+
+type orderView struct {
+	ID          string          `json:"id"`
+	Sale        string          `json:"sale"`
+	Reservation string          `json:"reservation"`
+	Status      string          `json:"status"`
+	Customer    json.RawMessage `json:"customer,omitempty"`
+	Channel     string          `json:"channel,omitempty"`
+	PaymentRef  string          `json:"payment_ref,omitempty"`
+	Items       []orderItem     `json:"items"`
+	Metadata    json.RawMessage `json:"metadata,omitempty"`
+	CreatedAt   time.Time       `json:"created_at"`
+	CommittedAt time.Time       `json:"committed_at,omitzero"`
+}
+
+type orderItem struct {
+	SKU        string `json:"sku"`
+	Quantity   int64  `json:"quantity"`
+	UnitAmount int64  `json:"unit_amount"`
+	Currency   string `json:"currency,omitempty"`
+}
+
+func viewOrder(o ledger.OrderRow) orderView {
+	view := orderView{
+		ID: o.ID, Sale: o.Sale, Reservation: o.Reservation, Status: o.Status, Customer: rawJSON(o.CustomerDoc),
+		Channel: o.Channel, PaymentRef: o.PaymentRef, Metadata: rawJSON(o.Metadata),
+		Items: make([]orderItem, len(o.Lines)), CreatedAt: atMillis(o.CreatedAtMillis), CommittedAt: atMillis(o.CommittedAtMillis),
+	}
+	for i, line := range o.Lines {
+		view.Items[i] = orderItem{SKU: line.SKU, Quantity: line.Quantity, UnitAmount: line.UnitAmount, Currency: line.Currency}
+	}
+	return view
+}
+
+// rawJSON passes stored JSON on, and leaves out what is none, which would spoil the whole answer.
+func rawJSON(text []byte) json.RawMessage {
+	if !json.Valid(text) {
+		return nil
+	}
+	return text
+}
+
+func atMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// getOrders gives a page of the orders as JSON, or from the cursor on all of them as CSV.
+func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) error {
+	cursor, limit, err := page(r)
+	if err != nil {
+		return err
+	}
+	saleID := r.PathValue("sale")
+	if _, err := c.deps.Keeper.Sale(r.Context(), saleID); err != nil {
+		return err
+	}
+	if wantsCSV(r) {
+		return c.exportOrders(w, r, saleID, cursor)
+	}
+	orders, next, err := c.deps.Ledger.Orders(r.Context(), saleID, cursor, limit)
+	if err != nil {
+		return err
+	}
+	views := make([]orderView, len(orders))
+	for i, o := range orders {
+		views[i] = viewOrder(o)
+	}
+	return writeJSON(w, http.StatusOK, listOf("orders", views, next))
+}
+
+// listOf is a page of a list; "next" is there while there is more.
+func listOf(name string, entries any, next string) map[string]any {
+	list := map[string]any{name: entries}
+	if next != "" {
+		list["next"] = next
+	}
+	return list
+}
+
+func wantsCSV(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		kind, _, _ := strings.Cut(part, ";")
+		switch strings.TrimSpace(kind) {
+		case "text/csv":
+			return true
+		case typeJSON:
+			return false
+		}
+	}
+	return false
+}
+
+var csvHeader = []string{
+	"order", "sale", "reservation", "status", "channel", "sku", "quantity", "unit_amount", "currency",
+	"payment_ref", "created_at", "committed_at", "customer",
+}
+
+// exportOrders writes one row for each line of each order. The first page is read before the first
+// byte is sent; a failure after that ends the answer abruptly, so that nobody takes half a file for
+// a whole one.
+func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, cursor string) error {
+	orders, next, err := c.deps.Ledger.ReportOrders(r.Context(), saleID, cursor, exportPage)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	w.Header().Set("Content-Disposition", `attachment; filename="orders-`+saleID+`.csv"`)
+	out := csv.NewWriter(w)
+	_ = out.Write(csvHeader) // errors stay in the writer until the flush
+	for {
+		allowMoreTime(w, pageWriteTimeout)
+		writeRows(out, orders)
+		if out.Flush(); out.Error() != nil || next == "" {
+			return nil
+		}
+		orders, next, err = c.deps.Ledger.ReportOrders(r.Context(), saleID, next, exportPage)
+		if err != nil {
+			c.deps.Log.ErrorContext(r.Context(), "an export of orders broke off", "sale", saleID, "error", err)
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func writeRows(out *csv.Writer, orders []ledger.OrderRow) {
+	for _, o := range orders {
+		view := viewOrder(o)
+		for _, item := range view.Items {
+			row := []string{
+				view.ID, view.Sale, view.Reservation, view.Status, view.Channel, item.SKU,
+				strconv.FormatInt(item.Quantity, 10), strconv.FormatInt(item.UnitAmount, 10), item.Currency,
+				view.PaymentRef, timeCell(view.CreatedAt), timeCell(view.CommittedAt), string(view.Customer),
+			}
+			for i := range row {
+				row[i] = safeCell(row[i])
+			}
+			_ = out.Write(row)
+		}
+	}
+}
+
+func timeCell(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// safeCell keeps a spreadsheet from reading a cell that a customer wrote as a formula.
+func safeCell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

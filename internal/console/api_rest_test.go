@@ -1,0 +1,263 @@
+package console
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
+)
+
+func TestTheLevelIsPinnedAndGivenBack(t *testing.T) {
+	s := newStage(t)
+	got := s.admin("GET", "/admin/v1/flags", "", 200).json()
+	if got["level"] != "normal" || got["override"] != nil || len(got["flags"].([]any)) != len(degrade.Flags()) || got["reason"] == "" {
+		t.Fatalf("got %v", got)
+	}
+	got = s.admin("PUT", "/admin/v1/flags", `{"override":"critical"}`, 200).json()
+	if got["level"] != "critical" || got["override"] != "critical" || got["since"] == nil {
+		t.Fatalf("got %v", got)
+	}
+	s.audited("level.override", "", `"to":"critical"`)
+	for _, f := range got["flags"].([]any) {
+		if f.(map[string]any)["on"] != false {
+			t.Fatalf("at critical %v", f)
+		}
+	}
+	got = s.admin("PUT", "/admin/v1/flags", `{"override":null}`, 200).json()
+	if got["level"] != "normal" || got["override"] != nil {
+		t.Fatalf("got %v", got)
+	}
+	s.audited("level.override", "", `"from":"critical"`)
+}
+
+func TestAKeyIsShownOnceAndDiesWhenDeleted(t *testing.T) {
+	s := newStage(t)
+	made := s.admin("POST", "/admin/v1/keys", `{"name":"Friday","role":"operator"}`, 201).json()
+	plain, id := made["key"].(string), made["id"].(string)
+	s.audited("key.create", "", id)
+	s.do("GET", "/admin/v1/sales", plain, "").expect(200)
+	list := s.admin("GET", "/admin/v1/keys", "", 200)
+	keys := list.json()["keys"].([]any)
+	if len(keys) != 1 || keys[0].(map[string]any)["name"] != "Friday" || strings.Contains(string(list.body), plain) || strings.Contains(string(list.body), auth.Hash(plain)) {
+		t.Fatalf("list %s", list.body)
+	}
+	entries, _, err := s.ledger.Audit(t.Context(), "", "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.Contains(string(e.Detail), plain[3:]) {
+			t.Fatal("the trail keeps a secret")
+		}
+	}
+	s.admin("DELETE", "/admin/v1/keys/"+id, "", 204)
+	s.audited("key.delete", "", "Friday")
+	s.do("GET", "/admin/v1/sales", plain, "").refused(401, "unauthorized")
+	s.do("DELETE", "/admin/v1/keys/"+id, bootstrapKey, "").refused(404, "not_found")
+}
+
+// sell writes orders into the ledger as the drain does.
+func (s *stage) sell(saleID string, orders ...ledger.Order) {
+	s.t.Helper()
+	for i := range orders {
+		o := &orders[i]
+		o.Sale, o.Reservation, o.Customer, o.CreatedAtMillis, o.Epoch = saleID, "rsv_"+o.ID, "hash", 1_790_000_000_000+int64(i), 1
+	}
+	if _, err := s.ledger.CommitOrders(s.t.Context(), orders); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func lines(sku string, quantity int64) []ledger.Line {
+	return []ledger.Line{{SKU: sku, Quantity: quantity, UnitAmount: 12900, Currency: "EUR"}}
+}
+
+func TestOrdersAreListedPageByPage(t *testing.T) {
+	s := newStage(t)
+	s.newSale("drop", live)
+	s.sell("drop",
+		ledger.Order{ID: "ord_1", Lines: lines("A", 1), CustomerDoc: json.RawMessage(`{"email":"a@example.org"}`)},
+		ledger.Order{ID: "ord_2", Lines: lines("A", 2)}, ledger.Order{ID: "ord_3", Lines: lines("A", 1)})
+	seen, cursor := []string{}, ""
+	for range 5 {
+		page := s.admin("GET", "/admin/v1/sales/drop/orders?limit=2&cursor="+cursor, "", 200).json()
+		for _, o := range page["orders"].([]any) {
+			seen = append(seen, o.(map[string]any)["id"].(string))
+		}
+		next, more := page["next"].(string)
+		if !more {
+			break
+		}
+		cursor = next
+	}
+	if strings.Join(seen, " ") != "ord_1 ord_2 ord_3" {
+		t.Fatalf("seen %v", seen)
+	}
+	first := s.admin("GET", "/admin/v1/sales/drop/orders?limit=1", "", 200).json()["orders"].([]any)[0].(map[string]any)
+	if first["status"] != "committed" || first["customer"].(map[string]any)["email"] != "a@example.org" || first["committed_at"] == nil {
+		t.Fatalf("got %v", first)
+	}
+	s.do("GET", "/admin/v1/sales/none/orders", bootstrapKey, "").refused(404, "unknown_sale")
+}
+
+func TestOrdersAreExportedWithoutFormulas(t *testing.T) {
+	s := newStage(t)
+	s.newSale("drop", live)
+	s.sell("drop",
+		ledger.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
+		ledger.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
+		ledger.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
+	a := s.do("GET", "/admin/v1/sales/drop/orders", bootstrapKey, "", "Accept", "text/csv")
+	a.expect(200)
+	if !strings.HasPrefix(a.header.Get("Content-Type"), "text/csv") || !strings.Contains(a.header.Get("Content-Disposition"), "orders-drop.csv") {
+		t.Fatalf("headers %v", a.header)
+	}
+	rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
+	if err != nil || len(rows) < 4 {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	got := map[string]string{}
+	units := 0
+	for _, row := range rows[1:] {
+		got[row[column["order"]]] = row[column["payment_ref"]]
+		units += len(row[column["quantity"]])
+	}
+	want := map[string]string{"ord_1": `'=HYPERLINK("http://evil")`, "ord_2": "'@x", "ord_3": `a "quoted", one`}
+	for id, ref := range want {
+		if got[id] != ref {
+			t.Errorf("%s: %q, want %q", id, got[id], ref)
+		}
+	}
+}
+
+func TestACellThatCouldBeAFormulaIsDefused(t *testing.T) {
+	for text, want := range map[string]string{"": "", "a": "a", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\t=1": "'\t=1", "1-1": "1-1"} {
+		if got := safeCell(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestTheAuditTrailIsReadBySaleAndAsAWhole(t *testing.T) {
+	s := newStage(t)
+	s.newSale("one", later)
+	s.newSale("two", later)
+	s.admin("PUT", "/admin/v1/flags", `{"override":"elevated"}`, 200)
+	count := func(path string) int {
+		return len(s.admin("GET", path, "", 200).json()["audit"].([]any))
+	}
+	if all, one := count("/admin/v1/audit"), count("/admin/v1/sales/one/audit"); all != 3 || one != 1 {
+		t.Fatalf("%d in all, %d of one", all, one)
+	}
+	page := s.admin("GET", "/admin/v1/audit?limit=2", "", 200).json()
+	rest := s.admin("GET", "/admin/v1/audit?limit=2&cursor="+page["next"].(string), "", 200).json()["audit"].([]any)
+	entry := rest[0].(map[string]any)
+	if len(rest) != 1 || entry["action"] != "sale.create" || entry["role"] != "admin" || entry["actor"] != "bootstrap" || entry["ip"] != "127.0.0.1" {
+		t.Fatalf("the oldest is %v", rest)
+	}
+}
+
+func TestADeadLetterIsSentAgain(t *testing.T) {
+	s := newStage(t)
+	if err := s.ledger.AddDeadLetter(t.Context(), []byte(`{"order":1}`), "unknown item"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ledger.AddDeadLetter(t.Context(), []byte{0xff}, "garbage"); err != nil {
+		t.Fatal(err)
+	}
+	list := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)
+	byReason := map[string]map[string]any{}
+	for _, d := range list {
+		letter := d.(map[string]any)
+		byReason[letter["reason"].(string)] = letter
+	}
+	if len(byReason) != 2 || byReason["unknown item"]["raw"] == nil || byReason["garbage"]["raw_base64"] != "/w==" {
+		t.Fatalf("got %v", list)
+	}
+	path := "/admin/v1/dead-letters/" + byReason["unknown item"]["id"].(string) + "/redrive"
+
+	s.redrive = func(ledger.DeadLetter) error { return problem.Unavailable }
+	s.do("POST", path, bootstrapKey, "").refused(503, "unavailable")
+	if n := s.openLetters(); n != 2 {
+		t.Fatalf("%d open after a redrive that failed", n)
+	}
+	var sent string
+	s.redrive = func(d ledger.DeadLetter) error { sent = string(d.Raw); return nil }
+	s.admin("POST", path, "", http.StatusAccepted)
+	s.audited("dead_letter.redrive", "", "unknown item")
+	if sent != `{"order":1}` || s.openLetters() != 1 {
+		t.Fatalf("sent %q, %d open", sent, s.openLetters())
+	}
+	s.do("POST", "/admin/v1/dead-letters/dl_none/redrive", bootstrapKey, "").refused(404, "not_found")
+}
+
+func TestADeadLetterThatFailsAgainAtOnceStaysVisible(t *testing.T) {
+	s := newStage(t)
+	if err := s.ledger.AddDeadLetter(t.Context(), []byte("x"), "first"); err != nil {
+		t.Fatal(err)
+	}
+	id := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)[0].(map[string]any)["id"].(string)
+	s.redrive = func(d ledger.DeadLetter) error { // the drain is faster than the console
+		return s.ledger.AddDeadLetter(t.Context(), d.Raw, "second")
+	}
+	s.admin("POST", "/admin/v1/dead-letters/"+id+"/redrive", "", http.StatusAccepted)
+	if s.openLetters() != 1 {
+		t.Fatal("an order that is not in the ledger is out of sight")
+	}
+}
+
+func (s *stage) openLetters() int {
+	s.t.Helper()
+	n, err := s.ledger.OpenDeadLetters(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return int(n)
+}
+
+func TestWithTheLedgerDownOnlyTheLevelCanBeMoved(t *testing.T) {
+	s := newStage(t)
+	s.newSale("drop", live)
+	if err := s.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{"GET /admin/v1/sales", "GET /admin/v1/audit", "GET /admin/v1/keys", "GET /admin/v1/dead-letters", "POST /admin/v1/sales/drop/pause"} {
+		method, path := concrete(call)
+		a := s.do(method, path, bootstrapKey, "")
+		a.refused(503, "unavailable")
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", call)
+		}
+	}
+	s.do("POST", "/admin/v1/sales", bootstrapKey, saleDoc("more", later)).refused(503, "unavailable")
+	if got := s.admin("PUT", "/admin/v1/flags", `{"override":"survival"}`, 200).json(); got["level"] != "survival" {
+		t.Fatalf("got %v", got)
+	}
+}
+
+func TestAnErrorOfOursShowsNothingOfItself(t *testing.T) {
+	s := newStage(t)
+	if err := s.ledger.AddDeadLetter(t.Context(), []byte("x"), "first"); err != nil {
+		t.Fatal(err)
+	}
+	id := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)[0].(map[string]any)["id"].(string)
+	s.redrive = func(ledger.DeadLetter) error { return errors.New("password=hunter2") }
+	a := s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "")
+	a.refused(500, "internal_error")
+	if strings.Contains(string(a.body), "hunter2") {
+		t.Fatalf("the answer is %s", a.body)
+	}
+	s.redrive = func(ledger.DeadLetter) error { panic("oh") }
+	s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "").expect(500)
+}

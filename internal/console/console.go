@@ -1,0 +1,142 @@
+// Package console is the side of Penstock that its own people use: the admin API, the web console
+// and the metrics, on a listener of their own.
+//
+// Both ways in share the acts of acts.go: an act checks the role that the sale's phase asks for,
+// lets the keeper do it, and writes the audit trail. The web pages work without JavaScript.
+package console
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/keeper"
+	"github.com/penstock/penstock/internal/ledger"
+)
+
+// Deps is what the console works with. All but Metrics, Ready and PublicURL are required.
+type Deps struct {
+	Keeper *keeper.Keeper
+	Ledger *ledger.Ledger
+	Board  *degrade.Board
+	Keys   *auth.Keys
+	// Redrive sends a dead letter through the order log once more. The console marks it as
+	// resolved when Redrive returns nil.
+	Redrive func(ctx context.Context, letter ledger.DeadLetter) error
+	Metrics http.Handler
+	// Ready returns why this node should get no traffic, or nil.
+	Ready func() error
+	Log   *slog.Logger
+	// SessionSecret signs the cookies: 32 bytes or more.
+	SessionSecret []byte
+	Now           func() time.Time
+	// PublicURL is where browsers see the front; links to the waiting rooms begin with it. Without
+	// it there are no such links.
+	PublicURL string
+}
+
+// Console is the handler of the console's listener.
+type Console struct {
+	deps     Deps
+	sessions *auth.Sessions
+	attempts *auth.Attempts
+	origins  *http.CrossOriginProtection
+	pages    pages
+	static   http.Handler
+	live     *figures
+	streams  *streams
+	mux      *http.ServeMux
+}
+
+// New wires the console. Serve it with net/http and hand Close to the server's RegisterOnShutdown.
+func New(deps Deps) *Console {
+	deps.PublicURL = strings.TrimSuffix(deps.PublicURL, "/")
+	c := &Console{
+		deps:     deps,
+		sessions: auth.NewSessions(deps.SessionSecret, deps.Keys, deps.Now),
+		attempts: auth.NewAttempts(),
+		origins:  http.NewCrossOriginProtection(),
+		pages:    parsePages(),
+		static:   staticFiles(),
+		streams:  newStreams(),
+	}
+	c.live = newFigures(c.measure, deps.Now)
+	c.mux = c.newMux()
+	return c
+}
+
+// Close ends the live streams, which would otherwise hold up the server's shutdown for as long as
+// somebody looks at a sale. It may be called more than once.
+func (c *Console) Close() { c.streams.close() }
+
+// ServeHTTP answers one request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setSecurityHeaders(w.Header())
+	defer c.recoverPanic(w, r)
+	if _, pattern := c.mux.Handler(r); pattern == "" {
+		c.nowhere(w, r)
+		return
+	}
+	c.mux.ServeHTTP(w, r)
+}
+
+func (c *Console) recoverPanic(w http.ResponseWriter, r *http.Request) {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	if reason == http.ErrAbortHandler {
+		panic(reason)
+	}
+	c.deps.Log.ErrorContext(r.Context(), "a request of the console panicked", "path", r.URL.Path, "panic", reason)
+	w.WriteHeader(http.StatusInternalServerError)
+}
+
+// setSecurityHeaders allows what the pages use and nothing else. The referrer stays within the
+// console; with no referrer at all browsers would also hide the origin of a posted form.
+func setSecurityHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+		"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// streams counts the live streams and ends them all at once.
+type streams struct {
+	slots chan struct{}
+	done  chan struct{}
+	once  sync.Once
+}
+
+const maxStreams = 64
+
+func newStreams() *streams {
+	return &streams{slots: make(chan struct{}, maxStreams), done: make(chan struct{})}
+}
+
+func (s *streams) close() { s.once.Do(func() { close(s.done) }) }
+
+// take returns false when all slots are taken or the console is closing.
+func (s *streams) take() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *streams) give() { <-s.slots }

@@ -1,0 +1,192 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// trailLength is how much of the audit trail the page of a sale shows.
+const trailLength = 20
+
+// saleModel is what the page of one sale shows.
+type saleModel struct {
+	saleView
+	Live      liveView
+	LiveError string
+	Trail     []auditView
+	RoomURL   string
+	Done      string            // what has just been done
+	Errors    map[string]string // by form
+	Typed     url.Values        // what was typed into the form that was refused
+	CanEdit   bool
+	CanSpeak  bool
+	CanSteer  bool
+	CanDelete bool
+}
+
+func (c *Console) salePage(w http.ResponseWriter, r *http.Request, in visit) error {
+	return c.showSale(w, r, in, http.StatusOK, "", nil)
+}
+
+func (c *Console) showSale(w http.ResponseWriter, r *http.Request, in visit, status int, form string, problems error) error {
+	rec, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	if err != nil {
+		return err
+	}
+	m := saleModel{saleView: c.view(r.Context(), rec), Done: doneText(r.URL.Query().Get("done")), Errors: map[string]string{}}
+	begun := m.Phase.Begun()
+	m.CanEdit = in.May(auth.Marketer) && !begun && m.Phase != sale.PhaseEnded || in.May(auth.Operator) && m.Phase != sale.PhaseEnded
+	m.CanSpeak = in.May(auth.Marketer) && m.Phase != sale.PhaseEnded
+	m.CanSteer = in.May(auth.Operator) && m.Phase != sale.PhaseEnded && m.Phase != sale.PhaseDraft
+	m.CanDelete = in.May(auth.Admin) && !begun && m.Phase != sale.PhaseEnded
+	if problems != nil {
+		m.Errors[form] = c.sentence(r, problems)
+		m.Typed = r.PostForm
+	}
+	if c.deps.PublicURL != "" && !rec.Draft {
+		m.RoomURL = c.deps.PublicURL + "/sales/" + url.PathEscape(rec.ID)
+	}
+	c.addLive(r, &m)
+	if m.Trail, err = c.trail(r, rec.ID); err != nil {
+		c.deps.Log.WarnContext(r.Context(), "the audit trail cannot be read", "sale", rec.ID, "error", err)
+	}
+	c.show(w, r, in, status, "sale", rec.Name, m)
+	return nil
+}
+
+// addLive adds the figures; a sale can be looked at, and paused, without them.
+func (c *Console) addLive(r *http.Request, m *saleModel) {
+	if m.Draft {
+		return
+	}
+	live, err := c.live.of(r.Context(), m.ID)
+	if err != nil {
+		c.deps.Log.WarnContext(r.Context(), "live figures cannot be measured", "sale", m.ID, "error", err)
+		m.LiveError = "The live figures cannot be measured just now."
+		return
+	}
+	m.Live = live
+}
+
+// act runs what a form of the sale's page asks for and comes back to the page, with the reason
+// beside the form when it is refused.
+func (c *Console) act(w http.ResponseWriter, r *http.Request, in visit, form string, do func(id string) error) error {
+	id := r.PathValue("sale")
+	err := do(id)
+	if err == nil {
+		http.Redirect(w, r, "/sales/"+url.PathEscape(id)+"?done="+form, http.StatusSeeOther)
+		return nil
+	}
+	if errors.Is(err, problem.UnknownSale) {
+		return err
+	}
+	return c.showSale(w, r, in, statusOf(err), form, err)
+}
+
+func (c *Console) controlForm(action string) webHandler {
+	form := strings.TrimPrefix(action, "sale.")
+	return func(w http.ResponseWriter, r *http.Request, in visit) error {
+		return c.act(w, r, in, form, func(id string) error {
+			_, err := c.control(r.Context(), in.caller, id, action)
+			return err
+		})
+	}
+}
+
+func (c *Console) messageForm(w http.ResponseWriter, r *http.Request, in visit) error {
+	return c.act(w, r, in, "message", func(id string) error {
+		_, err := c.setMessage(r.Context(), in.caller, id, strings.TrimSpace(r.PostForm.Get("message")))
+		return err
+	})
+}
+
+// paceForm changes the rate and the cap, and nothing else, whatever changed elsewhere meanwhile.
+func (c *Console) paceForm(w http.ResponseWriter, r *http.Request, in visit) error {
+	return c.act(w, r, in, "pace", func(id string) error {
+		rate, err := wholeNumber(r, "rate_per_minute", "People a minute")
+		if err != nil {
+			return err
+		}
+		limit, err := wholeNumber(r, "max_active", "People in the shop at once")
+		if err != nil {
+			return err
+		}
+		before, err := c.deps.Keeper.Sale(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		next := before.Sale
+		next.Admission.RatePerMinute, next.Admission.MaxActive = int(rate), int(limit)
+		if err := next.Validate(); err != nil {
+			return err
+		}
+		_, err = c.changeSale(r.Context(), in.caller, before, next, before.Version)
+		return err
+	})
+}
+
+func (c *Console) stockForm(w http.ResponseWriter, r *http.Request, in visit) error {
+	return c.act(w, r, in, "stock", func(id string) error {
+		by, err := wholeNumber(r, "change_by", "Change by")
+		if err != nil {
+			return err
+		}
+		expected, err := wholeNumber(r, "expected", "Expected stock")
+		if err != nil {
+			return err
+		}
+		_, err = c.changeStock(r.Context(), in.caller, id, r.PostForm.Get("sku"), by, &expected)
+		return err
+	})
+}
+
+func (c *Console) deleteForm(w http.ResponseWriter, r *http.Request, in visit) error {
+	if err := c.removeSale(r.Context(), in.caller, r.PathValue("sale")); err != nil {
+		return c.act(w, r, in, "delete", func(string) error { return err })
+	}
+	http.Redirect(w, r, "/sales?done=delete", http.StatusSeeOther)
+	return nil
+}
+
+func wholeNumber(r *http.Request, field, label string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(r.PostForm.Get(field)), 10, 32)
+	if err != nil {
+		return 0, problem.With(problem.BadRequest, label+": enter a whole number")
+	}
+	return n, nil
+}
+
+// doneText words what a redirect says was done. Only these words can be shown.
+func doneText(done string) string {
+	switch done {
+	case "create":
+		return "The sale is saved."
+	case "change":
+		return "The changes are saved."
+	case "delete":
+		return "The sale is deleted."
+	case "pause":
+		return "The sale is paused."
+	case "resume":
+		return "The sale goes on."
+	case "end":
+		return "The sale has ended."
+	case "message":
+		return "The message is changed."
+	case "pace":
+		return "The pace is changed."
+	case "stock":
+		return "The stock is changed."
+	case "level":
+		return "The level is changed."
+	default:
+		return ""
+	}
+}
