@@ -11,7 +11,7 @@ type configCommand struct {
 	Markdown bool `help:"Print docs/configuration.md instead."`
 }
 
-func (c *configCommand) Run(parsed *kong.Context, out console) error {
+func (c *configCommand) Run(parsed *kong.Context, out terminal) error {
 	if c.Markdown {
 		return config.WriteMarkdown(out.stdout)
 	}

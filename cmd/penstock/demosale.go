@@ -19,21 +19,16 @@ const demoLength = 30 * 24 * time.Hour
 // earlier run goes on as it was.
 func openDemoSale(ctx context.Context, k *keeper.Keeper) error {
 	now := time.Now().UTC().Truncate(time.Second)
-	_, err := k.Create(ctx, sale.Sale{
-		ID: demoSale, Name: "The Penstock demo drop",
-		StartsAt: now, EndsAt: now.Add(demoLength),
-		Admission: sale.Admission{
-			Order: sale.FIFO, Mode: sale.Queue, RatePerMinute: sale.DefaultRatePerMinute, MaxActive: sale.DefaultMaxActive,
-			PassTTL: sale.DefaultPassTTL, ClaimWindow: sale.DefaultClaimWindow,
-		},
-		Reservation: sale.Terms{TTL: sale.DefaultTTL, MaxExtensions: sale.DefaultMaxExtensions},
+	demo := sale.Sale{
+		ID: demoSale, Name: "The Penstock demo drop", StartsAt: now, EndsAt: now.Add(demoLength),
+		Reservation: sale.Terms{MaxExtensions: sale.DefaultMaxExtensions},
 		Items: []sale.Item{
 			{SKU: "SNKR-42", Name: "Sneaker, size 42", Stock: 100, PerCustomer: 2, Price: &sale.Price{Amount: 12900, Currency: "EUR"}},
 			{SKU: "LACES", Name: "Laces, red", Stock: 500, PerCustomer: 5, Price: &sale.Price{Amount: 490, Currency: "EUR"}},
 		},
-		Payment: sale.Payment{Mode: sale.PaymentNone}, Durability: sale.Journaled,
 		TargetURL: "/demo/checkout",
-	})
+	}
+	_, err := k.Create(ctx, demo.WithDefaults())
 	if errors.Is(err, problem.SaleExists) {
 		return nil
 	}

@@ -30,14 +30,14 @@ type commands struct {
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
-// console is where a command reads and writes.
-type console struct {
+// terminal is where a command reads and writes.
+type terminal struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 }
 
-func (c console) printf(format string, args ...any) {
+func (c terminal) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.stdout, format, args...)
 }
 
@@ -48,13 +48,13 @@ func (e usageError) Error() string { return e.text }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], console{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
+	code := run(ctx, os.Args[1:], terminal{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
 	stop()
 	os.Exit(code)
 }
 
 // run is the program without the process: it returns the exit code.
-func run(ctx context.Context, args []string, out console) int {
+func run(ctx context.Context, args []string, out terminal) int {
 	var cli commands
 	exited := -1
 	parser, err := kong.New(&cli,
@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, out console) int {
 }
 
 // report prints an error in one place and turns it into the exit code.
-func report(out console, err error) int {
+func report(out terminal, err error) int {
 	if err == nil {
 		return 0
 	}

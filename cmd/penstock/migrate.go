@@ -13,7 +13,7 @@ type migrateCommand struct {
 	config.Config
 }
 
-func (c *migrateCommand) Run(ctx context.Context, out console) error {
+func (c *migrateCommand) Run(ctx context.Context, out terminal) error {
 	url := ledgerURL(&c.Config)
 	if c.PostgresURL == "" {
 		if err := os.MkdirAll(filepath.Dir(url), 0o700); err != nil {

@@ -18,7 +18,6 @@ import (
 	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/conductor"
 	"github.com/penstock/penstock/internal/config"
-	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/keeper"
@@ -83,7 +82,7 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger) (n *node, 
 	if n.stores, err = openStores(ctx, cfg, n.reg, log); err != nil {
 		return nil, err
 	}
-	if err := n.build(ctx); err != nil {
+	if err := n.build(); err != nil {
 		return nil, err
 	}
 	n.startLoops()
@@ -136,7 +135,7 @@ func (n *node) listen() (err error) {
 }
 
 // build makes the parts. None of them does anything by itself yet.
-func (n *node) build(ctx context.Context) error {
+func (n *node) build() error {
 	broker := n.stores.broker
 	n.board = degrade.NewBoard(n.stores.redis, n.log, n.cfg.NodeID)
 	n.apiKeys = auth.NewKeys(n.adminKey.Reveal(), n.lookupKey)
@@ -155,9 +154,12 @@ func (n *node) build(ctx context.Context) error {
 		n.drain = n.newDrain()
 	}
 	if n.cfg.Has(config.Gate) {
-		n.front = n.newFront()
+		if err := n.newFront(); err != nil {
+			return err
+		}
 	}
-	return n.newConsole()
+	n.newConsole()
+	return nil
 }
 
 func (n *node) openRoom(rec sale.Record) *queue.Room {

@@ -34,7 +34,7 @@ type saleApplyCommand struct {
 	File string `short:"f" required:"" help:"YAML or JSON file with one sale, or several separated by ---; - reads standard input." placeholder:"FILE"`
 }
 
-func (c *saleApplyCommand) Run(ctx context.Context, out console) error {
+func (c *saleApplyCommand) Run(ctx context.Context, out terminal) error {
 	client, err := newAdminClient(&c.Client, adminTimeout)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ type saleListCommand struct {
 	JSON bool `help:"Print JSON."`
 }
 
-func (c *saleListCommand) Run(ctx context.Context, out console) error {
+func (c *saleListCommand) Run(ctx context.Context, out terminal) error {
 	client, err := newAdminClient(&c.Client, adminTimeout)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (c *saleListCommand) Run(ctx context.Context, out console) error {
 	return printSales(out, answer)
 }
 
-func printSales(out console, answer []byte) error {
+func printSales(out terminal, answer []byte) error {
 	var list struct {
 		Sales []struct {
 			ID, Name, Phase string

@@ -14,7 +14,7 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends, then finishes what is under way.
-func (c *serveCommand) Run(ctx context.Context, out console) error {
+func (c *serveCommand) Run(ctx context.Context, out terminal) error {
 	log, err := telemetry.NewLogger(out.stderr, c.LogFormat, c.LogLevel)
 	if err != nil {
 		return usageError{err.Error()}
@@ -36,7 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, out console) error {
 }
 
 // banner tells a person where everything is.
-func (n *node) banner(out console) {
+func (n *node) banner(out terminal) {
 	front, ops := n.frontURL(), n.consoleURL()
 	if front != "" {
 		out.printf("\n  Penstock is up.\n\n")

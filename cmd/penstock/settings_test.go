@@ -18,7 +18,7 @@ func runCommand(t *testing.T, env map[string]string, args ...string) (stdout, st
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	code = run(ctx, args, console{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
+	code = run(ctx, args, terminal{stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
 	return out.String(), errs.String(), code
 }
 

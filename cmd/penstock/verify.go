@@ -23,7 +23,7 @@ type verifyCommand struct {
 	Wait time.Duration `help:"How long accepted orders may take to reach the ledger before the verdict." default:"30s"`
 }
 
-func (c *verifyCommand) Run(ctx context.Context, out console) error {
+func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
 	if c.Wait < 0 || c.Wait > 10*time.Minute {
 		return usageError{"--wait: want between 0s and 10m"}
 	}
@@ -48,7 +48,7 @@ func (c *verifyCommand) Run(ctx context.Context, out console) error {
 	return nil
 }
 
-func (c *verifyCommand) print(out console, result keeper.Report) error {
+func (c *verifyCommand) print(out terminal, result keeper.Report) error {
 	if !c.JSON {
 		return result.WriteText(out.stdout)
 	}

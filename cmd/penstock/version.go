@@ -7,7 +7,7 @@ var version string
 
 type versionCommand struct{}
 
-func (versionCommand) Run(out console) error {
+func (versionCommand) Run(out terminal) error {
 	out.printf("%s\n", telemetry.ReadBuild(version))
 	return nil
 }

@@ -133,7 +133,7 @@ func (c *Conductor) expire(ctx context.Context) {
 
 func (c *Conductor) relay(ctx context.Context) {
 	c.eachOpen(ctx, "relay", func(ctx context.Context, entry *catalog.Entry) error {
-		n, err := c.deps.Desk.Relay(ctx, entry.Stock())
+		n, err := c.deps.Desk.Relay(ctx, entry.Stock(), entry.Record())
 		if n > 0 {
 			c.deps.Log.Info("republished orders whose publisher did not finish", "sale", entry.Record().ID, "orders", n)
 		}

@@ -49,11 +49,8 @@ func (k *Keeper) moveStock(ctx context.Context, next *sale.Record, version int64
 		}
 	}
 	// The record's version is the compare-and-set: two changes at once cannot both count from
-	// the same stock.
+	// the same stock. The allocation is written in the same transaction.
 	if err := k.save(ctx, next, version); err != nil {
-		return err
-	}
-	if err := k.deps.Ledger.SetAllocated(ctx, next.ID, sku, from, to); err != nil {
 		return err
 	}
 	if to > from {

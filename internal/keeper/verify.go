@@ -170,10 +170,10 @@ func (e evidence) judgeRoom(s *SaleReport) {
 	if e.rec.Admission.Mode != sale.Queue {
 		return
 	}
-	s.check("passes_within_cap", !e.room.CapBroken, "most active passes at once: %d (cap %d)",
-		e.room.PeakActive, e.rec.Admission.MaxActive)
-	s.check("admissions_within_rate", !e.room.RateBroken, "most admissions in any rolling 60 s: %d (rate %d)",
-		e.room.PeakAdmittedPerMinute, e.rec.Admission.RatePerMinute)
+	s.check("passes_within_cap", e.room.PeakActive <= e.room.MaxActiveLimit,
+		"most active passes at once: %d of %d", e.room.PeakActive, e.room.MaxActiveLimit)
+	s.check("admissions_within_rate", e.room.PeakPerMinute <= e.room.PerMinuteLimit,
+		"most admissions in any rolling 60 s: %d of %d", e.room.PeakPerMinute, e.room.PerMinuteLimit)
 }
 
 func abs(n int64) int64 {
