@@ -22,7 +22,7 @@ function arrivals() {
   const timeUnit = `${settings.arrivalSeconds}s`;
   if (settings.arrival === 'rush') { // most come first: the rate falls evenly from twice the mean to nothing
     return {
-      ...common, executor: 'ramping-arrival-rate', timeUnit, startRate: 2 * groups,
+      ...common, executor: 'ramping-arrival-rate', timeUnit, startRate: 2 * groups + 2,
       stages: [{ target: 0, duration: timeUnit }],
     };
   }

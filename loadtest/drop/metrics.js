@@ -27,6 +27,8 @@ export const serverErrors = new Counter('server_errors_5xx'); // 5xx that the co
 export const unexpectedStatus = new Counter('unexpected_status'); // an answer the contract does not allow in that state
 export const contractBroken = new Counter('contract_broken'); // the right status with a wrong content
 
+const outcomeNames = ['ordered', 'sold_out', 'held_out', 'gave_up', 'left', 'ghost', 'missed', 'dawdled', 'released'];
+
 export function thresholds() {
   const limits = {
     unexpected_status: ['count==0'],
@@ -35,6 +37,7 @@ export function thresholds() {
     dropped_iterations: ['count==0'],
     visitors: ['count>0'],
   };
+  for (const outcome of outcomeNames) limits[`outcomes{outcome:${outcome}}`] = ['count>=0']; // only to have them in the summary
   if (settings.stock > 0) limits.orders_accepted = [`count<=${settings.stock}`];
   for (const [call, millis] of Object.entries(settings.p99Millis)) {
     if (millis > 0) limits[`${call}_latency`] = [`p(99)<${millis}`];
@@ -47,5 +50,5 @@ const toldPerVU = 3;
 let told = 0;
 
 export function tell(kind, details) {
-  if (told++ < toldPerVU) console.warn(JSON.stringify({ kind, ...details }));
+  if (told++ < toldPerVU) console.warn(JSON.stringify({ kind, at: new Date().toISOString(), ...details }));
 }

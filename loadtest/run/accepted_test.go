@@ -33,3 +33,18 @@ func TestReadConsoleBeforeTheFirstLine(t *testing.T) {
 		t.Errorf("got %+v, %v; want nothing", lines, err)
 	}
 }
+
+func TestOutcomesNameTheMostCommonFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "summary.json")
+	text := `{"metrics":{"outcomes":{"count":10},"outcomes{outcome:left}":{"count":2},"outcomes{outcome:ordered}":{"count":7},"outcomes{outcome:ghost}":{"count":0}}}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := readSummary(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.outcomes(), "7 ordered, 2 left, 1 other"; got != want {
+		t.Errorf("outcomes %q, want %q", got, want)
+	}
+}

@@ -16,6 +16,7 @@ func (t *test) printVerdict(faults []string) {
 	}
 	t.printf("\n──── Verdict: %s ────────────────────────────────────────────\n", word)
 	t.printf("  visitors          %d came; %d polls; %d passes; %d missed their turn\n", o.summary.count("visitors"), o.summary.count("polls"), o.summary.count("passes"), o.summary.count("missed_turns"))
+	t.printf("  they              %s\n", o.summary.outcomes())
 	t.printf("  units             %d allocated = %d available + %d held + %d sold\n", o.verify.Allocated, o.verify.Available, o.verify.Held, o.verify.Sold)
 	t.printf("  orders            %d accepted; of them %d in the ledger exactly once, %d lost, %d duplicates; ledger holds %d\n",
 		o.lookup.accepted, o.lookup.inLedger, len(o.lookup.missing), len(o.lookup.duplicated), o.verify.Orders)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 )
 
 // summary is k6's own export: metric name to its figures.
@@ -32,4 +35,32 @@ func (s summary) figure(metric, name string) float64 {
 		return value
 	}
 	return 0
+}
+
+// outcomes tells how many visitors ended how, the most common first. The rest
+// were turned away by a refusal.
+func (s summary) outcomes() string {
+	type ending struct {
+		name  string
+		count int64
+	}
+	var endings []ending
+	rest := s.count("outcomes")
+	for metric := range s.Metrics {
+		name, found := strings.CutPrefix(metric, "outcomes{outcome:")
+		if !found || s.count(metric) == 0 {
+			continue
+		}
+		endings = append(endings, ending{strings.TrimSuffix(name, "}"), s.count(metric)})
+		rest -= s.count(metric)
+	}
+	slices.SortFunc(endings, func(a, b ending) int { return cmp.Or(cmp.Compare(b.count, a.count), strings.Compare(a.name, b.name)) })
+	if rest > 0 {
+		endings = append(endings, ending{"other", rest})
+	}
+	parts := make([]string, len(endings))
+	for i, e := range endings {
+		parts[i] = fmt.Sprintf("%d %s", e.count, e.name)
+	}
+	return strings.Join(parts, ", ")
 }
