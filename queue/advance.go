@@ -31,7 +31,7 @@ const (
 func (r *Room) Advance(ctx context.Context, in Outside) error {
 	r.advancing.Lock()
 	defer r.advancing.Unlock()
-	if err := r.Refresh(ctx); err != nil {
+	if err := r.refresh(ctx, true); err != nil {
 		return err
 	}
 	s := r.snap.Load()
@@ -82,13 +82,39 @@ func (r *Room) houseDue(s *Snapshot) bool {
 
 func (s *Snapshot) line() Line {
 	return Line{
-		Called: s.Called, Entrants: s.Entrants, Outstanding: s.Outstanding, Active: s.Active,
+		Called: s.Called, Entrants: s.Entrants, Coming: s.coming(), Active: s.Active,
 		AdmittedLastMinute: s.AdmittedLastMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
 		Memory: Memory{
 			Credit: s.room.credit, CreditAtMillis: s.room.creditAt, ShowUpRate: s.ShowUpRate,
 			SeenShown: s.room.seenShown, SeenNoShow: s.room.seenGone,
 		},
 	}
+}
+
+const (
+	// patienceDelays is how many times the usual delay a called visitor is expected for, and
+	// minPatience the least.
+	patienceDelays = 4
+	minPatience    = 5 * time.Second
+)
+
+// coming counts the outstanding who are still expected: those called no longer ago than several
+// times what visitors usually take to claim. Whoever takes longer may still claim, but no slot is
+// kept waiting for what is probably a closed tab.
+func (s *Snapshot) coming() uint64 {
+	if s.room.delay < 0 {
+		return s.Outstanding
+	}
+	patience := max(patienceDelays*s.room.delay, minPatience.Milliseconds())
+	oldest := s.runMillis(s.NowMillis) - patience
+	expected, above := s.graces, s.room.floor
+	for _, c := range s.calls {
+		if c.deadlineMillis-s.room.window >= oldest {
+			expected += max(int64(c.last-above)-s.resolved[c.deadlineMillis], 0)
+		}
+		above = c.last
+	}
+	return min(uint64(expected), s.Outstanding)
 }
 
 func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
@@ -162,7 +188,7 @@ func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, seedKept, drawK
 	if err := r.write(ctx, s, s.stand(), seedKept, drawKept); err != nil {
 		return nil, err
 	}
-	if err := r.Refresh(ctx); err != nil {
+	if err := r.refresh(ctx, true); err != nil {
 		return nil, err
 	}
 	return r.snap.Load(), nil

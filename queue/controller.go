@@ -6,8 +6,8 @@ import "math"
 type Line struct {
 	Called   uint64
 	Entrants uint64
-	// Outstanding are the called who may still claim.
-	Outstanding        uint64
+	// Coming are the called who are still expected to claim.
+	Coming             uint64
 	Active             int
 	AdmittedLastMinute int
 	// Claimed counts all admissions so far.
@@ -71,17 +71,17 @@ const (
 	showUpInertia = 20
 	// burstMillis is how much unused credit is kept.
 	burstMillis = 1000
-	// strictShare and strictFloor bound how many outstanding callers are set against the rolling
-	// rate in full. See byRate.
-	strictShare = 0.1
-	strictFloor = 10
+	// paceShare of the rate is called for. The rest, a second's worth in a minute, takes up that
+	// visitors do not claim as evenly as they are called; without it many would meet the rate's
+	// limit for a moment.
+	paceShare = 59.0 / 60
 	// maxSkips bounds the places looked at in one decision.
 	maxSkips = 10_000
 )
 
 // Decide says how far the watermark moves. It is pure.
 //
-// Credit, in admissions, grows evenly at the rate; each call costs the show-up rate, the share of
+// Credit, in admissions, grows evenly at the rate (see paceShare); each call costs the show-up rate, the share of
 // an admission that it is expected to become. Beyond the pace, calls stop where those who are
 // expected to come would exceed the cap, the rolling minute or the units that are left.
 func Decide(line Line, in Inputs) Decision {
@@ -118,7 +118,7 @@ func remember(line Line, in Inputs) Memory {
 	m := line.Memory
 	m.ShowUpRate = showUpRate(line)
 	m.SeenShown, m.SeenNoShow = line.Shown, line.NoShow
-	perMilli := in.RatePerMinute / 60_000 * in.LevelFactor
+	perMilli := in.RatePerMinute / 60_000 * paceShare * in.LevelFactor
 	burst := max(perMilli*burstMillis, 1)
 	switch {
 	case m.Credit < 0 || !in.Live:
@@ -146,25 +146,23 @@ func showUpRate(line Line) float64 {
 	return min(max(rate+weight*(float64(came)/n-rate), minShowUp), 1)
 }
 
-// fill is how many may be called so that they and the outstanding, at the show-up rate, fill the slots.
-func fill(slots, showUp float64, outstanding uint64) float64 {
-	return math.Floor(slots/showUp+1e-9) - float64(outstanding)
+// fill is how many may be called so that they and those coming, at the show-up rate, fill the slots.
+func fill(slots, showUp float64, coming uint64) float64 {
+	return math.Floor(slots/showUp+1e-9) - float64(coming)
 }
 
 func byCap(line Line, in Inputs, showUp float64) float64 {
-	return fill(float64(in.MaxActive-line.Active), showUp, line.Outstanding)
+	return fill(float64(in.MaxActive-line.Active), showUp, line.Coming)
 }
 
-// byRate keeps the admissions of the rolling minute and the claims expected soon within the rate.
-// Where visitors claim at once this is exact, and nobody called is refused for the rate. Where
-// they take long, many outstanding callers claim only after others have left the rolling minute:
-// setting all of them against it would halve the rate, so only a tenth of the rate is. All
-// outstanding together never exceed one minute's worth.
+// byRate keeps the admissions of the rolling minute, and half a second's worth of the claims that
+// are coming, within the rate. To set all who are coming against it would be wrong: by the time
+// they claim, as many admissions have left the minute, and with slow claimers the line would come
+// to stand half of the time.
 func byRate(line Line, in Inputs, showUp float64) float64 {
-	coming := float64(line.Outstanding) * showUp
-	soon := min(coming, max(in.RatePerMinute*strictShare, strictFloor))
+	soon := min(float64(line.Coming)*showUp, max(in.RatePerMinute/120, 1))
 	room := in.RatePerMinute - float64(line.AdmittedLastMinute) - soon
-	return min(math.Floor(room/showUp+1e-9), fill(in.RatePerMinute, showUp, line.Outstanding))
+	return math.Floor(room/showUp + 1e-9)
 }
 
 // byStock keeps the expected visitors within the units that are left, one unit each. Of those
@@ -176,7 +174,7 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 	}
 	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
 	undecided := min(int64(line.Active), int64(line.AdmittedLastMinute), max(line.Claimed-taken, 0))
-	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Outstanding)
+	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Coming)
 }
 
 // watermark passes over the gone until it has met calls visitors who are there, or the line ends.

@@ -20,13 +20,13 @@ const (
 )
 
 // pollMillis is when a visitor whose turn is expected in waitMillis should ask again, before
-// jitter: often near the front, seldom far back, never later than half the wait, and so seldom
-// that a line of waiting visitors makes at most about maxPollsPerSecond.
+// jitter: often near the front, seldom far back, never after most of the wait has passed, and so
+// seldom that a line of waiting visitors makes at most about maxPollsPerSecond, besides the few
+// polls that everyone makes at the end of the wait.
 func pollMillis(waitMillis int64, waiting uint64) int64 {
 	base := min(max(waitMillis/pollShare, pollSoonMillis), pollFarMillis)
 	fair := int64(waiting) * 1000 / maxPollsPerSecond
-	base = max(base, fair)
-	return max(min(base, waitMillis/2), pollSoonMillis)
+	return max(min(max(base, fair), waitMillis*4/5), pollSoonMillis)
 }
 
 // pollIdleMillis is the interval of those who wait for nothing in particular.

@@ -112,12 +112,14 @@ func (r *Room) Revoked(p Pass) bool {
 func (r *Room) Close() { r.joins.Close() }
 
 // Refresh brings the snapshot up to date with one script call.
-func (r *Room) Refresh(ctx context.Context) error {
+func (r *Room) Refresh(ctx context.Context) error { return r.refresh(ctx, false) }
+
+func (r *Room) refresh(ctx context.Context, leader bool) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
 	last := r.snap.Load()
 	asked := time.Now()
-	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, r.keys, askFor(last)))
+	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, r.keys, append(askFor(last), flag(leader))))
 	if err != nil {
 		return fmt.Errorf("refresh room of %s: %w", r.saleID, err)
 	}

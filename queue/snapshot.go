@@ -50,6 +50,9 @@ type Snapshot struct {
 	draw   *Draw   // nil unless places come from it
 	calls  []calls // open windows, by place
 	pace   pace
+
+	graces   int64           // renewed windows
+	resolved map[int64]int64 // of each open window, by deadline, who came or left; the leader's alone
 }
 
 // calls is one checkpoint: places up to last, and above those of the checkpoint before, may claim
@@ -82,6 +85,7 @@ type roomState struct {
 	peakActive, peakMinute             int64
 	capMax, rateMax                    int64
 	version                            int64
+	delay                              int64 // from the call to the claim, ms on average; below 0 when not known
 }
 
 // Now tells the time by the clock of Redis: its TIME at the refresh and what has passed since by
@@ -157,7 +161,7 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	if len(parts) == 1 {
 		return r, p.err
 	}
-	if len(parts) < 8 {
+	if len(parts) < 9 {
 		return reply{}, fmt.Errorf("snapshot: %d parts", len(parts))
 	}
 	fields, err := parts[1].AsStrSlice()
@@ -170,11 +174,13 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	r.state.Active = int(p.count(parts[2]))
 	r.state.AdmittedLastMinute = int(p.count(parts[3]))
 	r.state.Outstanding = outstanding(&r.state, p.count(parts[4]))
-	r.kind = text(parts[5])
-	r.calls = p.calls(p.texts(parts[6]))
-	r.entries = p.texts(parts[7])
-	if r.kind == "full" && len(parts) >= 10 {
-		r.graces, r.used = p.texts(parts[8]), text(parts[9])
+	r.state.graces = p.count(parts[4])
+	r.state.resolved = p.resolved(p.texts(parts[5]))
+	r.kind = text(parts[6])
+	r.calls = p.calls(p.texts(parts[7]))
+	r.entries = p.texts(parts[8])
+	if r.kind == "full" && len(parts) >= 11 {
+		r.graces, r.used = p.texts(parts[9]), text(parts[10])
 	}
 	return r, p.err
 }
@@ -232,7 +238,21 @@ func (p *parser) calls(flat []string) []calls {
 	return list
 }
 
-const roomFields = 42
+// resolved reads field, count pairs; a field is "c" or "l" and the deadline.
+func (p *parser) resolved(flat []string) map[int64]int64 {
+	if len(flat) == 0 {
+		return nil
+	}
+	counts := make(map[int64]int64, len(flat)/4)
+	for i := 0; i+1 < len(flat); i += 2 {
+		if len(flat[i]) > 1 {
+			counts[p.number(flat[i][1:])] += p.number(flat[i+1])
+		}
+	}
+	return counts
+}
+
+const roomFields = 43
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -255,7 +275,7 @@ func (p *parser) room(f []string) Snapshot {
 		shown: p.number(f[29]), noShow: p.number(f[30]), seenShown: p.number(f[31]), seenGone: p.number(f[32]),
 		credit: p.real(f[33]), creditAt: p.number(f[34]),
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
-		version: p.number(f[41]),
+		version: p.number(f[41]), delay: p.number(f[42]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	return s

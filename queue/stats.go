@@ -43,7 +43,7 @@ func (s RoomStats) WithinLimits() bool {
 
 // Stats reads the figures of a room; found is false when Redis holds none.
 func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats RoomStats, err error) {
-	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0"}))
+	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0", "0"}))
 	if err != nil {
 		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, err)
 	}

@@ -19,7 +19,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   end
   redis.call('HSET', KEYS[1], 'version', '-1', 'entrants', '0', 'mark', '0', 'called', '0', 'floor', '0', 'last_deadline', '0',
     'open_resolved', '0', 'claimed', '0', 'left', '0', 'released', '0', 'shown', '0', 'noshow', '0', 'seen_shown', '0',
-    'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'paused_at', '0', 'paused_total', '0',
+    'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'delay', '-1', 'paused_at', '0', 'paused_total', '0',
     'seed', ARGV[14], 'commitment', ARGV[15], 'seed_kept', '0', 'drawn', '0', 'draw_count', '0', 'draw_kept', '0',
     'next_expiry', '0', 'peak_active', '0', 'peak_minute', '0', 'cap_max', '0', 'rate_max', '0', 'order', ARGV[9])
 end

@@ -10,7 +10,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
-  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute')
+  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay')
 if not h[1] then return {'gone', '0', '0', 0, '0'} end
 local number, place = ARGV[1], tonumber(ARGV[2])
 local floor, open = tonumber(h[4]), h[8] == 'open'
@@ -96,7 +96,12 @@ if grace then redis.call('ZREM', KEYS[6], number) end
 change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
 redis.call('HINCRBY', KEYS[1], 'claimed', 1)
 local set = {}
-if next_expiry == 0 or until_s * 1000 < next_expiry then set = {'next_expiry', int(until_s * 1000)} end
+-- How long visitors take from the call to the claim, as a moving average.
+if cohort and not grace then
+  local took, delay = math.max(0, run - (tonumber(cohort) - tonumber(h[11]))), tonumber(h[18])
+  set = {'delay', int(delay < 0 and took or delay + (took - delay) / 16)}
+end
+if next_expiry == 0 or until_s * 1000 < next_expiry then set[#set + 1] = 'next_expiry'; set[#set + 1] = int(until_s * 1000) end
 if not open then
   redis.call('RPUSH', KEYS[3], int(now))
   if active + 1 > tonumber(h[16]) then set[#set + 1] = 'peak_active'; set[#set + 1] = int(active + 1) end

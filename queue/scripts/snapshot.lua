@@ -1,9 +1,10 @@
 -- Reads everything that a node needs to answer from memory. Changes nothing.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
+--      5 '1' for the leader, who wants to know of each open window how many came or left
 -- returns {now in microseconds, room fields in the order below, active, admissions in the last minute, graces,
---   kind, calls (deadline, place …), entries, issued …}
+--   resolved (field, count …), kind, calls (deadline, place …), entries …}
 --   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket, grace ms …}, used bitmap)
 -- A room that does not exist answers {now}.
 local time = redis.call('TIME')
@@ -12,7 +13,7 @@ local stamp = string.format('%.0f', time[1] * 1000000 + time[2])
 local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark', 'called', 'floor', 'rate', 'cap', 'window', 'ttl',
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
-  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version')
+  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay')
 if not h[1] then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])
@@ -29,24 +30,25 @@ while low < high do
   local middle = math.floor((low + high) / 2)
   if now - tonumber(redis.call('LINDEX', KEYS[3], middle)) > 60000 then low = middle + 1 else high = middle end
 end
-local reply = {stamp, h, active, length - low, redis.call('ZCARD', KEYS[6])}
+local reply = {stamp, h, active, length - low, redis.call('ZCARD', KEYS[6]), {}}
+if ARGV[5] == '1' then reply[6] = redis.call('HGETALL', KEYS[9]) end
 
 local known, seq = tonumber(ARGV[2]), tonumber(h[3])
 if known < 0 then
-  reply[6], reply[7], reply[8] = 'none', {}, {}
+  reply[7], reply[8], reply[9] = 'none', {}, {}
   return reply
 end
 if h[1] == ARGV[1] and seq >= known and seq - known <= redis.call('LLEN', KEYS[7]) then
-  reply[6], reply[7], reply[8] = 'delta', {}, {}
+  reply[7], reply[8], reply[9] = 'delta', {}, {}
   if h[6] ~= ARGV[3] then
-    reply[7] = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. ARGV[4], '+inf', 'WITHSCORES')
+    reply[8] = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. ARGV[4], '+inf', 'WITHSCORES')
   end
-  if seq > known then reply[8] = redis.call('LRANGE', KEYS[7], known - seq, -1) end
+  if seq > known then reply[9] = redis.call('LRANGE', KEYS[7], known - seq, -1) end
   return reply
 end
-reply[6] = 'full'
-reply[7] = redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES')
-reply[8] = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
-reply[9] = redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES')
-reply[10] = redis.call('GET', KEYS[5]) or ''
+reply[7] = 'full'
+reply[8] = redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES')
+reply[9] = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
+reply[10] = redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES')
+reply[11] = redis.call('GET', KEYS[5]) or ''
 return reply

@@ -1,0 +1,323 @@
+package queue
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func warm(credit float64) Memory {
+	return Memory{Credit: credit, CreditAtMillis: 1000, ShowUpRate: 1}
+}
+
+func calm() Inputs {
+	return Inputs{NowMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+}
+
+func TestWhatBoundsTheCalls(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		line    Line
+		change  func(*Inputs)
+		called  uint64
+		skipped uint64
+		why     Reason
+	}{
+		{"nobody waits", Line{Memory: warm(5)}, nil, 0, 0, LineEmpty},
+		{"fewer wait than may come", Line{Entrants: 3, Memory: warm(5)}, nil, 3, 0, LineEmpty},
+		{"the pace", Line{Entrants: 100, Memory: warm(5)}, nil, 5, 0, Pacing},
+		{"a fraction of a credit calls nobody", Line{Entrants: 100, Memory: warm(0.9)}, nil, 0, 0, Pacing},
+		{"not live", Line{Called: 4, Entrants: 100, Memory: warm(5)}, func(in *Inputs) { in.Live = false }, 4, 0, NotLive},
+		{"the first decision calls one", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, nil, 1, 0, Pacing},
+		{"the level stops everything", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, func(in *Inputs) { in.LevelFactor = 0 }, 0, 0, Pacing},
+		{"the cap", Line{Entrants: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 10 }, 2, 0, CapFull},
+		{"the cap, with callers outstanding", Line{Called: 1, Entrants: 100, Active: 8, Coming: 1, Memory: warm(50)},
+			func(in *Inputs) { in.MaxActive = 10 }, 2, 0, CapFull},
+		{"the cap was lowered", Line{Entrants: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 5 }, 0, 0, CapFull},
+		{"half show up", Line{Entrants: 100, Memory: Memory{Credit: 50, CreditAtMillis: 1000, ShowUpRate: 0.5}},
+			func(in *Inputs) { in.MaxActive = 10 }, 20, 0, CapFull},
+		{"the rolling rate", Line{Entrants: 100, AdmittedLastMinute: 57, Coming: 1, Memory: warm(50)},
+			func(in *Inputs) { in.RatePerMinute = 60 }, 2, 0, RateFull},
+		{"the stock", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 3 }, 3, 0, NoStock},
+		{"the stock, with callers outstanding", Line{Entrants: 100, Coming: 2, Memory: warm(50)},
+			func(in *Inputs) { in.UnitsAvailable = 3 }, 1, 0, NoStock},
+		{"the stock, with the admitted undecided", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, Claimed: 2, Memory: warm(50)},
+			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 3 }, 1, 0, NoStock},
+		{"the admitted have bought", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, Claimed: 2, Memory: warm(50)},
+			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 1 }, 1, 0, NoStock},
+		{"nothing is left", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 0 }, 0, 0, NoStock},
+		{"the stock is not known", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = -1 }, 50, 0, Pacing},
+		{"who left costs no call", Line{Entrants: 100, Memory: warm(2)},
+			func(in *Inputs) { in.Gone = func(p uint64) bool { return p%2 == 1 } }, 4, 2, Pacing},
+	} {
+		in := calm()
+		if c.change != nil {
+			c.change(&in)
+		}
+		d := Decide(c.line, in)
+		if d.Called != c.called || d.Skipped != c.skipped || d.Why != c.why {
+			t.Errorf("%s: called %d, skipped %d, %s; want %d, %d, %s", c.name, d.Called, d.Skipped, d.Why, c.called, c.skipped, c.why)
+		}
+	}
+}
+
+func TestTheShowUpRateFollowsClosedWindows(t *testing.T) {
+	line := Line{Memory: Memory{ShowUpRate: 1}}
+	line.NoShow = 1
+	if d := Decide(line, calm()); d.Memory.ShowUpRate < 0.9 {
+		t.Fatalf("one who does not come counts for %v", 1-d.Memory.ShowUpRate)
+	}
+	line.Shown, line.NoShow = 100, 100
+	d := Decide(line, calm())
+	if d.Memory.ShowUpRate < 0.5 || d.Memory.ShowUpRate > 0.56 {
+		t.Fatalf("half came, the rate is %v", d.Memory.ShowUpRate)
+	}
+	line.Memory = d.Memory
+	if again := Decide(line, calm()); again.Memory.ShowUpRate != d.Memory.ShowUpRate {
+		t.Fatalf("the same outcomes counted twice: %v", again.Memory.ShowUpRate)
+	}
+	line.NoShow = 1_000_000
+	if d := Decide(line, calm()); d.Memory.ShowUpRate != minShowUp {
+		t.Fatalf("nobody comes, the rate is %v", d.Memory.ShowUpRate)
+	}
+}
+
+func TestTheControllerKeepsItsLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		called := rapid.Uint64Range(0, 1000).Draw(t, "called")
+		line := Line{
+			Called:             called,
+			Entrants:           called + rapid.Uint64Range(0, 1000).Draw(t, "waiting"),
+			Coming:             rapid.Uint64Range(0, called).Draw(t, "outstanding"),
+			Active:             rapid.IntRange(0, 200).Draw(t, "active"),
+			AdmittedLastMinute: rapid.IntRange(0, 200).Draw(t, "minute"),
+			Claimed:            rapid.Int64Range(0, 1000).Draw(t, "claimed"),
+			Memory: Memory{
+				Credit:     rapid.Float64Range(-1, 500).Draw(t, "credit"),
+				ShowUpRate: rapid.Float64Range(0, 2).Draw(t, "showup"),
+			},
+		}
+		in := Inputs{
+			NowMillis: rapid.Int64Range(0, 100_000).Draw(t, "now"), Live: rapid.Bool().Draw(t, "live"),
+			RatePerMinute: rapid.Float64Range(1, 6000).Draw(t, "rate"), MaxActive: rapid.IntRange(1, 300).Draw(t, "cap"),
+			UnitsAllocated: 1000, UnitsAvailable: rapid.Int64Range(0, 1000).Draw(t, "units"),
+			LevelFactor: rapid.Float64Range(0, 1).Draw(t, "factor"),
+		}
+		d := Decide(line, in)
+		calls := float64(d.Called - line.Called)
+		switch {
+		case d.Called < line.Called:
+			t.Fatal("the watermark fell")
+		case d.Called > line.Entrants:
+			t.Fatal("called a number nobody has")
+		case calls > 0 && !in.Live:
+			t.Fatal("called while not live")
+		case d.Memory.Credit < -1 || d.Memory.ShowUpRate < minShowUp || d.Memory.ShowUpRate > 1:
+			t.Fatalf("memory %+v", d.Memory)
+		}
+		if calls == 0 {
+			return
+		}
+		coming := (calls + float64(line.Coming)) * d.Memory.ShowUpRate
+		if free := float64(in.MaxActive - line.Active); coming > free+1e-6 {
+			t.Fatalf("%.2f expected for %.0f slots", coming, free)
+		}
+		if coming > float64(in.UnitsAvailable)+1e-6 {
+			t.Fatalf("%.2f expected for %d units", coming, in.UnitsAvailable)
+		}
+		if room := in.RatePerMinute - float64(line.AdmittedLastMinute); calls*d.Memory.ShowUpRate > room+1e-6 {
+			t.Fatalf("%.2f more expected in a minute that has %.2f left", calls*d.Memory.ShowUpRate, room)
+		}
+	})
+}
+
+// world is a crowd in front of the controller: everybody called claims after a delay, or never.
+type world struct {
+	line     Line
+	in       Inputs
+	delay    time.Duration
+	comes    func(place uint64) bool
+	window   time.Duration
+	stay     time.Duration
+	admitted []time.Time
+	refused  int
+	pending  []caller
+	leaving  []time.Time
+}
+
+type caller struct {
+	comes, came    bool
+	claims, lapses time.Time
+}
+
+// tick is one step of the leader, and what happened since the last.
+func (w *world) tick(now time.Time) {
+	for len(w.leaving) > 0 && !w.leaving[0].After(now) {
+		w.leaving = w.leaving[1:]
+		w.line.Active--
+	}
+	keep := w.pending[:0]
+	for _, c := range w.pending {
+		due := c.comes && !c.came && !c.claims.After(now)
+		if due && w.room(now) {
+			w.admit(now)
+			c.came = true
+		} else if due {
+			w.refused++
+		}
+		switch {
+		case c.lapses.After(now):
+			keep = append(keep, c)
+		case c.came:
+			w.line.Shown++
+		default:
+			w.line.NoShow++
+		}
+	}
+	w.pending = keep
+	w.line.AdmittedLastMinute = w.lastMinute(now)
+	w.line.Coming = 0
+	for _, c := range w.pending {
+		if called := c.lapses.Add(-w.window); !c.came && now.Sub(called) < max(4*w.delay, 5*time.Second) {
+			w.line.Coming++
+		}
+	}
+	w.in.NowMillis = now.UnixMilli()
+	d := Decide(w.line, w.in)
+	for place := w.line.Called + 1; place <= d.Called; place++ {
+		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(w.delay), lapses: now.Add(w.window)})
+
+	}
+	w.line.Called, w.line.Memory = d.Called, d.Memory
+}
+
+func (w *world) lastMinute(now time.Time) int {
+	n := 0
+	for i := len(w.admitted) - 1; i >= 0 && now.Sub(w.admitted[i]) <= time.Minute; i-- {
+		n++
+	}
+	return n
+}
+
+func (w *world) room(now time.Time) bool {
+	return w.line.Active < w.in.MaxActive && float64(w.lastMinute(now)) < w.in.RatePerMinute
+}
+
+func (w *world) admit(now time.Time) {
+	w.admitted = append(w.admitted, now)
+	w.leaving = append(w.leaving, now.Add(w.stay))
+	w.line.Active++
+	w.line.Claimed++
+}
+
+func (w *world) run(d time.Duration) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		w.tick(<-tick.C)
+	}
+}
+
+func newWorld(ratePerMinute float64, maxActive int) *world {
+	return &world{
+		line:   Line{Entrants: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
+		in:     Inputs{Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
+		delay:  time.Second,
+		window: 2 * time.Minute, stay: 10 * time.Minute,
+		comes: func(uint64) bool { return true },
+	}
+}
+
+func TestCallsArePacedEvenlyAtTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(600, 1_000_000)
+		for minute := range 5 {
+			before := len(w.admitted)
+			w.run(time.Minute)
+			if got := len(w.admitted) - before; got < 570 || got > 600 {
+				t.Errorf("minute %d: %d admitted at 600 a minute", minute, got)
+			}
+		}
+		second := make(map[int64]int)
+		for _, at := range w.admitted {
+			second[at.Unix()]++
+		}
+		for at, n := range second {
+			if n > 20 {
+				t.Errorf("%d admitted in second %d", n, at)
+			}
+		}
+		if w.refused > 0 {
+			t.Errorf("%d claims of the called were refused", w.refused)
+		}
+	})
+}
+
+func TestSlowClaimersDoNotSlowTheLineMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(600, 1_000_000)
+		w.delay = 20 * time.Second
+		w.run(2 * time.Minute)
+		before := len(w.admitted)
+		w.run(5 * time.Minute)
+		if got := len(w.admitted) - before; got < 5*520 || got > 5*600 {
+			t.Errorf("%d admitted in five minutes at 600 a minute", got)
+		}
+	})
+}
+
+func TestTheLineMakesUpForThoseWhoDoNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(600, 1_000_000)
+		w.comes = func(place uint64) bool { return place%4 == 0 }
+		w.run(8 * time.Minute) // windows of two minutes must close before anything is known
+		before := len(w.admitted)
+		w.run(5 * time.Minute)
+		got := len(w.admitted) - before
+		if got < 5*480 || got > 5*600 {
+			t.Errorf("%d admitted in five minutes at 600 a minute with a quarter showing up (rate %v)", got, w.line.Memory.ShowUpRate)
+		}
+	})
+}
+
+func TestAFreeSlotIsFilledWithinATick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(600, 10)
+		w.run(10 * time.Second)
+		if w.line.Active != 10 || w.line.Called != 10 {
+			t.Fatalf("%d active, %d called at a cap of 10", w.line.Active, w.line.Called)
+		}
+		w.line.Active-- // somebody gives the pass back
+		w.leaving = w.leaving[1:]
+		w.run(100 * time.Millisecond)
+		if w.line.Called != 11 {
+			t.Fatalf("%d called a tick after a slot came free", w.line.Called)
+		}
+	})
+}
+
+func TestANewcomerToAnEmptyLineIsCalledOnTheNextTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(60, 100)
+		w.line.Entrants = 0
+		w.run(time.Minute)
+		w.line.Entrants = 1
+		w.run(100 * time.Millisecond)
+		if w.line.Called != 1 {
+			t.Fatal("the newcomer waits")
+		}
+	})
+}
+
+func TestPressureSlowsTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(600, 1_000_000)
+		w.in.LevelFactor = 0.2
+		w.run(time.Minute)
+		if n := len(w.admitted); n < 110 || n > 125 {
+			t.Errorf("%d admitted at a fifth of 600 a minute", n)
+		}
+	})
+}
