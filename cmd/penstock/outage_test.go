@@ -15,7 +15,7 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 	postgres := testenv.PostgresDedicated(t)
 	s := newServer(t, "PENSTOCK_REDIS_URL="+testenv.Redis(t).URL, "PENSTOCK_NATS_URL="+testenv.NATS(t).URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)
 	s.start()
-	s.createSale("drop", 100, nil)
+	s.createSale("drop", 100_000, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
 	v.admit(t)
 	flag := func() bool {

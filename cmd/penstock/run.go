@@ -66,33 +66,34 @@ type node struct {
 
 // start opens the stores, builds the parts that the roles need and starts their loops. On an
 // error everything that was opened is closed.
-func start(ctx context.Context, cfg *config.Config, log *slog.Logger) (n *node, err error) {
-	n = &node{cfg: cfg, log: log, tasks: newTasks()}
-	defer func() {
-		if err != nil {
-			n.abandon()
-		}
-	}()
-	if err := n.prepare(); err != nil {
+func start(ctx context.Context, cfg *config.Config, log *slog.Logger) (*node, error) {
+	n := &node{cfg: cfg, log: log, tasks: newTasks()}
+	if err := n.open(ctx); err != nil {
+		n.abandon()
 		return nil, err
-	}
-	if err := n.listen(); err != nil {
-		return nil, err
-	}
-	if n.stores, err = openStores(ctx, cfg, n.reg, log); err != nil {
-		return nil, err
-	}
-	if err := n.build(); err != nil {
-		return nil, err
-	}
-	n.startLoops()
-	if cfg.Demo {
-		if err := openDemoSale(ctx, n.keeper); err != nil {
-			return nil, err
-		}
 	}
 	log.Info("started", logFields(cfg)...)
 	return n, nil
+}
+
+func (n *node) open(ctx context.Context) (err error) {
+	if err := n.prepare(); err != nil {
+		return err
+	}
+	if err := n.listen(); err != nil {
+		return err
+	}
+	if n.stores, err = openStores(ctx, n.cfg, n.reg, n.log); err != nil {
+		return err
+	}
+	if err := n.build(); err != nil {
+		return err
+	}
+	n.startLoops()
+	if n.cfg.Demo {
+		return openDemoSale(ctx, n.keeper)
+	}
+	return nil
 }
 
 // prepare loads or makes the keys and the registry of metrics.

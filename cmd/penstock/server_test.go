@@ -15,7 +15,7 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+func TestMain(m *testing.M) { testenv.Main(m) }
 
 const testAdminKey = "the-admin-key-of-the-tests-0123456789"
 

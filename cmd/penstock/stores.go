@@ -26,28 +26,27 @@ type stores struct {
 	closers []func(context.Context) error
 }
 
-func openStores(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (s *stores, err error) {
-	s = &stores{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close(ctx))
-		}
-	}()
+func openStores(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (*stores, error) {
+	s := &stores{}
+	if err := s.open(ctx, cfg, reg, log); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *stores) open(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) error {
 	if cfg.RedisURL == "" || cfg.NATSURL == "" || cfg.PostgresURL == "" {
 		if err := s.lockDataDir(cfg.DataDir); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.openLedger(ctx, cfg, log); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.openRedis(ctx, cfg, log); err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.openBroker(ctx, cfg, reg, log); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s.openBroker(ctx, cfg, reg, log)
 }
 
 func (s *stores) onClose(f func(context.Context) error) { s.closers = append(s.closers, f) }
