@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -28,7 +27,7 @@ func TestOrdersThatComeTogetherTravelTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info.State.Msgs > orders/10 || info.State.Msgs == 0 {
-			t.Errorf("%d orders travelled in %d messages", orders, info.State.Msgs)
+			t.Errorf("%d orders went in %d messages", orders, info.State.Msgs)
 		}
 		if got := testutil.ToFloat64(m.ordersAppended); got != orders {
 			t.Errorf("counted %v orders", got)
@@ -162,16 +161,9 @@ func TestErrorsAtTheStartAreOneClearLine(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "cannot be reached") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("unreachable: %v", err)
 	}
-	off, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	off.Start()
-	defer off.Shutdown()
-	if !off.ReadyForConnections(5 * time.Second) {
-		t.Fatal("no server")
-	}
-	_, err = Connect(t.Context(), off.ClientURL(), quiet())
+	// An account of its own has no JetStream unless it is given some.
+	off := startServer(t, testenv.NATSConfig("accounts { A { users: [{user: a, password: b}] } }"))
+	_, err = Connect(t.Context(), strings.Replace(off.URL, "nats://", "nats://a:b@", 1), quiet())
 	if err == nil || !strings.Contains(err.Error(), "JetStream is off") {
 		t.Errorf("without JetStream: %v", err)
 	}

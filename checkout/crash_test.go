@@ -221,7 +221,10 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	stop := startDrain(t, b, k.deps())
 	appendOrders(t, l, 0, 100)
 	b.Journal().Enqueue("s", numbered(0, 10))
-	for range b.Journal().Replay(t.Context(), "s", time.Time{}) {
+	for _, err := range b.Journal().Replay(t.Context(), "s", time.Time{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	drained(t, b, 10*time.Second)

@@ -147,7 +147,7 @@ func (d *Drain) persist(ctx, work context.Context, trouble string, timeout time.
 			return errStopping
 		}
 		if time.Since(complained) > complainEvery {
-			d.deps.Log.Warn(trouble+"; trying again", "error", err)
+			d.deps.Log.Warn("the drain is held up; trying again", "by", trouble, "error", err)
 			complained = time.Now()
 		}
 		if !sleep(ctx, jittered(pause)) {

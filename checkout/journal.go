@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -298,7 +298,7 @@ func (j *Journal) messages(taken []entry) []*nats.Msg {
 	for i, saleID := range sales {
 		messages[i] = &nats.Msg{
 			Subject: journalSubject + saleID, Data: bodies[saleID],
-			Header: nats.Header{jetstream.MsgIDHeader: []string{nuid.Next()}},
+			Header: nats.Header{jetstream.MsgIDHeader: []string{rand.Text()}},
 		}
 	}
 	return messages

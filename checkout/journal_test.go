@@ -112,8 +112,11 @@ func TestReplayStartsAtAMomentAndEndsAtTheCall(t *testing.T) {
 		if fmt.Sprint(got) != "[late later]" {
 			t.Fatalf("got %q", got)
 		}
-		for range j.Replay(t.Context(), "s", time.Time{}) {
-			break // an early end leaves nothing behind, which the race detector and Close would show
+		for _, err := range j.Replay(t.Context(), "s", time.Time{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break // an early end leaves nothing behind
 		}
 	})
 }

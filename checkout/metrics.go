@@ -47,13 +47,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	return &Metrics{
 		ordersAppended:  counter("orders_appended_total", "Orders that the order log acknowledged."),
-		groupsAppended:  counter("order_groups_appended_total", "Messages in which those orders travelled."),
+		groupsAppended:  counter("order_groups_appended_total", "Messages that carried those orders."),
 		appendSeconds:   seconds("order_append_seconds", "Time until the order log acknowledged a group."),
 		appendFailures:  counter("order_append_failures_total", "Orders that the order log did not acknowledge in time."),
 		ordersRelayed:   counter("orders_relayed_total", "Orders published from the outbox because their publisher had not."),
 		outboxFailures:  counter("outbox_removal_failures_total", "Published orders that stayed in the outbox, to be relayed again."),
 		journalRecords:  counter("journal_records_total", "Journal records that were acknowledged."),
-		journalGroups:   counter("journal_groups_total", "Messages in which those records travelled."),
+		journalGroups:   counter("journal_groups_total", "Messages that carried those records."),
 		journalRetries:  counter("journal_retries_total", "Journal messages that were sent again."),
 		journalDropped:  counter("journal_dropped_total", "Journal records lost because the buffer stayed full."),
 		ordersCommitted: counter("orders_committed_total", "Orders that the ledger took."),

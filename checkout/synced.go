@@ -55,6 +55,11 @@ func (b *Broker) Synced(ctx context.Context) (Synced, error) {
 	return SyncedNo, nil
 }
 
+// monitorClient keeps no connection: the endpoint is asked once in a while.
+func monitorClient() *http.Client {
+	return &http.Client{Timeout: monitorTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
 func readMonitor(ctx context.Context, monitorURL string) ([]byte, error) {
 	where := redact(monitorURL)
 	u, err := url.Parse(strings.TrimSuffix(monitorURL, "/") + "/varz")
@@ -65,7 +70,7 @@ func readMonitor(ctx context.Context, monitorURL string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats monitoring at %s: %w", where, err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := monitorClient().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("nats monitoring at %s cannot be reached: %w", where, err)
 	}

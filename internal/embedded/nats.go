@@ -113,11 +113,20 @@ type natsLogger struct {
 	fatal bool
 }
 
-func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *natsLogger) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *natsLogger) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
-func (l *natsLogger) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l *natsLogger) Errorf(format string, v ...any)  { l.keep(fmt.Sprintf(format, v...)) }
+// Noticef logs at level debug.
+func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+
+// Debugf logs at level debug.
+func (l *natsLogger) Debugf(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+
+// Tracef logs at level debug.
+func (l *natsLogger) Tracef(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+
+// Warnf logs at level warn.
+func (l *natsLogger) Warnf(format string, v ...any) { l.log.Warn("nats-server says", "text", fmt.Sprintf(format, v...)) }
+
+// Errorf logs at level error.
+func (l *natsLogger) Errorf(format string, v ...any) { l.keep(fmt.Sprintf(format, v...)) }
 
 // Fatalf is an error like others: the server's own program exits here, ours decides by itself.
 func (l *natsLogger) Fatalf(format string, v ...any) {
@@ -134,7 +143,7 @@ func (l *natsLogger) gaveUp() bool {
 }
 
 func (l *natsLogger) keep(line string) {
-	l.log.Error(line)
+	l.log.Error("nats-server reports an error", "text", line)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = line
