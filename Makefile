@@ -32,6 +32,7 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 
 .PHONY: lint
 lint: bin/golangci-lint ## Check style and the fences between packages
+	scripts/check-sleeps
 	bin/golangci-lint run ./...
 
 .PHONY: fmt

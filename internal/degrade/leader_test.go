@@ -62,7 +62,7 @@ func (b *bench) set(change func(), d time.Duration) State {
 	b.mu.Lock()
 	change()
 	b.mu.Unlock()
-	time.Sleep(d) //nolint:forbidigo // inside a synctest bubble no real time passes
+	time.Sleep(d) // no real time passes inside a synctest bubble
 	synctest.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
