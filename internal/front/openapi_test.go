@@ -1,0 +1,94 @@
+package front
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+)
+
+type description struct {
+	model     *v3.Document
+	validator validator.Validator
+}
+
+// readDescription parses openapi.yaml once for all tests.
+var readDescription = sync.OnceValues(func() (*description, error) {
+	doc, err := libopenapi.NewDocument(openAPI)
+	if err != nil {
+		return nil, err
+	}
+	model, err := doc.BuildV3Model()
+	if err != nil {
+		return nil, err
+	}
+	judge, faults := validator.NewValidator(doc)
+	return &description{model: &model.Model, validator: judge}, errors.Join(faults...)
+})
+
+// conforms holds an answer to openapi.yaml. What it does not list (unknown paths, other methods)
+// must be a problem document of the shape that it describes.
+func conforms(t testing.TB, request *http.Request, got answer) {
+	t.Helper()
+	d, err := readDescription()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.StatusCode == 405 || request.Method == http.MethodHead || match([]byte(request.URL.EscapedPath())).route == routeNone {
+		return
+	}
+	again := *got.Response
+	again.Body = io.NopCloser(bytes.NewReader(got.body))
+	if ok, faults := d.validator.ValidateHttpResponse(request, &again); !ok {
+		for _, fault := range faults {
+			t.Errorf("%s %s answers %d against openapi.yaml: %s: %s %+v\n%s", request.Method, request.URL.Path,
+				got.StatusCode, fault.Message, fault.Reason, fault.SchemaValidationErrors, got.body)
+		}
+	}
+}
+
+func TestTheDescriptionIsValid(t *testing.T) {
+	d, err := readDescription()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, faults := d.validator.ValidateDocument(); !ok {
+		for _, fault := range faults {
+			t.Errorf("%s: %s %+v", fault.Message, fault.Reason, fault.SchemaValidationErrors)
+		}
+	}
+}
+
+func TestTheDescriptionListsEveryRouteAndNoOther(t *testing.T) {
+	d, err := readDescription()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described, served []string
+	for path, item := range d.model.Paths.PathItems.FromOldest() {
+		for method := range item.GetOperations().FromOldest() {
+			described = append(described, strings.ToUpper(method)+" "+path)
+		}
+	}
+	s := &Server{Deps: Deps{Demo: true}, metrics: testMetrics(t)}
+	for _, r := range s.table() {
+		for method, h := range map[string]handler{"GET": r.get, "POST": r.post, "DELETE": r.delete} {
+			if h != nil || (r.any != nil && method == "GET") {
+				served = append(served, method+" "+r.template)
+			}
+		}
+	}
+	slices.Sort(described)
+	slices.Sort(served)
+	if !slices.Equal(described, served) {
+		t.Fatalf("described %q\nserved    %q", described, served)
+	}
+}

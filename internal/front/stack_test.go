@@ -1,0 +1,427 @@
+package front
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/catalog"
+	"github.com/penstock/penstock/internal/embedded"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+const waitFor = 10 * time.Second
+
+// stack is a front on the real stages: rooms and stock on an embedded Redis, orders through an
+// embedded NATS, drained into a map that stands for the ledger.
+type stack struct {
+	*Server
+	t       testing.TB
+	url     string
+	mini    *miniredis.Miniredis
+	client  rueidis.Client
+	tickets *queue.TicketKeys
+	passes  *queue.PassKeys
+	logged  *lockedBuffer
+	shopKey string
+
+	mu     sync.Mutex
+	ledger map[string]Order
+	paused bool // the drain commits nothing
+}
+
+type stackOption func(*Deps)
+
+var stackSecret = []byte("0123456789abcdef0123456789abcdef")
+
+func newStack(t testing.TB, options ...stackOption) *stack {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	s := &stack{
+		t: t, mini: testenv.Mini(t), ledger: make(map[string]Order), logged: &lockedBuffer{},
+		tickets: queue.NewTicketKeys(stackSecret), passes: queue.NewPassKeys(stackSecret),
+	}
+	client, err := redis.Connect(ctx, "redis://"+s.mini.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.client = client
+	shelf := s.newCatalog()
+	running.Go(func() { _ = shelf.Run(ctx) })
+	running.Go(func() { s.conduct(ctx, shelf) })
+	desk := s.newDesk(ctx, shelf, &running)
+	plain, hash := auth.NewKey()
+	s.shopKey = plain
+	deps := Deps{
+		Catalog: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,
+		Keys: auth.NewKeys("bootstrap-key-of-the-admin", func(_ context.Context, asked string) (auth.Identity, bool, error) {
+			return auth.Identity{KeyID: "shop-1", Name: "shop", Role: auth.Shop}, asked == hash, nil
+		}),
+		Log:     slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics: prometheus.NewRegistry(), Ready: shelf.Ready, Demo: true,
+	}
+	for _, option := range options {
+		option(&deps)
+	}
+	s.serve(deps)
+	t.Cleanup(func() {
+		stop, done := context.WithTimeout(context.Background(), waitFor)
+		defer done()
+		if err := s.Shutdown(stop); err != nil {
+			t.Error("shutdown:", err)
+		}
+		cancel()
+		running.Wait()
+		client.Close()
+	})
+	return s
+}
+
+func (s *stack) serve(deps Deps) {
+	s.t.Helper()
+	var err error
+	if s.Server, err = New(deps); err != nil {
+		s.t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.url = "http://" + ln.Addr().String()
+	go func() {
+		if err := s.Serve(ln); err != nil {
+			s.t.Error("serve:", err)
+		}
+	}()
+}
+
+func (s *stack) newCatalog() *catalog.Catalog {
+	quiet := slog.New(slog.DiscardHandler)
+	return catalog.New(catalog.Deps{
+		Redis: s.client, Log: quiet,
+		OpenRoom: func(rec sale.Record) *queue.Room {
+			return queue.OpenRoom(queue.Deps{Redis: s.client, Tickets: s.tickets, Passes: s.passes, Log: quiet, NodeID: "n1"}, rec)
+		},
+		OpenStock: func(rec sale.Record, gate string) *reservation.Stock {
+			return reservation.OpenStock(reservation.Deps{Redis: s.client, Secret: stackSecret, GateKey: gate, Log: quiet}, rec)
+		},
+	})
+}
+
+// conduct does what the leader does: it calls the line and sweeps what has expired.
+func (s *stack) conduct(ctx context.Context, shelf *catalog.Catalog) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, entry := range shelf.All() {
+			out := queue.Outside{LevelFactor: 1}
+			for _, item := range entry.Stock().Snapshot().Items {
+				out.UnitsAvailable += item.Available
+				out.UnitsHeld += item.Held
+			}
+			_ = entry.Room().Advance(ctx, out)
+			_, _ = entry.Stock().Expire(ctx, 100)
+		}
+	}
+}
+
+func (s *stack) newDesk(ctx context.Context, shelf *catalog.Catalog, running *sync.WaitGroup) *checkout.Desk {
+	quiet := slog.New(slog.DiscardHandler)
+	nats, err := embedded.StartNATS(s.t.TempDir(), quiet)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(nats.Shutdown)
+	conn, err := nats.Connect()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	broker, err := checkout.ConnectTo(ctx, conn, quiet)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	orders := broker.OrderLog(checkout.LogOptions{})
+	drain := broker.NewDrain(checkout.DrainDeps{
+		Commit: s.commit, Log: quiet,
+		DeadLetter: func(context.Context, []byte, string) error { return nil },
+		Settle: func(ctx context.Context, saleID string, orders []checkout.Order, at int64) error {
+			return settle(ctx, shelf.Get(saleID), orders, at)
+		},
+	})
+	running.Go(func() { _ = drain.Run(ctx) })
+	desk := checkout.NewDesk(orders, quiet)
+	s.t.Cleanup(func() {
+		stop, cancel := context.WithTimeout(context.Background(), waitFor)
+		defer cancel()
+		desk.Close(stop)
+		orders.Close()
+		_ = broker.Close(stop)
+	})
+	return desk
+}
+
+func settle(ctx context.Context, entry *catalog.Entry, orders []checkout.Order, at int64) error {
+	if entry == nil {
+		return nil
+	}
+	settlements := make([]reservation.Settlement, len(orders))
+	for i, o := range orders {
+		settlements[i] = reservation.Settlement{
+			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
+			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: at,
+		}
+	}
+	_, err := entry.Stock().Settle(ctx, settlements)
+	return err
+}
+
+func linesOf(o checkout.Order) []reservation.Line {
+	lines := make([]reservation.Line, len(o.Lines))
+	for i, l := range o.Lines {
+		lines[i] = reservation.Line{SKU: l.SKU, Quantity: l.Quantity}
+	}
+	return lines
+}
+
+func (s *stack) commit(_ context.Context, orders []checkout.Order) (checkout.CommitResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paused {
+		return checkout.CommitResult{}, io.ErrUnexpectedEOF
+	}
+	var result checkout.CommitResult
+	for _, o := range orders {
+		if _, there := s.ledger[o.ID]; there {
+			result.Duplicate++
+			continue
+		}
+		s.ledger[o.ID] = Order{
+			ID: o.ID, Sale: o.Sale, Reservation: o.Reservation, Status: "committed", Lines: linesOf(o),
+			CreatedAt: time.UnixMilli(o.CreatedAtMillis), CommittedAt: time.Now(),
+		}
+		result.Inserted = append(result.Inserted, o.Reservation)
+	}
+	return result, nil
+}
+
+func (s *stack) lookup(_ context.Context, id string) (Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, there := s.ledger[id]; there {
+		return o, nil
+	}
+	return Order{}, problem.UnknownOrder
+}
+
+// liveSale is a sale that began a minute ago; change may adapt it.
+func liveSale(id string, change func(*sale.Sale)) sale.Sale {
+	now := time.Now()
+	one := sale.Sale{
+		ID: id, Name: "Spring drop", OpensAt: now.Add(-2 * time.Minute), StartsAt: now.Add(-time.Minute), EndsAt: now.Add(time.Hour),
+		Admission:   sale.Admission{Order: sale.FIFO, RatePerMinute: 60_000, MaxActive: 100},
+		Reservation: sale.Terms{MaxExtensions: 1},
+		Items:       []sale.Item{{SKU: "SNKR-42", Name: "Sneaker 42", Stock: 10, Price: &sale.Price{Amount: 12900, Currency: "EUR"}}},
+		TargetURL:   "/demo/checkout",
+	}
+	if change != nil {
+		change(&one)
+	}
+	return one.WithDefaults()
+}
+
+// open puts a sale on and waits until the front knows it.
+func (s *stack) open(one sale.Sale) *catalog.Entry {
+	s.t.Helper()
+	if err := one.Validate(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.publish(sale.Record{Sale: one, Version: 1, Epoch: 1})
+	testenv.Eventually(s.t, waitFor, "the front knows the sale", func() bool {
+		entry := s.Catalog.Get(one.ID)
+		return entry != nil && entry.Ready()
+	})
+	return s.Catalog.Get(one.ID)
+}
+
+func (s *stack) publish(rec sale.Record) {
+	s.t.Helper()
+	ctx := context.Background()
+	for _, err := range []error{
+		queue.Arm(ctx, s.client, rec, nil), reservation.Arm(ctx, s.client, rec, nil), catalog.Publish(ctx, s.client, rec),
+	} {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// change publishes the next version of a sale and waits until the front has it.
+func (s *stack) change(entry *catalog.Entry, change func(*sale.Record)) {
+	s.t.Helper()
+	rec := entry.Record()
+	change(&rec)
+	rec.Version++
+	s.publish(rec)
+	testenv.Eventually(s.t, waitFor, "the front has the change", func() bool { return entry.Record().Version == rec.Version })
+	now := entry.Now()
+	testenv.Eventually(s.t, waitFor, "both snapshots follow", func() bool {
+		return entry.Room().Snapshot().NowMillis > now.UnixMilli() && entry.Stock().Snapshot().Version == rec.Version
+	})
+}
+
+// answer is a response that was read to its end.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a answer) json(t testing.TB) map[string]any {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal(a.body, &doc); err != nil {
+		t.Fatalf("%s: %v", a.body, err)
+	}
+	return doc
+}
+
+// text returns a member that is a string.
+func (a answer) text(t testing.TB, member string) string {
+	t.Helper()
+	text, ok := a.json(t)[member].(string)
+	if !ok {
+		t.Fatalf("no text %q in %s", member, a.body)
+	}
+	return text
+}
+
+type header map[string]string
+
+// do sends a request, and holds whatever comes back to openapi.yaml.
+func (s *stack) do(method, path string, h header, body string) answer {
+	s.t.Helper()
+	request, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for name, value := range h {
+		request.Header.Set(name, value)
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got := answer{Response: response}
+	if got.body, err = io.ReadAll(response.Body); err != nil {
+		s.t.Fatal(err)
+	}
+	conforms(s.t, request, got)
+	return got
+}
+
+// expect sends a request that must have this status and, of a refusal, this code.
+func (s *stack) expect(status int, code problem.Code, method, path string, h header, body string) answer {
+	s.t.Helper()
+	got := s.do(method, path, h, body)
+	if got.StatusCode != status {
+		s.t.Fatalf("%s %s: status %d, want %d: %s", method, path, got.StatusCode, status, got.body)
+	}
+	if code != "" {
+		s.checkProblem(got, code, path)
+	}
+	return got
+}
+
+func (s *stack) checkProblem(got answer, code problem.Code, path string) {
+	s.t.Helper()
+	if kind := got.Header.Get("Content-Type"); kind != problem.ContentType {
+		s.t.Fatalf("%s: a refusal of the type %q: %s", path, kind, got.body)
+	}
+	if got.Request.Method == http.MethodHead {
+		return
+	}
+	doc := got.json(s.t)
+	where, _, _ := strings.Cut(path, "?")
+	if doc["code"] != string(code) || doc["status"] != float64(got.StatusCode) || doc["instance"] != where {
+		s.t.Fatalf("%s: want the code %s: %s", path, code, got.body)
+	}
+	if got.Header.Get("Penstock-Request-Id") == "" {
+		s.t.Fatalf("%s: a refusal without a request id", path)
+	}
+}
+
+// admitted goes the whole way into the shop.
+func (s *stack) admitted(saleID string) (ticket, pass string) {
+	s.t.Helper()
+	ticket = s.expect(201, "", "POST", "/v1/sales/"+saleID+"/tickets", nil, "").text(s.t, "ticket")
+	s.awaitState(saleID, ticket, "called")
+	return ticket, s.expect(201, "", "POST", "/v1/sales/"+saleID+"/passes", header{"Penstock-Ticket": ticket}, "").text(s.t, "pass")
+}
+
+func (s *stack) awaitState(saleID, ticket, state string) answer {
+	s.t.Helper()
+	var last answer
+	testenv.Eventually(s.t, waitFor, "the ticket is "+state, func() bool {
+		last = s.expect(200, "", "GET", "/v1/sales/"+saleID+"/ticket", header{"Penstock-Ticket": ticket}, "")
+		return last.text(s.t, "state") == state
+	})
+	return last
+}
+
+func reserveBody(customer, sku string, quantity int) string {
+	return `{"customer":"` + customer + `","items":[{"sku":"` + sku + `","quantity":` + strconv.Itoa(quantity) + `}]}`
+}
+
+// held reserves one unit with a pass.
+func (s *stack) held(saleID, pass, key string) answer {
+	s.t.Helper()
+	h := header{"Penstock-Pass": pass, "Idempotency-Key": key}
+	return s.expect(201, "", "POST", "/v1/sales/"+saleID+"/reservations", h, reserveBody("c-"+key, "SNKR-42", 1))
+}
+
+// lockedBuffer takes the log of a server that is still running.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
