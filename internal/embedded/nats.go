@@ -114,16 +114,24 @@ type natsLogger struct {
 }
 
 // Noticef logs at level debug.
-func (l *natsLogger) Noticef(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+func (l *natsLogger) Noticef(format string, v ...any) {
+	l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...))
+}
 
 // Debugf logs at level debug.
-func (l *natsLogger) Debugf(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+func (l *natsLogger) Debugf(format string, v ...any) {
+	l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...))
+}
 
 // Tracef logs at level debug.
-func (l *natsLogger) Tracef(format string, v ...any) { l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...)) }
+func (l *natsLogger) Tracef(format string, v ...any) {
+	l.log.Debug("nats-server says", "text", fmt.Sprintf(format, v...))
+}
 
 // Warnf logs at level warn.
-func (l *natsLogger) Warnf(format string, v ...any) { l.log.Warn("nats-server says", "text", fmt.Sprintf(format, v...)) }
+func (l *natsLogger) Warnf(format string, v ...any) {
+	l.log.Warn("nats-server says", "text", fmt.Sprintf(format, v...))
+}
 
 // Errorf logs at level error.
 func (l *natsLogger) Errorf(format string, v ...any) { l.keep(fmt.Sprintf(format, v...)) }
