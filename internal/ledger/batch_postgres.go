@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // postgresInserter sends a whole batch as arrays: one statement, however many
@@ -24,7 +25,7 @@ func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, c
 	rows, err := tx.QueryContext(ctx, `
 		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
 		SELECT *, $11::bigint FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
-		ON CONFLICT (reservation) DO NOTHING
+		ON CONFLICT DO NOTHING
 		RETURNING reservation`,
 		ids, reservations, sales, customers, channels, payments, documents, metadata, epochs, created, committedAtMillis)
 	if err != nil {
@@ -40,6 +41,22 @@ func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, c
 		inserted = append(inserted, reservation)
 	}
 	return inserted, rows.Err()
+}
+
+func (postgresInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order) (string, error) {
+	ids, reservations := make([]string, len(batch)), make([]string, len(batch))
+	for i, o := range batch {
+		ids[i], reservations[i] = o.ID, o.Reservation
+	}
+	var id string
+	err := tx.QueryRowContext(ctx, `
+		SELECT b.id FROM unnest($1::text[], $2::text[]) AS b(id, reservation)
+		WHERE NOT EXISTS (SELECT FROM orders o WHERE o.reservation = b.reservation) LIMIT 1`,
+		ids, reservations).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
 }
 
 func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) error {

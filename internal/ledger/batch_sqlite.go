@@ -14,7 +14,7 @@ func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, com
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (reservation) DO NOTHING`)
+		ON CONFLICT DO NOTHING`)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +35,24 @@ func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, com
 		}
 	}
 	return inserted, nil
+}
+
+func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order) (id string, err error) {
+	query, err := tx.PrepareContext(ctx, `SELECT count(*) FROM orders WHERE reservation = $1`)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, query.Close()) }()
+	for _, o := range batch {
+		var orders int
+		if err := query.QueryRowContext(ctx, o.Reservation).Scan(&orders); err != nil {
+			return "", err
+		}
+		if orders == 0 {
+			return o.ID, nil
+		}
+	}
+	return "", nil
 }
 
 func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) (err error) {

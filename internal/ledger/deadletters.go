@@ -75,9 +75,7 @@ func (l *Ledger) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 
 // OpenDeadLetters counts the dead letters that wait for a person.
 func (l *Ledger) OpenDeadLetters(ctx context.Context) (int64, error) {
-	counts, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (n int64, err error) {
-		return n, rows.Scan(&n)
-	}, `SELECT count(*) FROM dead_letters WHERE resolved_ms IS NULL`)
+	counts, err := collect(ctx, l.read, queryTimeout, scanInt, `SELECT count(*) FROM dead_letters WHERE resolved_ms IS NULL`)
 	return one(counts, err, sql.ErrNoRows)
 }
 

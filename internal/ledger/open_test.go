@@ -18,7 +18,7 @@ import (
 func TestMigrationsAreAppliedOnceByManyNodes(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "l.db"), "postgres": testenv.Postgres(t).URL} {
 		t.Run(name, func(t *testing.T) {
-			nodes := 3
+			nodes := 8
 			if !isPostgres(url) {
 				nodes = 1 // the data directory is locked by one process
 			}

@@ -53,8 +53,12 @@ type CommitResult struct {
 // inserter is the part of a commit that differs: PostgreSQL takes a batch as
 // arrays in one statement, SQLite row by row with a prepared statement.
 type inserter interface {
-	// orders inserts the orders whose reservation has none and returns those reservations.
+	// orders inserts the orders that meet no other, by reservation or id, and returns their
+	// reservations. Both are named: with ON CONFLICT (reservation) alone, PostgreSQL may come
+	// upon the id first when the same order is being committed elsewhere, and fail.
 	orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) ([]string, error)
+	// stranger returns the id of an order of the batch whose reservation has no order, or "".
+	stranger(ctx context.Context, tx *sql.Tx, batch []Order) (id string, err error)
 	// lines inserts the lines of all given orders.
 	lines(ctx context.Context, tx *sql.Tx, batch []Order) error
 }
@@ -72,10 +76,13 @@ func (l *Ledger) CommitOrders(ctx context.Context, orders []Order) (CommitResult
 	var inserted []string
 	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) error {
 		inserted, err = l.insert.orders(ctx, tx, batch, time.Now().UnixMilli())
-		if err != nil || len(inserted) == 0 {
+		if err != nil {
 			return err
 		}
-		fresh := only(batch, inserted)
+		fresh, skipped := split(batch, inserted)
+		if err := l.checkSkipped(ctx, tx, skipped); err != nil || len(fresh) == 0 {
+			return err
+		}
 		if err := l.insert.lines(ctx, tx, fresh); err != nil {
 			return err
 		}
@@ -141,16 +148,40 @@ func validDocument(doc json.RawMessage) bool {
 	return len(doc) == 0 || json.Valid(doc) && storable(string(doc))
 }
 
-// only keeps the orders with the given reservations.
-func only(batch []Order, reservations []string) []Order {
-	if len(reservations) == len(batch) {
-		return batch
+// split tells the orders that were inserted from those that were not.
+func split(batch []Order, inserted []string) (fresh, skipped []Order) {
+	if len(inserted) == len(batch) {
+		return batch, nil
 	}
-	wanted := make(map[string]bool, len(reservations))
-	for _, r := range reservations {
-		wanted[r] = true
+	isNew := make(map[string]bool, len(inserted))
+	for _, reservation := range inserted {
+		isNew[reservation] = true
 	}
-	return slices.DeleteFunc(slices.Clone(batch), func(o Order) bool { return !wanted[o.Reservation] })
+	for _, o := range batch {
+		if isNew[o.Reservation] {
+			fresh = append(fresh, o)
+		} else {
+			skipped = append(skipped, o)
+		}
+	}
+	return fresh, skipped
+}
+
+// checkSkipped makes sure that what was not inserted is there already. An order
+// can also be skipped because its id belongs to another reservation: that one
+// would be lost.
+func (l *Ledger) checkSkipped(ctx context.Context, tx *sql.Tx, skipped []Order) error {
+	if len(skipped) == 0 {
+		return nil
+	}
+	id, err := l.insert.stranger(ctx, tx, skipped)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		return refused("the order id %q belongs to another reservation", id)
+	}
+	return nil
 }
 
 type itemKey struct{ sale, sku string }
@@ -308,8 +339,10 @@ func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, err
 		sku                       string
 		units, orders, duplicates int64
 	}
-	sums, err := collect(ctx, l.read, reportTimeout, func(rows *sql.Rows) (s sum, err error) {
-		return s, rows.Scan(&s.sku, &s.units, &s.orders, &s.duplicates)
+	sums, err := collect(ctx, l.read, reportTimeout, func(rows *sql.Rows) (sum, error) {
+		var s sum
+		err := rows.Scan(&s.sku, &s.units, &s.orders, &s.duplicates)
+		return s, err
 	}, `SELECT '' AS sku, 0 AS units, count(*), count(*) - count(DISTINCT reservation) FROM orders WHERE sale = $1
 		UNION ALL
 		SELECT l.sku, CAST(sum(l.quantity) AS BIGINT), 0, 0 FROM orders o JOIN order_lines l ON l.order_id = o.id

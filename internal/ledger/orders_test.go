@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestOrderIsReadAsItWasCommitted(t *testing.T) {
@@ -95,6 +96,41 @@ func TestOverlappingBatchesAtOnceCountOnce(t *testing.T) {
 			t.Errorf("stats %+v, %v", stats, err)
 		}
 	})
+}
+
+// An order that two drains commit at the same moment is a duplicate for one of
+// them, never an error: it would end as a dead letter although it is in the
+// ledger. A slow index between the two unique ones holds the moment open.
+func TestSameOrderAtTheSameMomentIsADuplicate(t *testing.T) {
+	l := open(t, testenv.Postgres(t).URL)
+	const drains = 3
+	newSale(t, l, "drop", drains, "a")
+	for _, statement := range []string{
+		`CREATE FUNCTION slow(t TEXT) RETURNS TEXT IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); RETURN t; END'`,
+		`CREATE INDEX orders_slow ON orders (slow(id))`,
+		`ALTER TABLE orders DROP CONSTRAINT orders_one_a_reservation`,
+		`ALTER TABLE orders ADD CONSTRAINT orders_one_a_reservation UNIQUE (reservation)`,
+	} {
+		if _, err := l.write.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var inserted atomic.Int64
+	var wg sync.WaitGroup
+	for range drains {
+		wg.Go(func() {
+			result, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", 1)})
+			if err != nil {
+				t.Error(err)
+			}
+			inserted.Add(int64(len(result.Inserted)))
+		})
+	}
+	wg.Wait()
+	if inserted.Load() != 1 {
+		t.Errorf("the order was new %d times", inserted.Load())
+	}
+	checkSold(t, l, "drop", "a", 1)
 }
 
 func TestOversellIsRefusedWholeAndForGood(t *testing.T) {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func TestDeadLetterIsKeptOnceResolvedAndReopened(t *testing.T) {
 			t.Fatalf("letters %v, next %q, %v", letters, next, err)
 		}
 		letter := letters[0]
-		if string(letter.Raw) != string(raw) || letter.Times != 2 || len(letter.Reason) > maxReasonBytes || letter.ResolvedAtMillis != 0 {
+		if !bytes.Equal(letter.Raw, raw) || letter.Times != 2 || len(letter.Reason) > maxReasonBytes || letter.ResolvedAtMillis != 0 {
 			t.Errorf("letter %+v", letter)
 		}
 		checkOpen(t, l, 1)

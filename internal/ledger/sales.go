@@ -101,8 +101,10 @@ func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 		id      string
 		version int64
 	}
-	pairs, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (p pair, err error) {
-		return p, rows.Scan(&p.id, &p.version)
+	pairs, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (pair, error) {
+		var p pair
+		err := rows.Scan(&p.id, &p.version)
+		return p, err
 	}, `SELECT id, version FROM sales`)
 	if err != nil {
 		return nil, err
@@ -117,9 +119,7 @@ func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 // BumpEpoch raises the sale's epoch and returns the new one; the version stays.
 // Code: unknown_sale.
 func (l *Ledger) BumpEpoch(ctx context.Context, id string) (int64, error) {
-	epochs, err := collect(ctx, l.write, queryTimeout, func(rows *sql.Rows) (epoch int64, err error) {
-		return epoch, rows.Scan(&epoch)
-	}, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`, id)
+	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`, id)
 	return one(epochs, err, problem.UnknownSale)
 }
 

@@ -236,10 +236,12 @@ func killTree(p *process) {
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.done
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
 	deadline := time.Now().Add(stopTimeout)
 	for _, pid := range pids {
 		for alive(pid) && time.Now().Before(deadline) {
-			time.Sleep(pollEvery)
+			<-tick.C
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,7 +47,7 @@ func findPostgres() (string, error) {
 
 // findNATS returns nats-server: the repository's bin, or the user's cache,
 // where it is built once from the version in go.mod.
-func findNATS() (string, error) {
+func findNATS(ctx context.Context) (string, error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return "", err
@@ -66,18 +67,18 @@ func findNATS() (string, error) {
 	if hasProgram(dir, name) {
 		return filepath.Join(dir, name), nil
 	}
-	return buildNATS(root, dir, name)
+	return buildNATS(ctx, root, dir, name)
 }
 
 // buildNATS builds beside the final name and renames, so that test processes
 // which build at the same time never run a half-written program.
-func buildNATS(root, dir, name string) (string, error) {
+func buildNATS(ctx context.Context, root, dir, name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("build nats-server: %w", err)
 	}
 	building := filepath.Join(dir, fmt.Sprintf("%s.%d", name, os.Getpid()))
 	defer os.Remove(building)
-	cmd := exec.Command("go", "build", "-o", building, "github.com/nats-io/nats-server/v2")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", building, "github.com/nats-io/nats-server/v2")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build nats-server: %w\n%s\nor put a nats-server into %s",

@@ -49,7 +49,7 @@ func NATS(t testing.TB, opts ...NATSOption) *NATSServer {
 // StartNATS starts a nats-server that keeps its files in dir and returns once
 // JetStream is ready. The context bounds the start only.
 func StartNATS(ctx context.Context, dir string, opts ...NATSOption) (*NATSServer, error) {
-	program, err := findNATS()
+	program, err := findNATS(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func StartNATS(ctx context.Context, dir string, opts ...NATSOption) (*NATSServer
 	}
 	s := &NATSServer{URL: "nats://" + loopback(port), MonitorURL: "http://" + loopback(monitorPort)}
 	s.name, s.logPath, s.stopSignal = "nats-server", filepath.Join(dir, "nats-server.log"), syscall.SIGTERM
-	s.command = func() *exec.Cmd { return exec.Command(program, "-c", config) }
+	s.command = func() *exec.Cmd { return exec.CommandContext(context.Background(), program, "-c", config) }
 	s.ready = func(ctx context.Context) error { return checkHealth(ctx, s.MonitorURL+"/healthz") }
 	if err := s.Start(ctx); err != nil {
 		return nil, err

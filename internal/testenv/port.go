@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -29,7 +30,7 @@ func FreePort(t testing.TB) int {
 func freePort() (int, error) {
 	for range portTries {
 		port := firstPort + rand.IntN(portCount)
-		l, err := net.Listen("tcp", loopback(port))
+		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", loopback(port))
 		if err != nil {
 			continue
 		}

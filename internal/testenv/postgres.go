@@ -52,7 +52,7 @@ func StartPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
 	s := &PostgresServer{dir: dir, URL: postgresURL(port, "postgres")}
 	s.name, s.logPath, s.stopSignal = "postgres", filepath.Join(dir, "postgres.log"), syscall.SIGINT // fast shutdown
 	s.command = func() *exec.Cmd {
-		return asAccount(exec.Command(filepath.Join(bin, "postgres"), postgresArgs(data, port)...), data, account)
+		return asAccount(exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), postgresArgs(data, port)...), data, account)
 	}
 	s.ready = func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }
 	if err := s.Start(ctx); err != nil {

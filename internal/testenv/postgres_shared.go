@@ -23,7 +23,7 @@ type registry struct {
 
 // shared is the only package state here; it exists for tests alone, which have
 // nowhere else to keep what outlives each of them.
-var shared registry
+var shared registry //nolint:gochecknoglobals // see above
 
 // Database is one database of the cluster that the tests of a process share.
 type Database struct {
@@ -71,10 +71,12 @@ func PostgresDedicated(t testing.TB) *PostgresServer {
 
 // Main runs a package's tests and then removes what they shared, for TestMain:
 //
-//	func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+//	func TestMain(m *testing.M) { testenv.Main(m) }
 //
 // Without it the shared cluster still ends with the process, and its files are
 // removed by the next test process that needs a cluster.
+//
+// The testing package exits with the result of m.Run; Main returns it as well.
 func Main(m *testing.M) int {
 	code := m.Run()
 	shared.close()

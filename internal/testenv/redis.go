@@ -68,7 +68,7 @@ func StartRedis(ctx context.Context, dir string, opts ...RedisOption) (*RedisSer
 	}
 	s := &RedisServer{URL: "redis://" + loopback(port), Addr: loopback(port)}
 	s.name, s.logPath, s.stopSignal = "redis-server", filepath.Join(dir, "redis-server.log"), syscall.SIGTERM
-	s.command = func() *exec.Cmd { return exec.Command(program, settings.args...) }
+	s.command = func() *exec.Cmd { return exec.CommandContext(context.Background(), program, settings.args...) }
 	s.ready = func(ctx context.Context) error { return pingRedis(ctx, s.Addr) }
 	if err := s.Start(ctx); err != nil {
 		return nil, err

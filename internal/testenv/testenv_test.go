@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 		runHelper(dir)
 		return
 	}
-	os.Exit(Main(m))
+	Main(m)
 }
 
 // redisCommand sends one inline command and returns the first line of the answer.
@@ -213,25 +214,33 @@ func TestRemoveAbandonedSparesLiveOwners(t *testing.T) {
 	}
 }
 
-// runHelper is the process TestChildrenDieWithTheirParent kills.
+// runHelper is the process that TestChildrenDieWithTheirParent kills: it starts
+// one of each, prints all process ids, or an error, and waits.
 func runHelper(dir string) {
-	ctx := context.Background()
-	redis, err := StartRedis(ctx, dir)
-	exitOn(err)
-	nats, err := StartNATS(ctx, dir)
-	exitOn(err)
-	postgres, err := StartPostgres(ctx, dir)
-	exitOn(err)
-	pids := append(append(redis.PIDs(), nats.PIDs()...), postgres.PIDs()...)
-	fmt.Println(strings.Trim(fmt.Sprint(pids), "[]"))
+	pids, err := startOneOfEach(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stdout, err)
+		return
+	}
+	fmt.Fprintln(os.Stdout, strings.Trim(fmt.Sprint(pids), "[]"))
 	select {}
 }
 
-func exitOn(err error) {
+func startOneOfEach(dir string) ([]int, error) {
+	ctx := context.Background()
+	redis, err := StartRedis(ctx, dir)
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return nil, err
 	}
+	nats, err := StartNATS(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	postgres, err := StartPostgres(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(redis.PIDs(), nats.PIDs(), postgres.PIDs()), nil
 }
 
 func TestChildrenDieWithTheirParent(t *testing.T) {
