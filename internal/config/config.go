@@ -11,13 +11,12 @@ import (
 // Config is what `penstock serve` runs with. Embed it in a kong command: kong calls Validate after
 // parsing. A flag wins over its environment variable, which wins over the default.
 type Config struct {
-	Listen        string   `group:"Serving" env:"PENSTOCK_LISTEN" default:":8080" help:"Address of the front: waiting room, reservations and orders."`
-	ConsoleListen string   `group:"Serving" env:"PENSTOCK_CONSOLE_LISTEN" default:"127.0.0.1:8081" help:"Address of the console, the admin API and /metrics. Keep it off the public network."`
-	PublicURL     URL      `group:"Serving" env:"PENSTOCK_PUBLIC_URL" help:"Where visitors reach the front, such as https://queue.shop.example. With https, cookies are marked Secure. Unset: taken from each request."`
-	TrustedProxy  []string `group:"Serving" name:"trusted-proxies" env:"PENSTOCK_TRUSTED_PROXIES" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded headers are believed, separated by commas. Unset: none."`
-	Roles         []Role   `group:"Serving" env:"PENSTOCK_ROLES" default:"gate,drain,console" help:"What this process does: gate serves visitors, drain writes orders to the ledger, console serves operators."`
-	NodeID        string   `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
-	Demo          bool     `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
+	Listen        string `group:"Serving" env:"PENSTOCK_LISTEN" default:":8080" help:"Address of the front: waiting room, reservations and orders."`
+	ConsoleListen string `group:"Serving" env:"PENSTOCK_CONSOLE_LISTEN" default:"127.0.0.1:8081" help:"Address of the console, the admin API and /metrics. Keep it off the public network."`
+	PublicURL     URL    `group:"Serving" env:"PENSTOCK_PUBLIC_URL" help:"Where visitors reach the front, such as https://queue.shop.example, for the links that the console shows. Unset: the address it listens on."`
+	Roles         []Role `group:"Serving" env:"PENSTOCK_ROLES" default:"gate,drain,console" help:"What this process does: gate serves visitors, drain writes orders to the ledger, console serves operators."`
+	NodeID        string `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
+	Demo          bool   `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
 
 	DataDir         string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
 	RedisURL        URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -109,7 +110,7 @@ func TestPrecedenceAndSources(t *testing.T) {
 	t.Setenv("PENSTOCK_NATS_URL", "nats://n")
 	t.Setenv("PENSTOCK_POSTGRES_URL", "postgres://p/d")
 	t.Setenv("PENSTOCK_SECRET", strings.Repeat("s", MinSecretBytes))
-	c, parsed, err := parse(t, "--listen", ":2222", "--trusted-proxies", "10.1.2.3/8,::1")
+	c, parsed, err := parse(t, "--listen", ":2222")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +119,12 @@ func TestPrecedenceAndSources(t *testing.T) {
 		got[s.Flag] = s
 	}
 	want := map[string][2]string{
-		"listen":          {":2222", "flag"},
-		"roles":           {"gate,drain", "env"},
-		"max-inflight":    {"7", "env"},
-		"console-listen":  {"127.0.0.1:8081", "default"},
-		"trusted-proxies": {"10.1.2.3/8,::1", "flag"},
-		"redis-url":       {"redis://r", "env"},
-		"public-url":      {"", "default"},
+		"listen":         {":2222", "flag"},
+		"roles":          {"gate,drain", "env"},
+		"max-inflight":   {"7", "env"},
+		"console-listen": {"127.0.0.1:8081", "default"},
+		"redis-url":      {"redis://r", "env"},
+		"public-url":     {"", "default"},
 	}
 	for flag, w := range want {
 		if s := got[flag]; s.Value != w[0] || string(s.Source) != w[1] {
@@ -133,10 +133,6 @@ func TestPrecedenceAndSources(t *testing.T) {
 	}
 	if !c.Has(Drain) || c.Has(Console) || c.AllRoles() {
 		t.Errorf("roles are %v", c.Roles)
-	}
-	networks, err := c.TrustedProxies()
-	if err != nil || fmt.Sprint(networks) != "[10.0.0.0/8 ::1/128]" {
-		t.Errorf("networks %v, %v", networks, err)
 	}
 }
 
@@ -164,8 +160,6 @@ func TestValidate(t *testing.T) {
 		{"public URL", func(c *Config) { c.PublicURL = "https://queue.shop.example" }, nil},
 		{"public URL without scheme", func(c *Config) { c.PublicURL = "queue.shop.example" }, []string{"PENSTOCK_PUBLIC_URL"}},
 		{"public URL with a path", func(c *Config) { c.PublicURL = "https://shop.example/queue" }, []string{"PENSTOCK_PUBLIC_URL", "more than scheme and host"}},
-		{"proxies", func(c *Config) { c.TrustedProxy = []string{"10.0.0.0/8", " 192.0.2.1"} }, nil},
-		{"proxy by name", func(c *Config) { c.TrustedProxy = []string{"proxy"} }, []string{"PENSTOCK_TRUSTED_PROXIES (--trusted-proxies)", `"proxy"`}},
 		{"no roles", func(c *Config) { c.Roles = nil }, []string{"PENSTOCK_ROLES"}},
 		{"unknown role", func(c *Config) { c.Roles = []Role{"gait"} }, []string{"PENSTOCK_ROLES", "gait"}},
 		{"role twice", func(c *Config) { c.Roles = []Role{Gate, Gate} }, []string{"PENSTOCK_ROLES", "twice"}},
@@ -308,6 +302,35 @@ func TestDocumentationIsCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(got, want.Bytes()) {
 		t.Errorf("%s is out of date: run make docs", path)
+	}
+}
+
+// A setting that nothing reads would be a promise not kept.
+func TestEverySettingHasAnEffect(t *testing.T) {
+	files, err := filepath.Glob("../../cmd/penstock/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("the program is not where it should be", err)
+	}
+	var program strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		program.Write(text)
+	}
+	fields := reflect.TypeFor[Config]()
+	for i := range fields.NumField() {
+		name := fields.Field(i).Name
+		if name == "Roles" { // through Has
+			name = "Has"
+		}
+		if !regexp.MustCompile(`\b(cfg|c)\.` + name + `\b`).MatchString(program.String()) {
+			t.Errorf("the program never reads %s", name)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,7 +27,7 @@ const (
 // first that is wrong: it names the setting and says what to do.
 func (c *Config) Validate() error {
 	checks := []func() error{
-		c.checkListen, c.checkPublic, c.checkProxies, c.checkRoles, c.checkNodeID,
+		c.checkListen, c.checkPublic, c.checkRoles, c.checkNodeID,
 		c.checkStores, c.checkSplit, c.checkKeys, c.checkLimits, c.checkLogging,
 	}
 	for _, check := range checks {
@@ -91,30 +90,6 @@ func (c *Config) checkPublic() error {
 		return wrong("PENSTOCK_PUBLIC_URL", "%q has more than scheme and host, write it like %s", c.PublicURL, example)
 	}
 	return nil
-}
-
-func (c *Config) checkProxies() error {
-	_, err := c.TrustedProxies()
-	return err
-}
-
-// TrustedProxies returns the networks whose X-Forwarded headers are believed. A bare address is a
-// network of one.
-func (c *Config) TrustedProxies() ([]netip.Prefix, error) {
-	networks := make([]netip.Prefix, 0, len(c.TrustedProxy))
-	for _, text := range c.TrustedProxy {
-		text = strings.TrimSpace(text)
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			var address netip.Addr
-			if address, err = netip.ParseAddr(text); err != nil {
-				return nil, wrong("PENSTOCK_TRUSTED_PROXIES", "%q is neither an address nor a network, write it like 10.0.0.0/8", text)
-			}
-			network = netip.PrefixFrom(address, address.BitLen())
-		}
-		networks = append(networks, network.Masked())
-	}
-	return networks, nil
 }
 
 func (c *Config) checkRoles() error {
