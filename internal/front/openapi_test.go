@@ -45,6 +45,11 @@ func conforms(t testing.TB, request *http.Request, got answer) {
 	if got.StatusCode == 405 || request.Method == http.MethodHead || match([]byte(request.URL.EscapedPath())).route == routeNone {
 		return
 	}
+	if strings.HasPrefix(request.URL.Path, "/v1/auth") {
+		// any method and anything below is answered alike, which OpenAPI cannot say
+		request = request.Clone(request.Context())
+		request.Method, request.URL.Path = http.MethodGet, "/v1/auth"
+	}
 	again := *got.Response
 	again.Body = io.NopCloser(bytes.NewReader(got.body))
 	if ok, faults := d.validator.ValidateHttpResponse(request, &again); !ok {
