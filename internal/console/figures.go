@@ -24,9 +24,9 @@ type figures struct {
 	bySale map[string]*measurement
 }
 
-// measurement is the last one of a sale. Whoever holds its lock measures; the others wait for it.
+// measurement is the last one of a sale. Whoever holds the turn measures; the others wait for it.
 type measurement struct {
-	mu    sync.Mutex
+	turn  chan struct{}
 	at    time.Time
 	value liveView
 	err   error
@@ -40,8 +40,12 @@ func newFigures(measure func(context.Context, string) (liveView, error), now fun
 // so that a store that is down is not asked by every viewer.
 func (f *figures) of(ctx context.Context, saleID string) (liveView, error) {
 	m := f.slot(saleID)
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return liveView{}, ctx.Err()
+	}
 	if !m.at.IsZero() && f.now().Sub(m.at) < figuresAge {
 		return m.value, m.err
 	}
@@ -61,7 +65,7 @@ func (f *figures) slot(saleID string) *measurement {
 		if len(f.bySale) >= maxFigures {
 			clear(f.bySale) // those in use come back with the next look
 		}
-		m = &measurement{}
+		m = &measurement{turn: make(chan struct{}, 1)}
 		f.bySale[saleID] = m
 	}
 	return m

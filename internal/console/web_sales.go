@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 )
@@ -88,6 +89,9 @@ func (c *Console) editSalePage(w http.ResponseWriter, r *http.Request, in visit)
 	}
 	form := fillSaleForm(rec)
 	form.Begun = c.deps.Keeper.Phase(r.Context(), rec).Begun()
+	if form.Begun && !in.May(auth.Operator) {
+		return needs(auth.Operator)
+	}
 	c.show(w, r, in, http.StatusOK, "sale_form", "Change "+rec.Name, form)
 	return nil
 }
@@ -101,6 +105,9 @@ func (c *Console) editSaleForm(w http.ResponseWriter, r *http.Request, in visit)
 	form := readSaleForm(r.PostForm)
 	form.Existing, form.ID = true, before.ID
 	if c.deps.Keeper.Phase(r.Context(), before).Begun() {
+		if !in.May(auth.Operator) {
+			return needs(auth.Operator)
+		}
 		form.fix(before)
 	}
 	title := "Change " + before.Name
