@@ -28,6 +28,7 @@ type options struct {
 	stock          int64
 	ratePerMinute  int
 	ttl            time.Duration
+	passTTL        time.Duration
 	patience       time.Duration
 	order          string
 	durability     string
@@ -63,6 +64,7 @@ func parseOptions(args []string) (*options, error) {
 	f.Int64Var(&o.stock, "stock", int64(envInt("STOCK", 1000)), "units on sale")
 	f.IntVar(&o.ratePerMinute, "rate", envInt("RATE", 0), "admissions a minute; 0 = 3000, or 1000 when something is broken on purpose, so that the sale lasts")
 	f.DurationVar(&o.ttl, "ttl", 20*time.Second, "how long a reservation is held")
+	f.DurationVar(&o.passTTL, "pass-ttl", 90*time.Second, "how long a pass is valid")
 	f.DurationVar(&o.patience, "patience", 4*time.Minute, "how long a visitor waits before giving up")
 	f.StringVar(&o.order, "order", "fifo", "order of the line: fifo or draw")
 	f.StringVar(&o.durability, "durability", "", "what a reservation's 201 promises: memory, journaled or durable; empty = the server's default")

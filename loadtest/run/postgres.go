@@ -13,7 +13,7 @@ type sample struct {
 	phase           string        // of the test: before, without or after Postgres
 	level           string
 	recommendations string // on, off, or why it is not known
-	passes          int64  // admitted in the last minute
+	admitted        int64  // since the start
 	accepted        int    // orders so far
 	undrained       int64
 }
@@ -59,11 +59,13 @@ func (t *test) stopPostgres(ctx, crowd context.Context) error {
 func (t *test) watch(ctx context.Context, seen *postgresOutage, phase string, began time.Time, length time.Duration) {
 	until := time.Now().Add(length)
 	for n := 0; time.Now().Before(until); n++ {
-		s := t.sample(ctx, phase, time.Since(began))
+		last := seen.last()
+		s := t.sample(ctx, last)
 		if ctx.Err() != nil {
 			return
 		}
-		fresh := len(seen.samples) == 0 || seen.samples[len(seen.samples)-1].level != s.level
+		s.at, s.phase = time.Since(began), phase
+		fresh := s.level != last.level
 		seen.samples = append(seen.samples, s)
 		if !slices.Contains(seen.levels, s.level) {
 			seen.levels = append(seen.levels, s.level)
@@ -77,8 +79,17 @@ func (t *test) watch(ctx context.Context, seen *postgresOutage, phase string, be
 	}
 }
 
-func (t *test) sample(ctx context.Context, phase string, at time.Duration) sample {
-	s := sample{at: at, phase: phase, level: "?", recommendations: "?"}
+func (p *postgresOutage) last() sample {
+	if len(p.samples) == 0 {
+		return sample{}
+	}
+	return p.samples[len(p.samples)-1]
+}
+
+// sample looks from outside; figures that are not to be had stay as they were.
+func (t *test) sample(ctx context.Context, last sample) sample {
+	s := last
+	s.level, s.recommendations = "?", "?"
 	if flags, err := t.client.Flags(ctx); err == nil {
 		s.level = flags.Level
 	}
@@ -86,7 +97,7 @@ func (t *test) sample(ctx context.Context, phase string, at time.Duration) sampl
 		s.recommendations = map[bool]string{true: "on", false: "off"}[on]
 	}
 	if stats, err := t.client.Stats(ctx, t.sale); err == nil {
-		s.passes, s.undrained = stats.Room.AdmittedLastMinute, stats.Undrained
+		s.admitted, s.undrained = stats.Room.Claimed, stats.Undrained
 	}
 	if lines, err := readConsole(t.files.console); err == nil {
 		s.accepted = len(lines.accepted)
@@ -95,12 +106,12 @@ func (t *test) sample(ctx context.Context, phase string, at time.Duration) sampl
 }
 
 func (s sample) String() string {
-	return fmt.Sprintf("    [%5.1fs %-7s] level %-9s recommendations %-3s  admitted in the last minute %5d  orders accepted %5d  not in the ledger yet %5d",
-		s.at.Seconds(), s.phase, s.level, s.recommendations, s.passes, s.accepted, s.undrained)
+	return fmt.Sprintf("    [%5.1fs %-7s] level %-9s recommendations %-3s  admitted %5d  orders accepted %5d  not in the ledger yet %5d",
+		s.at.Seconds(), s.phase, s.level, s.recommendations, s.admitted, s.accepted, s.undrained)
 }
 
-// acceptedDuring is how many orders were accepted in a phase, and how long it was.
-func (p *postgresOutage) acceptedDuring(phase string) (orders int, length time.Duration) {
+// during is what happened in a phase, and how long it was.
+func (p *postgresOutage) during(phase string) (admitted int64, accepted int, length time.Duration) {
 	var first, last *sample
 	for i := range p.samples {
 		if p.samples[i].phase != phase {
@@ -112,7 +123,7 @@ func (p *postgresOutage) acceptedDuring(phase string) (orders int, length time.D
 		last = &p.samples[i]
 	}
 	if first == nil {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return last.accepted - first.accepted, last.at - first.at
+	return last.admitted - first.admitted, last.accepted - first.accepted, last.at - first.at
 }

@@ -59,9 +59,9 @@ func (t *test) printPostgres() {
 	}
 	t.printf("  Postgres gone     from %.1f s to %.1f s; levels seen: %s\n", p.stopped.Seconds(), p.started.Seconds(), strings.Join(p.levels, " → "))
 	for _, phase := range []string{"before", "without", "after"} {
-		orders, length := p.acceptedDuring(phase)
-		t.printf("                    %-8s %5d orders accepted in %5.1f s (%.1f/s), most undrained %d\n",
-			phase, orders, length.Seconds(), perSecond(orders, length), p.mostUndrained(phase))
+		admitted, orders, length := p.during(phase)
+		t.printf("                    %-8s %5.1f s: %4d admitted (%.1f/s), %4d orders accepted (%.1f/s), at most %d not in the ledger yet\n", phase,
+			length.Seconds(), admitted, perSecond(admitted, length), orders, perSecond(int64(orders), length), p.mostUndrained(phase))
 	}
 }
 
@@ -74,7 +74,7 @@ func (p *postgresOutage) mostUndrained(phase string) (most int64) {
 	return most
 }
 
-func perSecond(n int, d time.Duration) float64 {
+func perSecond(n int64, d time.Duration) float64 {
 	if d <= 0 {
 		return 0
 	}

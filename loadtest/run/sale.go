@@ -12,7 +12,6 @@ const (
 	perCustomer   = 1
 	untilOpen     = 8 * time.Second // the first of the crowd come before the start
 	saleDuration  = 2 * time.Hour
-	passTTL       = "90s"
 	claimWindow   = "30s"
 	maxActive     = 1000
 	appearTimeout = 10 * time.Second // for a sale to reach the nodes
@@ -45,7 +44,7 @@ func (t *test) document(now time.Time) admin.Sale {
 		OpensAt: now.UTC(), StartsAt: now.Add(untilOpen).UTC(), EndsAt: now.Add(saleDuration).UTC(),
 		Admission: admin.Admission{
 			Order: t.opts.order, RatePerMinute: t.opts.ratePerMinute, MaxActive: maxActive,
-			PassTTL: passTTL, ClaimWindow: claimWindow, Mode: "queue",
+			PassTTL: t.opts.passTTL.String(), ClaimWindow: claimWindow, Mode: "queue",
 		},
 		Reservation: admin.Reservation{TTL: t.opts.ttl.String()},
 		Durability:  t.opts.durability,

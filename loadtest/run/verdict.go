@@ -73,7 +73,7 @@ func (t *test) faults() []string {
 	fail(t.opts.killAfter > 0 && o.outage == nil, "nothing was killed: the crowd was gone before --kill-after; make the sale last longer (--rate, --stock)")
 	fail(t.opts.stopPostgres > 0 && o.postgres == nil, "Postgres was not stopped: the crowd was gone before --stop-postgres-at; make the sale last longer (--rate, --stock)")
 	if p := o.postgres; p != nil {
-		orders, _ := p.acceptedDuring("without")
+		_, orders, _ := p.during("without")
 		fail(orders == 0, "no order was accepted while Postgres was gone")
 	}
 	return faults

@@ -78,6 +78,7 @@ type Stats struct {
 	Phase string `json:"phase"`
 	Room  struct {
 		Entrants           int64 `json:"entrants"`
+		Claimed            int64 `json:"claimed"` // passes given out since the start
 		Called             int64 `json:"called"`
 		Active             int64 `json:"active"`
 		AdmittedLastMinute int64 `json:"admitted_last_minute"`

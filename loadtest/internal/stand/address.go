@@ -25,7 +25,7 @@ const (
 func FreeAddress() (string, error) {
 	for range portTries {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(portCount)))
-		listener, err := net.Listen("tcp", address) //nolint:noctx // it does not wait
+		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			continue
 		}
