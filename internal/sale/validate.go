@@ -14,7 +14,7 @@ import (
 const (
 	MaxItems         = 100
 	MaxChannels      = 20
-	MaxStock         = 10_000_000
+	MaxStock         = 1_000_000_000
 	MaxRatePerMinute = 600_000
 	MaxActive        = 1_000_000
 	MaxNameLength    = 200
