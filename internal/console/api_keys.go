@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http"
 	"strings"
@@ -23,21 +22,6 @@ type keyView struct {
 	Role      string    `json:"role"`
 	Key       string    `json:"key,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-}
-
-// KeyLookup finds the holders of keys in the ledger, for auth.NewKeys.
-func KeyLookup(l *ledger.Ledger) auth.Lookup {
-	return func(ctx context.Context, hash string) (auth.Identity, bool, error) {
-		key, found, err := l.KeyByHash(ctx, hash)
-		if err != nil || !found {
-			return auth.Identity{}, false, err
-		}
-		role, err := auth.ParseRole(key.Role)
-		if err != nil {
-			return auth.Identity{}, false, err
-		}
-		return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role}, true, nil
-	}
 }
 
 func viewKey(k ledger.Key) keyView {

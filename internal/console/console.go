@@ -19,7 +19,7 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 )
 
-// Deps is what the console works with. All but Metrics, Ready and PublicURL are required.
+// Deps is what the console works with. All but Redrive and PublicURL are required.
 type Deps struct {
 	Keeper *keeper.Keeper
 	Ledger *ledger.Ledger

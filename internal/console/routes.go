@@ -114,10 +114,9 @@ func (c *Console) newMux() *http.ServeMux {
 	mux.HandleFunc("GET /sign-in", c.signInPage)
 	mux.HandleFunc("POST /sign-in", c.signInForm)
 	mux.Handle("GET /static/", c.static)
-	mux.HandleFunc("GET /healthz", c.healthz)
-	mux.HandleFunc("GET /readyz", c.readyz)
-	if c.deps.Metrics != nil {
-		mux.Handle("GET /metrics", c.deps.Metrics)
+	health := Health(c.deps.Metrics, c.deps.Ready)
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		mux.Handle("GET "+path, health)
 	}
 	return mux
 }
@@ -187,18 +186,3 @@ type statusProbe struct {
 func (p *statusProbe) Header() http.Header         { return p.header }
 func (p *statusProbe) WriteHeader(status int)      { p.status = status }
 func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
-
-func (c *Console) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeText(w, http.StatusOK, "ok\n")
-}
-
-func (c *Console) readyz(w http.ResponseWriter, r *http.Request) {
-	if c.deps.Ready != nil {
-		if err := c.deps.Ready(); err != nil {
-			c.deps.Log.DebugContext(r.Context(), "not ready", "error", err)
-			writeText(w, http.StatusServiceUnavailable, "not ready\n")
-			return
-		}
-	}
-	writeText(w, http.StatusOK, "ready\n")
-}

@@ -60,7 +60,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{t: t, ledger: books, keys: map[auth.Role]string{}}
 	s.console = New(Deps{
 		Keeper: newKeeper(t, books, client, board, log), Ledger: books, Board: board,
-		Keys:          auth.NewKeys(bootstrapKey, KeyLookup(books)),
+		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
 		Redrive:       func(_ context.Context, letter ledger.DeadLetter) error { return s.redrive(letter) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
 		Ready:         func() error { return s.unready },
@@ -74,6 +74,21 @@ func newStage(t *testing.T) *stage {
 	t.Cleanup(s.console.Close)
 	s.url = server.URL
 	return s
+}
+
+// keyLookup finds the holders of keys in the ledger.
+func keyLookup(l *ledger.Ledger) auth.Lookup {
+	return func(ctx context.Context, hash string) (auth.Identity, bool, error) {
+		key, found, err := l.KeyByHash(ctx, hash)
+		if err != nil || !found {
+			return auth.Identity{}, false, err
+		}
+		role, err := auth.ParseRole(key.Role)
+		if err != nil {
+			return auth.Identity{}, false, err
+		}
+		return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role}, true, nil
+	}
 }
 
 // key returns a key of the role, made through the ledger.
