@@ -148,7 +148,7 @@ func (n *node) build() error {
 		Board: n.board, MayArm: n.mayArm, NodeID: n.cfg.NodeID, Log: n.log,
 		OpenStock: func(rec sale.Record) *reservation.Stock { return n.openStock(rec, "") },
 	})
-	if err := n.reg.Register(catalog.NewCollector(n.catalog)); err != nil {
+	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(catalog.NewCollector(n.catalog))); err != nil {
 		return err
 	}
 	if n.cfg.Has(config.Drain) {

@@ -33,31 +33,6 @@ func (l *Ledger) Items(ctx context.Context, saleID string) ([]ItemCount, error) 
 		`SELECT sku, allocated, sold FROM items WHERE sale = $1 ORDER BY position, sku`, saleID)
 }
 
-// SetAllocated changes how many units of an item are allocated, if it is from
-// now, or to already: then it was done before.
-// Codes: unknown_sku; stock_conflict for another number, or less than sold.
-func (l *Ledger) SetAllocated(ctx context.Context, saleID, sku string, from, to int64) error {
-	return l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE items SET allocated = $1 WHERE sale = $2 AND sku = $3 AND (allocated = $4 OR allocated = $1)`,
-			to, saleID, sku, from)
-		if err != nil {
-			return stockConflict(ctx, err, sku)
-		}
-		if changed, err := result.RowsAffected(); err != nil || changed == 1 {
-			return err
-		}
-		var allocated int64
-		err = tx.QueryRowContext(ctx, `SELECT allocated FROM items WHERE sale = $1 AND sku = $2`, saleID, sku).Scan(&allocated)
-		if errors.Is(err, sql.ErrNoRows) {
-			return problem.With(problem.UnknownSKU, fmt.Sprintf("the ledger has no item %q", sku))
-		}
-		if err != nil {
-			return err
-		}
-		return problem.With(problem.StockConflict, fmt.Sprintf("%d units are allocated, not %d", allocated, from), problem.F("allocated", allocated))
-	})
-}
-
 // stockConflict words the refusal of the constraint sold <= allocated.
 func stockConflict(ctx context.Context, err error, sku string) error {
 	err = classify(ctx, err)

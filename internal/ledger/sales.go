@@ -116,10 +116,11 @@ func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 	return versions, nil
 }
 
-// BumpEpoch raises the sale's epoch and returns the new one; the version stays.
+// BumpEpoch raises the sale's epoch and returns the new one. The version rises with it, so that
+// every node reads the sale anew.
 // Code: unknown_sale.
 func (l *Ledger) BumpEpoch(ctx context.Context, id string) (int64, error) {
-	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`, id)
+	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1, version = version + 1 WHERE id = $1 RETURNING epoch`, id)
 	return one(epochs, err, problem.UnknownSale)
 }
 
