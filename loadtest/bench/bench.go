@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/penstock/penstock/internal/testenv"
 	"github.com/penstock/penstock/loadtest/internal/admin"
 	"github.com/penstock/penstock/loadtest/internal/stand"
 )
@@ -79,6 +80,36 @@ func (b *bench) needPenstock(ctx context.Context) error {
 	}
 	b.penstock = filepath.Join(b.root, "bin", "penstock")
 	return stand.Build(ctx, b.root, "./cmd/penstock", b.penstock)
+}
+
+// measureHello measures the hello alone, with the plainest request.
+func (b *bench) measureHello(ctx context.Context) error {
+	if !b.opts.wants(helloRow) {
+		return nil
+	}
+	b.printf("%-22s %-16s", "alone", "hello")
+	var turns []turn
+	for range b.opts.rounds {
+		t := turn{}
+		before, err := testenv.CPUTimeOfTree(b.hello.PID())
+		if err != nil {
+			return err
+		}
+		if t.hello, err = b.runWrk(ctx, "get.lua", b.helloURL, "/", nil, b.opts.length); err != nil {
+			return err
+		}
+		after, err := testenv.CPUTimeOfTree(b.hello.PID())
+		if err != nil {
+			return err
+		}
+		t.helloCPU = micros(after-before, t.hello.Requests)
+		t.row, t.rowCPU, t.cpuBy = t.hello, t.helloCPU, map[string]float64{"hello": t.helloCPU}
+		turns = append(turns, t)
+		b.printf("  %8.0f/s", t.row.perSecond())
+	}
+	b.printf("\n")
+	b.results = append(b.results, summarize("alone", "hello", turns, false))
+	return nil
 }
 
 // runGroup starts the group's stand and measures its rows.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,6 +34,25 @@ type setup struct {
 	Connections int     `json:"connections"`
 	Threads     int     `json:"threads"`
 	Durability  string  `json:"durability"` // "" = the server's default
+}
+
+const (
+	mostRedisPerPoll = 0.01 // background reads come at irregular times; a real command a poll would be 1
+	leastDrainRatio  = 20
+)
+
+// promisesKept checks what does not depend on the machine.
+func (b *bench) promisesKept() error {
+	var broken []error
+	for _, row := range b.results {
+		if row.RedisPerOperation != nil && *row.RedisPerOperation > mostRedisPerPoll {
+			broken = append(broken, fmt.Errorf("a poll (%s) costs Redis %.3f commands; it must cost none", row.Stand, *row.RedisPerOperation))
+		}
+	}
+	if b.drain != nil && b.drain.Ratio < leastDrainRatio {
+		broken = append(broken, fmt.Errorf("draining in batches is only %.1f times as fast as one by one; want %d", b.drain.Ratio, leastDrainRatio))
+	}
+	return errors.Join(broken...)
 }
 
 // writeReport prints the table and leaves it in reports/, as Markdown and JSON.

@@ -37,10 +37,13 @@ type group struct {
 	rows        []row
 }
 
-const drainRow = "drain"
+const (
+	helloRow = "hello"
+	drainRow = "drain"
+)
 
-// groups are all rows but hello, which stands beside each of them, and drain,
-// which needs no server.
+// groups are all rows but hello, which also stands beside each of them, and
+// drain, which needs no server.
 func groups() []group {
 	return []group{
 		{title: "embedded", backend: stand.Embedded, rows: []row{
@@ -62,5 +65,5 @@ func groups() []group {
 }
 
 func rowNames() []string {
-	return []string{"document", "poll", "soldout", "reserve", "order", drainRow}
+	return []string{helloRow, "document", "poll", "soldout", "reserve", "order", drainRow}
 }
