@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	_ "time/tzdata" // the console reads times in the zones of its users, wherever it runs
+
 	"github.com/alecthomas/kong"
 )
 

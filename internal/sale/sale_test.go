@@ -56,6 +56,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"same sku twice":     {`{"sku":"SNKR-42","stock":1000}`, `{"sku":"A","stock":1},{"sku":"A","stock":1}`, "items[1].sku"},
 		"script target":      {`"name"`, `"target_url":"javascript:alert(1)","name"`, "target_url"},
 		"foreign host path":  {`"name"`, `"target_url":"//evil.example/x","name"`, "target_url"},
+		"backslash path":     {`"name"`, `"target_url":"/\\\\evil.example/x","name"`, "target_url"},
 		"duration number":    {`"name"`, `"reservation":{"ttl":300},"name"`, "document"},
 		"duration too long":  {`"name"`, `"reservation":{"ttl":"90h"},"name"`, "reservation.ttl"},
 		"currency":           {`"stock":1000`, `"stock":1,"price":{"amount":1,"currency":"euro"}`, "items[0].price.currency"},

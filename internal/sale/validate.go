@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -85,7 +86,8 @@ func (s Sale) validateNames() error {
 // allowedTarget keeps scripts and foreign schemes out of a redirect.
 func allowedTarget(u *url.URL) bool {
 	if u.Scheme == "" && u.Host == "" {
-		return len(u.Path) > 0 && u.Path[0] == '/'
+		// Browsers take a backslash for a slash, and two slashes for a host.
+		return strings.HasPrefix(u.Path, "/") && !strings.ContainsRune(u.Path, '\\')
 	}
 	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
