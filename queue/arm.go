@@ -72,7 +72,7 @@ func armArgs(rec sale.Record, restore *Restored) ([]string, error) {
 		seedText, commitment = hex.EncodeToString(restore.Seed), Commitment(restore.Seed)
 	}
 	return append(args, "1",
-		decimal(int64(restore.Mark)), decimal(int64(restore.Called)), decimal(int64(restore.closed())),
+		decimal(int64(restore.Mark)), decimal(int64(restore.Called)), decimal(int64(restore.Floor)),
 		decimal(restore.claimed), decimal(restore.left), decimal(restore.released),
 		seedText, commitment, flag(restore.Drawn), decimal(int64(restore.DrawCount)), decimal(restore.firstExpiry()),
 	), nil
@@ -87,17 +87,6 @@ func opensMillis(rec sale.Record) int64 {
 	default:
 		return rec.OpensAt.UnixMilli()
 	}
-}
-
-// closed is the watermark up to which the windows had closed when the journal ended.
-func (r *Restored) closed() uint64 {
-	floor := r.Floor
-	for _, c := range r.open {
-		if c.deadlineMillis <= r.lastRunMillis {
-			floor = max(floor, c.last)
-		}
-	}
-	return min(floor, r.Called)
 }
 
 func (r *Restored) firstExpiry() int64 {

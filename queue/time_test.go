@@ -115,6 +115,87 @@ func TestAClaimWindowEnds(t *testing.T) {
 	}
 }
 
+func TestEveryCallHasItsOwnWindowOnEveryNode(t *testing.T) {
+	c, client := newClock(t)
+	rec := testSale(c.now)
+	r, other := openRoom(t, client, rec, nil), openNode(t, client, rec, nil)
+	tickets := join(t, r, 8)
+	for i := range tickets {
+		callUpTo(t, r, uint64(i+1))
+		if i%2 == 1 {
+			refresh(t, other) // sees two calls at a time, of which the last may share a deadline with the next
+		}
+		c.forward(time.Duration(i%3) * 300 * time.Millisecond)
+	}
+	full := openNode(t, client, rec, nil)
+	if len(full.Snapshot().calls) < 3 {
+		t.Fatalf("%d windows", len(full.Snapshot().calls))
+	}
+	for _, ticket := range tickets {
+		want := full.Look(ticket, sale.PhaseLive, false).ClaimBefore
+		for name, node := range map[string]*Room{"this": r, "other": other} {
+			refresh(t, node)
+			if got := node.Look(ticket, sale.PhaseLive, false).ClaimBefore; !got.Equal(want) {
+				t.Errorf("%s node, ticket %d: until %s, want %s", name, ticket.Number, got, want)
+			}
+		}
+	}
+}
+
+func TestWhoLeavesIsNoNoShow(t *testing.T) {
+	c, client := newClock(t)
+	r := openRoom(t, client, testSale(c.now, func(r *sale.Record) { r.Admission.RatePerMinute = 600_000 }), nil)
+	tickets := join(t, r, 6)
+	leave := func(ticket Ticket) {
+		if err := r.Leave(context.Background(), ticket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave(tickets[0]) // before the call
+	for r.Snapshot().Called < 6 {
+		c.forward(time.Millisecond)
+		advance(t, r, plenty)
+	}
+	leave(tickets[1]) // after it
+	mustClaim(t, r, tickets[2])
+	if s := refresh(t, r); s.Outstanding != 3 {
+		t.Fatalf("%d outstanding", s.Outstanding)
+	}
+	c.forward(3 * time.Minute)
+	s := advance(t, r, plenty)
+	if s.Outstanding != 0 || s.room.shown != 1 || s.room.noShow != 3 {
+		t.Fatalf("outstanding %d, %d came, %d did not", s.Outstanding, s.room.shown, s.room.noShow)
+	}
+	join(t, r, 3)
+	callUpTo(t, r, 9)
+	if s := refresh(t, r); s.Outstanding != 3 {
+		t.Fatalf("%d outstanding of three who were called after them", s.Outstanding)
+	}
+}
+
+func TestOnlyThoseCalledLatelyAreExpected(t *testing.T) {
+	c, client := newClock(t)
+	r := openRoom(t, client, testSale(c.now, func(r *sale.Record) { r.Admission.MaxActive, r.Admission.RatePerMinute = 5, 60_000 }), nil)
+	tickets := join(t, r, 20)
+	for range 10 {
+		c.forward(100 * time.Millisecond)
+		advance(t, r, plenty)
+	}
+	if s := r.Snapshot(); s.Called != 5 {
+		t.Fatalf("%d called for five slots", s.Called)
+	}
+	mustClaim(t, r, tickets[0])
+	mustClaim(t, r, tickets[1])
+	c.forward(4 * time.Second)
+	if s := advance(t, r, plenty); s.Called != 5 {
+		t.Fatalf("%d called while three are expected", s.Called)
+	}
+	c.forward(2 * time.Second)
+	if s := advance(t, r, plenty); s.Called != 8 || s.Outstanding != 6 {
+		t.Fatalf("%d called, %d outstanding; three slots stay empty behind closed tabs", s.Called, s.Outstanding)
+	}
+}
+
 func TestWhoMeetsTheCapKeepsTheTurn(t *testing.T) {
 	c, client := newClock(t)
 	rec := testSale(c.now, func(r *sale.Record) { r.Admission.MaxActive = 1 })
