@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -112,9 +113,21 @@ func withoutNetwork(b *testing.B, server *fasthttp.Server, request string) {
 	}
 }
 
+// cpuTime is what client and server have used: unlike the time on the clock it does not depend on
+// what else the machine does.
+func cpuTime(b *testing.B) time.Duration {
+	used, err := testenv.CPUTime(os.Getpid())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return used
+}
+
 func overLoopback(b *testing.B, addr, request string, status int) {
 	b.ReportAllocs()
 	b.SetParallelism(16)
+	before := cpuTime(b)
+	defer func() { b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op") }()
 	b.RunParallel(func(pb *testing.PB) {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {

@@ -194,3 +194,13 @@ func decodeStrictly(t *testing.T, body []byte, into any) {
 		t.Fatalf("accepted %q with something behind it", body)
 	}
 }
+
+func TestTheRightCookieIsFound(t *testing.T) {
+	for cookies, want := range map[string]string{
+		"t_a=1": "1", "x=0; t_a=1; t_a=2": "1", "t_ab=0;t_a=1 ": "1", "xt_a=1": "", "": "", ";;": "", "t_a": "", "t_a=": "", "t_a=a=b; c": "a=b",
+	} {
+		if got := string(cookieValue([]byte(cookies), []byte("t_a="))); got != want {
+			t.Errorf("%q: %q, want %q", cookies, got, want)
+		}
+	}
+}

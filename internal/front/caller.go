@@ -9,17 +9,19 @@ import (
 	"github.com/penstock/penstock/queue"
 )
 
-const (
-	headerAuthorization  = "Authorization"
-	headerIdempotencyKey = "Idempotency-Key"
-	// openScope is shared by those who come without a pass and without a key.
-	openScope = "open"
+var (
+	headerAuthorization  = []byte("Authorization")
+	headerIdempotencyKey = []byte("Idempotency-Key")
+	headerEncoding       = []byte("Content-Encoding")
 )
+
+// openScope is shared by those who come without a pass and without a key.
+const openScope = "open"
 
 // shop recognises a shop's backend by its API key. Named is false when the request carries no
 // Authorization at all. Errors: unauthorized, forbidden.
 func (s *Server) shop(c *call) (identity auth.Identity, named bool, err error) {
-	header := c.ctx.Request.Header.Peek(headerAuthorization)
+	header := c.ctx.Request.Header.PeekCanonical(headerAuthorization)
 	if len(header) == 0 {
 		return auth.Identity{}, false, nil
 	}
@@ -48,7 +50,7 @@ func (c *call) body() ([]byte, error) {
 	if len(body) > 0 && !isJSON(c.ctx.Request.Header.ContentType()) {
 		return nil, problem.With(problem.UnsupportedMediaType, "send Content-Type: application/json")
 	}
-	if len(c.ctx.Request.Header.ContentEncoding()) > 0 {
+	if len(c.ctx.Request.Header.PeekCanonical(headerEncoding)) > 0 {
 		return nil, problem.With(problem.UnsupportedMediaType, "send the body without Content-Encoding")
 	}
 	return body, nil

@@ -11,11 +11,15 @@ import (
 const (
 	ticketCookie = "penstock_ticket_"
 	passCookie   = "penstock_pass_"
-	ticketHeader = "Penstock-Ticket"
-	passHeader   = "Penstock-Pass"
-
 	// maxTokenBytes bounds what is looked at as a ticket or pass; ours are far shorter.
 	maxTokenBytes = 2048
+)
+
+// Names of request headers, in the spelling to which fasthttp brings them.
+var (
+	ticketHeader = []byte("Penstock-Ticket")
+	passHeader   = []byte("Penstock-Pass")
+	cookieHeader = []byte("Cookie")
 )
 
 // ticketCookieAge is how long a browser keeps a ticket: longer than a sale and its aftermath, and
@@ -35,12 +39,30 @@ func (c *call) presentedTicket() token { return c.presented(ticketHeader, ticket
 func (c *call) presentedPass() token { return c.presented(passHeader, passCookie) }
 
 // presented prefers the header: who sets one means it, while a browser sends its cookies always.
-func (c *call) presented(header, cookiePrefix string) token {
-	if text := c.ctx.Request.Header.Peek(header); len(text) > 0 {
+func (c *call) presented(header []byte, cookiePrefix string) token {
+	if text := c.ctx.Request.Header.PeekCanonical(header); len(text) > 0 {
 		return token{text: clip(text), inHeader: true}
 	}
-	c.key = append(append(c.key[:0], cookiePrefix...), c.sale...)
-	return token{text: clip(c.ctx.Request.Header.CookieBytes(c.key))}
+	cookies := c.ctx.Request.Header.PeekCanonical(cookieHeader)
+	if len(cookies) == 0 {
+		return token{}
+	}
+	c.key = append(append(append(c.key[:0], cookiePrefix...), c.sale...), '=')
+	return token{text: clip(cookieValue(cookies, c.key))}
+}
+
+// cookieValue finds the cookie whose pair begins with prefix ("name="). A browser brings a shop's
+// whole jar along with each poll, so only the one cookie is taken out of it.
+func cookieValue(cookies, prefix []byte) []byte {
+	for len(cookies) > 0 {
+		pair, rest, _ := bytes.Cut(cookies, []byte(";"))
+		pair = bytes.TrimLeft(pair, " ")
+		if bytes.HasPrefix(pair, prefix) {
+			return bytes.TrimRight(pair[len(prefix):], " ")
+		}
+		cookies = rest
+	}
+	return nil
 }
 
 func clip(text []byte) []byte { return text[:min(len(text), maxTokenBytes)] }

@@ -33,10 +33,18 @@ func (s *Server) getJWKS(c *call) error {
 	return nil
 }
 
-// sendPublic answers with bytes that nobody changes, without copying them.
+// smallBodyBytes is up to where a body is copied into the response's own buffer, which costs less
+// than to swap that buffer; a larger one, such as the API's description, is sent as it is.
+const smallBodyBytes = 16 << 10
+
+// sendPublic answers with bytes that nobody changes.
 func (c *call) sendPublic(contentType, cacheControl, body []byte) {
 	c.ctx.Response.Header.SetCanonical(headerCacheControl, cacheControl)
 	c.ctx.SetContentTypeBytes(contentType)
+	if len(body) <= smallBodyBytes {
+		c.ctx.Response.SetBody(body)
+		return
+	}
 	c.ctx.Response.SetBodyRaw(body)
 }
 

@@ -128,7 +128,7 @@ func (r *reader) text() (string, error) {
 		case b == '"':
 			r.pos = i + 1
 			if plain {
-				return string(r.data[start+1 : i]), nil
+				return intern(r.data[start+1 : i]), nil
 			}
 			return r.unescape(r.data[start : i+1])
 		case b == '\\':
@@ -143,6 +143,24 @@ func (r *reader) text() (string, error) {
 	}
 	r.pos = len(r.data)
 	return "", r.want("the end of a string")
+}
+
+// intern copies a string, except the names that every body has.
+func intern(text []byte) string {
+	switch string(text) {
+	case "customer":
+		return "customer"
+	case "items":
+		return "items"
+	case "sku":
+		return "sku"
+	case "quantity":
+		return "quantity"
+	case "reservation":
+		return "reservation"
+	default:
+		return string(text)
+	}
 }
 
 func (r *reader) unescape(literal []byte) (string, error) {

@@ -22,7 +22,7 @@ type Order struct {
 // postOrders accepts an order. It answers 202 once the order is durable, and is refused for no
 // load of ours: whoever comes here holds units.
 func (s *Server) postOrders(c *call) error {
-	key, err := idempotencyKey(c.ctx.Request.Header.Peek(headerIdempotencyKey))
+	key, err := idempotencyKey(c.ctx.Request.Header.PeekCanonical(headerIdempotencyKey))
 	if err != nil {
 		return err
 	}

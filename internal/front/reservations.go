@@ -12,7 +12,7 @@ import (
 // postReservations holds units for a visitor who was admitted. What is cheap to see is looked at
 // first: a crowd that meets an empty shelf is told so from memory.
 func (s *Server) postReservations(c *call) error {
-	key, err := idempotencyKey(c.ctx.Request.Header.Peek(headerIdempotencyKey))
+	key, err := idempotencyKey(c.ctx.Request.Header.PeekCanonical(headerIdempotencyKey))
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ const keepGrant = 24 * time.Hour
 // grantOf names a request by the very words in which its caller proves who they are: a repetition
 // has the same ones.
 func (s *Server) grantOf(c *call, key string) uint64 {
-	return s.keys.hash(c.sale, c.presentedPass().text, c.ctx.Request.Header.Peek(headerAuthorization), []byte(key))
+	return s.keys.hash(c.sale, c.presentedPass().text, c.ctx.Request.Header.PeekCanonical(headerAuthorization), []byte(key))
 }
 
 // bearer says on whose word units are held: bearer is the pass to check at the gate, scope whose
