@@ -38,13 +38,14 @@ func (r *Room) Advance(ctx context.Context, in Outside) error {
 	if !s.Ready {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, errNoRoom)
 	}
-	if s, err := r.prepareDraw(ctx, s); err != nil {
+	s, err := r.prepareDraw(ctx, s)
+	if err != nil {
 		return err
-	} else if err := r.keepState(ctx, s); err != nil {
-		return err
-	} else {
-		return r.move(ctx, s, in)
 	}
+	if err := r.keepState(ctx, s); err != nil {
+		return err
+	}
+	return r.move(ctx, s, in)
 }
 
 // move decides and writes.

@@ -87,8 +87,3 @@ func (b *book) prune(nowMillis, runMillis int64) {
 		}
 	}
 }
-
-// usedAmong counts the used tickets among the given numbers' places; see [watermark].
-func (b *book) usedAt(numberAt func(uint64) Number) func(place uint64) bool {
-	return func(place uint64) bool { return b.used.has(numberAt(place)) }
-}
