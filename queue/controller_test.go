@@ -29,6 +29,8 @@ func TestWhatBoundsTheCalls(t *testing.T) {
 		{"fewer wait than may come", Line{Entrants: 3, Memory: warm(5)}, nil, 3, 0, LineEmpty},
 		{"the pace", Line{Entrants: 100, Memory: warm(5)}, nil, 5, 0, Pacing},
 		{"a fraction of a credit calls nobody", Line{Entrants: 100, Memory: warm(0.9)}, nil, 0, 0, Pacing},
+		{"an hour without calls saves up a second's worth", Line{Entrants: 1000, Memory: Memory{Credit: 1, CreditAtMillis: -3_600_000, ShowUpRate: 1}},
+			nil, 98, 0, Pacing}, // 100 a second, of which paceShare is called for
 		{"not live", Line{Called: 4, Entrants: 100, Memory: warm(5)}, func(in *Inputs) { in.Live = false }, 4, 0, NotLive},
 		{"the first decision calls one", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, nil, 1, 0, Pacing},
 		{"the level stops everything", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, func(in *Inputs) { in.LevelFactor = 0 }, 0, 0, Pacing},

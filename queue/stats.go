@@ -41,7 +41,7 @@ func (s RoomStats) WithinLimits() bool {
 	return s.PeakActive <= s.MaxActiveLimit && s.PeakPerMinute <= s.PerMinuteLimit
 }
 
-// Stats reads the figures of a room; found is false when Redis holds none.
+// Stats reads the figures of a room. It is an error when Redis holds none.
 func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats RoomStats, err error) {
 	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0", "0"}))
 	if err != nil {
