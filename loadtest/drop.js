@@ -34,7 +34,6 @@ export const options = {
   thresholds: thresholds(),
   discardResponseBodies: true, // the calls that need a body ask for it
   batchPerHost: 2, // also the number of idle connections a VU keeps
-  noUsageReport: true,
   summaryTrendStats: ['avg', 'min', 'med', 'p(95)', 'p(99)', 'max'],
   systemTags: ['status', 'method', 'name', 'group', 'scenario', 'error_code', 'expected_response'],
 };

@@ -39,9 +39,13 @@ func (t *test) drop(ctx context.Context) error {
 	return k6Err
 }
 
-// breakThings does what --kill-after and --stop-postgres ask for. What it
-// breaks it mends, even if the crowd is gone meanwhile.
+// breakThings does what --kill-after and --stop-postgres ask for, counted from
+// the start of the sale. What it breaks it mends, even if the crowd is gone
+// meanwhile.
 func (t *test) breakThings(ctx, crowd context.Context) error {
+	if (t.opts.killAfter > 0 || t.opts.stopPostgres > 0) && !pause(crowd, time.Until(t.startsAt)) {
+		return nil
+	}
 	switch {
 	case t.opts.killAfter > 0:
 		return t.killAndRestart(ctx, crowd)
@@ -80,7 +84,7 @@ func (t *test) runK6(ctx context.Context) error {
 func (t *test) k6Environment() []string {
 	return []string{
 		"BASE_URL=" + t.client.FrontURL, "SALE=" + t.sale, "SKU=" + t.sku, "RUN=" + t.id,
-		"VISITORS=" + strconv.Itoa(t.opts.visitors),
+		"VISITORS=" + strconv.Itoa(t.opts.visitors), "VISITORS_PER_VU=" + strconv.Itoa(visitorsPerVU),
 		"ARRIVAL_SECONDS=" + strconv.Itoa(t.opts.arrivalSeconds), "ARRIVAL=" + t.opts.arrival,
 		"PATIENCE_SECONDS=" + strconv.Itoa(int(t.opts.patience.Seconds())),
 		"STOCK=" + t.knownStock(), "PER_CUSTOMER=" + strconv.Itoa(perCustomer),

@@ -68,10 +68,10 @@ func parseOptions(args []string) (*options, error) {
 	f.DurationVar(&o.patience, "patience", 4*time.Minute, "how long a visitor waits before giving up")
 	f.StringVar(&o.order, "order", "fifo", "order of the line: fifo or draw")
 	f.StringVar(&o.durability, "durability", "", "what a reservation's 201 promises: memory, journaled or durable; empty = the server's default")
-	f.DurationVar(&o.killAfter, "kill-after", 0, "kill -9 after this time, then start again at the same ports with the same data")
+	f.DurationVar(&o.killAfter, "kill-after", 0, "kill -9 this long after the start of the sale, then start again at the same ports with the same data")
 	f.StringVar(&o.kill, "kill", "penstock", "whom to kill: penstock, redis or nats")
 	f.DurationVar(&o.stopPostgres, "stop-postgres", 0, "stop Postgres in the middle of the sale for this long (backend real)")
-	f.DurationVar(&o.stopPostgresAt, "stop-postgres-at", 15*time.Second, "when to stop it")
+	f.DurationVar(&o.stopPostgresAt, "stop-postgres-at", 15*time.Second, "when to stop it, after the start of the sale")
 	if err := f.Parse(args); err != nil {
 		return nil, errors.Join(flag.ErrHelp, err)
 	}
@@ -89,24 +89,43 @@ func parseOptions(args []string) (*options, error) {
 }
 
 func (o *options) validate(rest []string) error {
-	given := o.baseURL != ""
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unknown argument %q", rest[0])
 	case o.visitors < 1 || o.arrivalSeconds < 1 || o.stock < 1:
 		return errors.New("--visitors, --arrival-seconds and --stock: want at least 1")
-	case given && (o.consoleURL == "" || o.adminKey == ""):
-		return errors.New("with BASE_URL, set PENSTOCK_CONSOLE_URL and PENSTOCK_ADMIN_KEY too: the sale is created and the verdict is asked for there")
-	case given && (o.killAfter > 0 || o.stopPostgres > 0):
-		return errors.New("--kill-after and --stop-postgres work only on a server that the run started itself; unset BASE_URL")
-	case o.stopPostgres > 0 && o.backend != stand.Real:
-		return errors.New("--stop-postgres needs --backend real")
 	case o.kill != "penstock" && o.kill != "redis" && o.kill != "nats":
 		return fmt.Errorf("--kill %q: want penstock, redis or nats", o.kill)
-	case o.kill != "penstock" && o.backend != stand.Real:
-		return fmt.Errorf("--kill %s needs --backend real", o.kill)
+	case o.baseURL != "":
+		return o.validateGiven()
+	default:
+		return o.validateOwn()
+	}
+}
+
+// validateGiven checks what only a run on a given server can get wrong.
+func (o *options) validateGiven() error {
+	if o.consoleURL == "" || o.adminKey == "" {
+		return errors.New("with BASE_URL, set PENSTOCK_CONSOLE_URL and PENSTOCK_ADMIN_KEY too: the sale is created and the verdict is asked for there")
+	}
+	if o.killAfter > 0 || o.stopPostgres > 0 {
+		return errors.New("--kill-after and --stop-postgres work only on a server that the run started itself; unset BASE_URL")
 	}
 	return nil
+}
+
+// validateOwn checks what only a run with a server of its own can get wrong.
+func (o *options) validateOwn() error {
+	switch {
+	case o.sale != "":
+		return errors.New("SALE names a sale of a given server: set BASE_URL, too")
+	case o.stopPostgres > 0 && o.backend != stand.Real:
+		return errors.New("--stop-postgres needs --backend real")
+	case o.kill != "penstock" && o.backend != stand.Real:
+		return fmt.Errorf("--kill %s needs --backend real", o.kill)
+	default:
+		return nil
+	}
 }
 
 func envText(name, fallback string) string {

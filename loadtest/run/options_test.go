@@ -14,6 +14,7 @@ func TestOptionsThatContradictAreRefused(t *testing.T) {
 		"nothing":                   {},
 		"server without admin key":  {env: map[string]string{"BASE_URL": "http://x"}, want: "PENSTOCK_ADMIN_KEY"},
 		"kill a given server":       {env: map[string]string{"BASE_URL": "http://x", "PENSTOCK_CONSOLE_URL": "http://y", "PENSTOCK_ADMIN_KEY": "k"}, args: "--kill-after 5s", want: "started itself"},
+		"a sale, but of no server":  {env: map[string]string{"SALE": "spring"}, want: "BASE_URL"},
 		"stop the embedded ledger":  {args: "--stop-postgres 5s", want: "--backend real"},
 		"stop the real ledger":      {args: "--stop-postgres 5s --backend real"},
 		"kill an embedded redis":    {args: "--kill-after 5s --kill redis", want: "--backend real"},

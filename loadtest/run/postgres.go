@@ -9,7 +9,7 @@ import (
 
 // sample is what could be seen from outside at one moment.
 type sample struct {
-	at              time.Duration // since the crowd was sent
+	at              time.Duration // since the start of the sale
 	phase           string        // of the test: before, without or after Postgres
 	level           string
 	recommendations string // on, off, or why it is not known

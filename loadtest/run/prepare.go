@@ -24,12 +24,14 @@ type test struct {
 	k6       string
 	files    reportFiles
 
-	stand   *stand.Stand // nil when the server was given
-	dir     string       // of the stand's files
-	client  *admin.Client
-	sale    string
-	sku     string
-	created bool // the sale was made for this run: all its orders are ours
+	stand  *stand.Stand // nil when the server was given
+	dir    string       // of the stand's files
+	client *admin.Client
+	sale   string
+	sku    string
+	// startsAt is when the sale made for the run starts.
+	startsAt time.Time
+	created  bool // the sale was made for this run: all its orders are ours
 
 	outcome outcome
 }

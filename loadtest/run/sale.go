@@ -10,7 +10,9 @@ import (
 
 const (
 	perCustomer   = 1
-	untilOpen     = 8 * time.Second // the first of the crowd come before the start
+	visitorsPerVU = 8
+	leastLead     = 8 * time.Second      // from the opening to the start, so that the first of the crowd come before it
+	leadPerVU     = 4 * time.Millisecond // k6 makes an engine for each group of visitors before it begins
 	saleDuration  = 2 * time.Hour
 	claimWindow   = "30s"
 	maxActive     = 1000
@@ -23,7 +25,9 @@ func (t *test) openSale(ctx context.Context) error {
 		t.sale = t.opts.sale
 	} else {
 		t.sale, t.created = "drop-"+t.id, true
-		if err := t.client.CreateSale(ctx, t.document(time.Now())); err != nil {
+		now := time.Now()
+		t.startsAt = now.Add(leastLead + time.Duration(t.opts.visitors/visitorsPerVU)*leadPerVU)
+		if err := t.client.CreateSale(ctx, t.document(now)); err != nil {
 			return fmt.Errorf("create the sale: %w", err)
 		}
 	}
@@ -41,7 +45,7 @@ func (t *test) openSale(ctx context.Context) error {
 func (t *test) document(now time.Time) admin.Sale {
 	return admin.Sale{
 		ID: t.sale, Name: "Load test " + t.id,
-		OpensAt: now.UTC(), StartsAt: now.Add(untilOpen).UTC(), EndsAt: now.Add(saleDuration).UTC(),
+		OpensAt: now.UTC(), StartsAt: t.startsAt.UTC(), EndsAt: now.Add(saleDuration).UTC(),
 		Admission: admin.Admission{
 			Order: t.opts.order, RatePerMinute: t.opts.ratePerMinute, MaxActive: maxActive,
 			PassTTL: t.opts.passTTL.String(), ClaimWindow: claimWindow, Mode: "queue",
