@@ -409,3 +409,29 @@ func TestTheClockOfTheNodeDoesNotMatter(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 }
+
+func TestTheRoomGoesOnAfterOnePassOfSeveralHasEnded(t *testing.T) {
+	c, client := newClock(t)
+	r := openRoom(t, client, testSale(c.now, func(r *sale.Record) {
+		r.Admission.MaxActive, r.Admission.PassTTL = 2, sale.Duration(10*time.Second)
+	}), nil)
+	tickets := join(t, r, 4)
+	callUpTo(t, r, 4)
+	mustClaim(t, r, tickets[0])
+	c.forward(5 * time.Second)
+	mustClaim(t, r, tickets[1])
+	c.forward(6 * time.Second) // the first pass is over, the second is not
+	if err := r.Advance(context.Background(), Outside{UnitsAvailable: 10, LevelFactor: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if s := refresh(t, r); s.Active != 1 {
+		t.Fatalf("%d active passes, want 1", s.Active)
+	}
+	mustClaim(t, r, tickets[2])
+	claimFails(t, r, tickets[3], problem.NotCalled)
+	c.forward(5 * time.Second) // the second is over as well
+	if err := r.Advance(context.Background(), Outside{UnitsAvailable: 10, LevelFactor: 1}); err != nil {
+		t.Fatal(err)
+	}
+	mustClaim(t, r, tickets[3])
+}

@@ -11,7 +11,8 @@ local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'st
   'window', 'paused_at', 'paused_total', 'next_expiry', 'last_deadline', 'open_resolved', 'shown', 'noshow')
 if not h[1] then return {'gone', '0'} end
 if h[1] ~= ARGV[1] then return {'stale', h[3]} end
-local function int(x) return string.format('%.0f', x) end
+-- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
+local function int(x) return string.format('%.0f', tonumber(x)) end
 local called, floor = tonumber(h[3]), tonumber(h[4])
 local paused_at = tonumber(h[11])
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[12])

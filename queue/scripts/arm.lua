@@ -8,7 +8,8 @@
 -- returns made, kept (settings applied), or older (a newer version is in force)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function int(x) return string.format('%.0f', x) end
+-- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
+local function int(x) return string.format('%.0f', tonumber(x)) end
 local restore = ARGV[16] == '1'
 local status = 'kept'
 

@@ -17,7 +17,8 @@ local floor, open = tonumber(h[4]), h[8] == 'open'
 local paused_at = tonumber(h[13])
 -- The room's own time stands still while the sale is paused, so that a pause takes nobody's window.
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[14])
-local function int(x) return string.format('%.0f', x) end
+-- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
+local function int(x) return string.format('%.0f', tonumber(x)) end
 
 local expires = redis.call('ZSCORE', KEYS[2], number)
 if expires and tonumber(expires) > now then
