@@ -33,9 +33,11 @@ func (s *Server) authorize(c *call) error {
 	if !sale.ValidID(string(c.sale)) {
 		return problem.UnknownSale
 	}
-	if c.entry = s.Catalog.Get(string(c.sale)); c.entry == nil {
-		return problem.UnknownSale
+	entry, err := s.find(string(c.sale), problem.UnknownSale)
+	if err != nil {
+		return err
 	}
+	c.entry = entry
 	if c.entry.Record().Admission.Mode == sale.Open {
 		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
 		c.sendNothing()

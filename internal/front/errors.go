@@ -8,9 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/penstock/penstock/internal/batch"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/valyala/fasthttp"
 )
 
 // problemOf maps an error of a stage to its document. Running out of time or of room behind us is
@@ -70,7 +71,14 @@ func (t *throttle) allow(now time.Time) bool {
 
 // transportError answers what never became a request: malformed or too large. The connection is
 // closed afterwards, as its place in the stream is lost.
+//
+// A client that sent nothing in time, or stopped in the middle, gets no answer: browsers open
+// connections ahead of need, and would take an answer for that to their next request.
 func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
+	if timedOut(err) {
+		_ = ctx.Conn().Close()
+		return
+	}
 	c := s.begin(ctx)
 	c.route = &s.routes[routeNone]
 	s.refuse(c, wordTransportError(err))
@@ -80,16 +88,18 @@ func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
 	s.finish(c)
 }
 
+func timedOut(err error) bool {
+	var netErr net.Error
+	return errors.As(err, &netErr) && netErr.Timeout()
+}
+
 func wordTransportError(err error) error {
 	var tooSmall *fasthttp.ErrSmallBuffer
-	var netErr net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return problem.With(problem.BodyTooLarge, "a body is 65536 bytes at most")
 	case errors.As(err, &tooSmall):
 		return problem.With(problem.BadRequest, "the request line and headers are 8192 bytes at most")
-	case errors.As(err, &netErr) && netErr.Timeout():
-		return problem.With(problem.BadRequest, "the request did not arrive in time")
 	default:
 		return problem.With(problem.BadRequest, "this is not a well-formed HTTP/1.1 request")
 	}

@@ -4,8 +4,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/penstock/penstock/internal/problem"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock/penstock/internal/problem"
 )
 
 // metrics are the front's own figures. The children of the vectors are resolved once, as looking

@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/valyala/fasthttp"
 )
 
 // call is one request on its way through a handler. Calls are pooled: nothing may keep one, or a
@@ -50,11 +51,23 @@ func (s *Server) serve(c *call) error {
 		return problem.Retry(problem.Overloaded, "too many requests are being worked on; come back in a moment", shedRetrySeconds)
 	}
 	if len(c.sale) > 0 {
-		if c.entry = s.Catalog.Get(string(c.sale)); c.entry == nil && !c.route.ownUnknownSale {
-			return problem.UnknownSale
+		if c.entry, err = s.find(string(c.sale), problem.UnknownSale); err != nil && !c.route.ownUnknownSale {
+			return err
 		}
 	}
 	return handler(s, c)
+}
+
+// find looks a sale up. The error for one that does not exist is missing; while this node may not
+// know every sale yet, nobody can say that, and the error is unavailable.
+func (s *Server) find(saleID string, missing error) (*catalog.Entry, error) {
+	if entry := s.Catalog.Get(saleID); entry != nil {
+		return entry, nil
+	}
+	if !s.Catalog.Complete() {
+		return nil, problem.Retry(problem.Unavailable, "the sales are being read; come back in a moment", shedRetrySeconds)
+	}
+	return nil, missing
 }
 
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {

@@ -39,8 +39,8 @@ func (s *Server) postOrders(c *call) error {
 		return err
 	}
 	c.sale = []byte(saleID)
-	if c.entry = s.Catalog.Get(saleID); c.entry == nil {
-		return problem.UnknownReservation
+	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
+		return err
 	}
 	scope, err := s.orderScope(c, parsed.Reservation)
 	if err != nil {
@@ -139,9 +139,9 @@ func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (Orde
 	if err != nil {
 		return Order{}, problem.UnknownOrder
 	}
-	entry := s.Catalog.Get(saleID)
-	if entry == nil {
-		return Order{}, problem.UnknownOrder
+	entry, err := s.find(saleID, problem.UnknownOrder)
+	if err != nil {
+		return Order{}, err
 	}
 	r, err := entry.Stock().Get(ctx, reservationID)
 	switch {

@@ -122,7 +122,7 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all, or not just now: the page looks again in a moment.
 		}
 	}
-	return s.sendRoom(c, 200, describePlace(rec, phase, here, c.entry.Now()))
+	return s.sendRoom(c, 200, describePlace(rec, phase, here))
 }
 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
@@ -139,8 +139,12 @@ func (s *Server) sendRoom(c *call, status int, view roomView) error {
 
 // sendUnknownSale tells people in words and programs in a problem document.
 func (s *Server) sendUnknownSale(c *call) error {
+	_, err := s.find(string(c.sale), problem.UnknownSale)
 	if !bytes.Contains(c.ctx.Request.Header.Peek("Accept"), []byte("text/html")) {
-		return problem.UnknownSale
+		return err
+	}
+	if !errors.Is(err, problem.UnknownSale) {
+		return s.sendOneMoment(c)
 	}
 	c.code = problem.UnknownSale
 	s.metrics.refused(c.code)
@@ -149,6 +153,19 @@ func (s *Server) sendUnknownSale(c *call) error {
 		Lead: "The address may be mistyped, or the sale is over and has been taken down.", AssetsVersion: s.pages.version,
 	}
 	return s.sendPage(c, 404, "room.html", "", &view)
+}
+
+// sendOneMoment holds a person while this node learns which sales there are. The page reloads by
+// itself.
+func (s *Server) sendOneMoment(c *call) error {
+	c.code = problem.Unavailable
+	s.metrics.refused(c.code)
+	c.ctx.Response.Header.Set("Refresh", "2")
+	view := roomView{
+		State: "unknown", Name: "Waiting room", Headline: "One moment",
+		Lead: "The waiting room is coming back. Your place is kept; this page reloads by itself.", AssetsVersion: s.pages.version,
+	}
+	return s.sendPage(c, 503, "room.html", "", &view)
 }
 
 // secondsUntil rounds up and never falls below one.

@@ -101,8 +101,8 @@ func (s *Server) stockOf(c *call) (id string, stock *reservation.Stock, err erro
 	if err != nil {
 		return "", nil, err
 	}
-	if c.entry = s.Catalog.Get(saleID); c.entry == nil {
-		return "", nil, problem.UnknownReservation
+	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
+		return "", nil, err
 	}
 	return id, c.entry.Stock(), nil
 }

@@ -27,7 +27,6 @@ var (
 	typeJSON             = []byte("application/json")
 	typeProblem          = []byte(problem.ContentType)
 	typeHTML             = []byte("text/html; charset=utf-8")
-	typeText             = []byte("text/plain; charset=utf-8")
 )
 
 // sendJSON answers with what was appended to the call's buffer, for this caller only.

@@ -7,9 +7,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/penstock/penstock/internal/problem"
-	"github.com/prometheus/client_golang/prometheus"
 	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock/penstock/internal/problem"
 )
 
 func testMetrics(t testing.TB) *metrics {

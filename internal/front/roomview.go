@@ -42,7 +42,7 @@ func newRoomView(rec *sale.Record, state queue.State) roomView {
 }
 
 // describePlace words a place in the line.
-func describePlace(rec *sale.Record, phase sale.Phase, here place, now time.Time) roomView {
+func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	v := newRoomView(rec, here.view.State)
 	v.PollMillis = max(here.view.PollAfterMillis, 1000)
 	v.RefreshSeconds = min(max(ceilSeconds(v.PollMillis), minRefreshSeconds), maxRefreshSeconds)

@@ -3,8 +3,9 @@ package front
 import (
 	"time"
 
-	"github.com/penstock/penstock/internal/problem"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock/penstock/internal/problem"
 )
 
 // handler answers one call; an error it returns becomes a problem document.
