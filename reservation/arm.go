@@ -74,7 +74,7 @@ func terms(rec sale.Record) []string {
 }
 
 func (a *arming) begin(ctx context.Context) (ready bool, nowMillis int64, err error) {
-	keys := []string{a.keys.stock, a.keys.customers, a.keys.due}
+	keys := []string{a.keys.stock, a.keys.customers, a.keys.due, a.keys.made}
 	args := append([]string{a.token, a.keys.record, decimal(a.rec.Epoch), decimal(a.rec.Version)}, terms(a.rec)...)
 	const clean, updated, more, later = 0, 1, 2, 3
 	for {
@@ -161,7 +161,7 @@ func (a *arming) loadFields(ctx context.Context, key string, fields []string) er
 }
 
 func (a *arming) loadRecords(ctx context.Context, entries []entry) error {
-	keys := []string{a.keys.stock, a.keys.due}
+	keys := []string{a.keys.stock, a.keys.due, a.keys.made}
 	args := []string{a.token, "records"}
 	for i := range entries {
 		e := &entries[i]
@@ -190,7 +190,7 @@ func (a *arming) put(ctx context.Context, keys, args []string) error {
 // through the key space, in bounded steps.
 func Disarm(ctx context.Context, client rueidis.Client, saleID string) error {
 	k := keysOf(saleID, "")
-	fixed := []string{k.stock, k.due, k.customers, k.orderKeys, k.outbox}
+	fixed := []string{k.stock, k.due, k.made, k.customers, k.orderKeys, k.outbox}
 	if err := remove(ctx, client, fixed); err != nil {
 		return fmt.Errorf("disarm stock of %s: %w", saleID, err)
 	}

@@ -154,6 +154,9 @@ func (a *ask) record(created, expires int64) record {
 // recall answers when the latch says that nothing is left: a request that succeeded before gets its
 // reservation, any other one is sold out.
 func (s *Stock) recall(ctx context.Context, one *ask, line int) (Reservation, error) {
+	if s.memory.excludes(s.snapshot.Load(), one.core) {
+		return Reservation{}, s.soldOut(one, line)
+	}
 	text, err := s.recalls.Do(ctx, one.core)
 	if err != nil {
 		return Reservation{}, waited("reserve", err)

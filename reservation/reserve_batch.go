@@ -57,8 +57,8 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 
 // reserveArgs lays out the keys and arguments as reserve.lua describes them.
 func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
-	keys = make([]string, 4, 4+len(asks))
-	keys[0], keys[1], keys[2], keys[3] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate
+	keys = make([]string, 5, 5+len(asks))
+	keys[0], keys[1], keys[2], keys[3], keys[4] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate, s.keys.made
 	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
 	args[0], args[1] = asks[0].plan.epoch, s.keys.recordLength
 	places := make(map[string]string, 8) // name of a pool → its number, from 1

@@ -35,6 +35,8 @@ type Snapshot struct {
 	Channels map[string][]Counts
 	// Reservations hold units now; Outbox orders are not yet known to be durable.
 	Reservations, Outbox int64
+	// Made counts the reservations of this epoch, whatever became of them.
+	Made int64
 	// Orders were confirmed since the stock was armed; Repaired of them by the ledger's word, and
 	// Forced units were taken for orders whose reservation was gone.
 	Orders, Repaired, Forced int64
@@ -60,6 +62,7 @@ func (s *Stock) Refresh(ctx context.Context) error {
 		left, known := raw.fields["available|"+one.name]
 		one.empty.Store(snap.Ready && known && left <= 0)
 	}
+	s.memory.follow(s, p, snap)
 	return nil
 }
 
@@ -89,7 +92,7 @@ func (s *Stock) fresh() bool {
 
 // rawStock is the answer of snapshot.lua.
 type rawStock struct {
-	now, due, outbox int64
+	now, due, outbox, made int64
 	fields           map[string]int64  // the counters and times
 	pools            map[string]string // SKU → channels
 }
@@ -97,23 +100,23 @@ type rawStock struct {
 var errSnapshot = errors.New("reservation: the stock in redis cannot be read")
 
 func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, error) {
-	answer, err := snapshotScript.Exec(ctx, client, []string{k.stock, k.due, k.outbox}, nil).ToArray()
+	answer, err := snapshotScript.Exec(ctx, client, []string{k.stock, k.due, k.outbox, k.made}, nil).ToArray()
 	if err != nil {
 		return nil, err
 	}
-	if len(answer) != 4 {
+	if len(answer) != 5 {
 		return nil, errSnapshot
 	}
-	flat, err := answer[3].AsStrSlice()
+	flat, err := answer[4].AsStrSlice()
 	if err != nil {
 		return nil, err
 	}
-	numbers, err := integers(answer[:3])
+	numbers, err := integers(answer[:4])
 	if err != nil {
 		return nil, err
 	}
 	raw := &rawStock{
-		now: numbers[0], due: numbers[1], outbox: numbers[2],
+		now: numbers[0], due: numbers[1], outbox: numbers[2], made: numbers[3],
 		fields: make(map[string]int64, len(flat)/2), pools: make(map[string]string),
 	}
 	for i := 0; i+1 < len(flat); i += 2 {
@@ -149,7 +152,7 @@ func (raw *rawStock) counts(sku, channel string) Counts {
 func (raw *rawStock) snapshot(p *plan) *Snapshot {
 	snap := &Snapshot{
 		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.fields["ready"] == 1,
-		Reservations: raw.due, Outbox: raw.outbox,
+		Reservations: raw.due, Outbox: raw.outbox, Made: raw.made,
 		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}

@@ -69,6 +69,7 @@ type Stock struct {
 	refresh  sync.Mutex
 	staleAt  atomic.Int64 // nanoseconds since born, of the last call of Stale
 	outbox   outboxCursor
+	memory   memory
 
 	reserves   *batch.Combiner[*ask, decision]
 	recalls    *batch.Combiner[string, string]
@@ -78,14 +79,14 @@ type Stock struct {
 }
 
 type keys struct {
-	stock, customers, due, orderKeys, outbox, gate string
+	stock, customers, due, made, orderKeys, outbox, gate string
 	record                                         string // prefix of the records
 	recordLength                                   string
 }
 
 func keysOf(saleID, gate string) keys {
 	k := keys{
-		stock: redis.Key(saleID, "stock"), customers: redis.Key(saleID, "cust"), due: redis.Key(saleID, "due"),
+		stock: redis.Key(saleID, "stock"), customers: redis.Key(saleID, "cust"), due: redis.Key(saleID, "due"), made: redis.Key(saleID, "made"),
 		orderKeys: redis.Key(saleID, "okeys"), outbox: redis.Key(saleID, "outbox"), gate: gate,
 		record: redis.Key(saleID, "r:"),
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // ErrFull is returned by Do when MaxWaiting callers wait already.
@@ -23,6 +24,9 @@ type Options struct {
 	MaxBatch   int // requests in one run; default 256
 	MaxWaiting int // callers that may wait for a run; default 16384
 	MaxRuns    int // runs under way at a time; default 1
+	// RunTimeout bounds the context of one run; default 5 s. Callers that give up do not end a run,
+	// so without it a store that hangs would hold everybody who comes after.
+	RunTimeout time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -34,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxRuns <= 0 {
 		o.MaxRuns = 1
+	}
+	if o.RunTimeout <= 0 {
+		o.RunTimeout = 5 * time.Second
 	}
 	return o
 }
@@ -163,7 +170,9 @@ func (c *Combiner[Req, Res]) runSafely(reqs []Req) (results []Res, err error) {
 			err = fmt.Errorf("batch: run panicked: %v", p)
 		}
 	}()
-	return c.run(context.Background(), reqs)
+	ctx, cancel := context.WithTimeout(context.Background(), c.opts.RunTimeout)
+	defer cancel()
+	return c.run(ctx, reqs)
 }
 
 func (c *Combiner[Req, Res]) recycle(one *call[Req, Res]) {

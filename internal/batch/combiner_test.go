@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -119,6 +120,18 @@ func TestACallerWhoGivesUpLeavesTheOthersAlone(t *testing.T) {
 		synctest.Wait()
 		if !errors.Is(errGone, context.Canceled) || errStays != nil {
 			t.Fatalf("gone: %v, stays: %v", errGone, errStays)
+		}
+	})
+}
+
+func TestARunThatHangsIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{RunTimeout: time.Second}, func(ctx context.Context, _ []int) ([]int, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		if _, err := c.Do(context.Background(), 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
 		}
 	})
 }

@@ -44,6 +44,7 @@ type Deps struct {
 type Catalog struct {
 	deps      Deps
 	entries   atomic.Pointer[map[string]*Entry]
+	complete  atomic.Bool
 	refreshed atomic.Int64 // when the index was last read, Unix nanoseconds of the monotonic-backed clock
 	started   time.Time
 }
@@ -57,6 +58,10 @@ func New(deps Deps) *Catalog {
 
 // Get returns a sale, or nil when this node knows none by that id.
 func (c *Catalog) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
+
+// Complete reports whether a sale that Get does not know does not exist. It is false until the
+// sales have been read, and while Redis is being brought in line with the ledger after a loss.
+func (c *Catalog) Complete() bool { return c.complete.Load() }
 
 // All returns the sales in the order of their ids.
 func (c *Catalog) All() []*Entry {
@@ -73,6 +78,9 @@ func (c *Catalog) Ready() error {
 	last := c.refreshed.Load()
 	if last == 0 {
 		return errors.New("the sales have not been read yet")
+	}
+	if !c.Complete() {
+		return errors.New("redis does not hold every sale yet; the keeper is bringing them there")
 	}
 	if age := time.Since(c.started) - time.Duration(last); age > staleAfter {
 		return fmt.Errorf("redis has not answered for %s", age.Round(time.Millisecond))
@@ -105,24 +113,32 @@ func (c *Catalog) Run(ctx context.Context) error {
 func (c *Catalog) discover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	versions, err := Versions(ctx, c.deps.Redis)
+	index, err := ReadIndex(ctx, c.deps.Redis)
 	if err != nil {
 		return err
 	}
 	current := *c.entries.Load()
-	next := make(map[string]*Entry, len(versions))
+	next := make(map[string]*Entry, len(index.Versions))
+	if !index.Synced { // what is missing may be on its way back
+		maps.Copy(next, current)
+	}
 	var failed []error
-	for id, version := range versions {
+	for id, version := range index.Versions {
 		entry, err := c.open(ctx, current[id], id, version)
-		if err != nil {
+		switch {
+		case err != nil:
 			failed = append(failed, err)
-			entry = current[id]
-		}
-		if entry != nil {
+			if current[id] != nil {
+				next[id] = current[id]
+			}
+		case entry == nil:
+			delete(next, id)
+		default:
 			next[id] = entry
 		}
 	}
 	c.entries.Store(&next)
+	c.complete.Store(index.Synced && len(failed) == 0)
 	c.refreshed.Store(int64(time.Since(c.started)))
 	return errors.Join(failed...)
 }

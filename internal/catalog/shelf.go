@@ -48,13 +48,37 @@ func Withdraw(ctx context.Context, client rueidis.Client, saleID string) error {
 	return errors.Join(results[0].Error(), results[1].Error())
 }
 
-// Versions returns the version of each published sale.
-func Versions(ctx context.Context, client rueidis.Client) (map[string]int64, error) {
+// syncedField of the index says that every sale of the ledger has been published since Redis began
+// to remember. No sale can have it for an id. It is lost together with the index.
+const syncedField = ":synced"
+
+// Index is what is published.
+type Index struct {
+	// Versions are the published sales.
+	Versions map[string]int64
+	// Synced is false while Redis may lack sales that the ledger has: a sale that is not in the
+	// index is then not known to be unknown.
+	Synced bool
+}
+
+// ReadIndex reads which sales are published.
+func ReadIndex(ctx context.Context, client rueidis.Client) (Index, error) {
 	found, err := client.Do(ctx, client.B().Hgetall().Key(indexKey).Build()).AsIntMap()
 	if err != nil {
-		return nil, fmt.Errorf("list published sales: %w", err)
+		return Index{}, fmt.Errorf("list published sales: %w", err)
 	}
-	return found, nil
+	_, synced := found[syncedField]
+	delete(found, syncedField)
+	return Index{Versions: found, Synced: synced}, nil
+}
+
+// MarkSynced says that all sales of the ledger are published.
+func MarkSynced(ctx context.Context, client rueidis.Client) error {
+	mark := client.B().Hset().Key(indexKey).FieldValue().FieldValue(syncedField, "1").Build()
+	if err := client.Do(ctx, mark).Error(); err != nil {
+		return fmt.Errorf("mark the published sales as complete: %w", err)
+	}
+	return nil
 }
 
 // Load reads the published record of a sale. Absent is no error: the sale was withdrawn.

@@ -77,7 +77,7 @@ func (k *Keeper) Replace(ctx context.Context, id string, s sale.Sale, ifVersion 
 	}
 	if !begun {
 		// Nobody has come in yet, so the sale is laid anew with its new stock.
-		if err := k.disarm(ctx, id); err != nil {
+		if err := k.clear(ctx, id); err != nil {
 			k.deps.Log.Warn("the sale's former state is still in redis", "sale", id, "error", err)
 		}
 	}
@@ -169,5 +169,11 @@ func (k *Keeper) Delete(ctx context.Context, id string) error {
 	if err := k.deps.Ledger.DeleteSale(ctx, id); err != nil {
 		return err
 	}
-	return k.disarm(ctx, id)
+	return k.clear(ctx, id)
+}
+
+// clear forgets all that Redis and the journal know of a sale, so that one that is laid anew under
+// its id begins from nothing.
+func (k *Keeper) clear(ctx context.Context, id string) error {
+	return errors.Join(k.disarm(ctx, id), k.deps.Journal.Forget(ctx, id))
 }

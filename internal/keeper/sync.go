@@ -60,22 +60,26 @@ func (k *Keeper) syncOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	published, err := catalog.Versions(bounded, k.deps.Redis)
+	published, err := catalog.ReadIndex(bounded, k.deps.Redis)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for id, version := range wanted {
-		if err := k.syncSale(ctx, id, version, published); err != nil {
+		if err := k.syncSale(ctx, id, version, published.Versions); err != nil {
 			failed = append(failed, fmt.Errorf("sale %s: %w", id, err))
 		}
 	}
-	for id := range published {
+	for id := range published.Versions {
 		if _, kept := wanted[id]; !kept {
-			failed = append(failed, k.disarm(bounded, id))
+			failed = append(failed, k.disarm(ctx, id))
+			delete(k.known, id)
 		}
 	}
-	return errors.Join(failed...)
+	if err := errors.Join(failed...); err != nil || published.Synced {
+		return err
+	}
+	return catalog.MarkSynced(ctx, k.deps.Redis)
 }
 
 // syncSale does what one sale needs: nothing, arming, rebuilding, or clearing away.

@@ -52,4 +52,3 @@ func TestAnUnreachableServerIsNamedWithoutItsPassword(t *testing.T) {
 		t.Fatalf("error: %s", text)
 	}
 }
-

@@ -1,6 +1,6 @@
 -- Brings the terms of a sale to its stock. Where no stock is ready, begins anew: what an earlier beginning left is wiped
 -- in bounded steps, and the caller loads the rest and sets ready last.
--- KEYS: 1 stock, 2 customers, 3 due
+-- KEYS: 1 stock, 2 customers, 3 due, 4 made
 -- ARGV: 1 token of the caller, 2 prefix of the record keys (same hash tag), 3 epoch, 4 version, then pairs of field and value
 -- Returns {1, now} terms updated, {0, now} clean and waiting for arm_load, {2, now} call again: more to wipe,
 --   {3, now} refused, because the terms there are of a later epoch or version
@@ -22,6 +22,6 @@ if #left > 0 then
   redis.call('ZREM', KEYS[3], unpack(left))
   return {2, now}
 end
-redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[4])
 redis.call('HSET', KEYS[1], 'arming', ARGV[1], unpack(terms))
 return {0, now}

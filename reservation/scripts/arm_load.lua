@@ -1,5 +1,5 @@
 -- Loads one bounded part of a stock that is being armed.
--- KEYS: 1 stock, 2 where to: the stock, the customers, or due; for due then one record a reservation
+-- KEYS: 1 stock, 2 where to: the stock, the customers, or due; for due then 3 made and one record a reservation
 -- ARGV: 1 token that arm.lua was given, 2 'fields' or 'records';
 --       fields: pairs of field and value · records: per record: member of due, score ('0' = not due), text, ms to keep ('0' = for good)
 -- Returns 1, or 0 when someone else arms or has armed the stock
@@ -9,8 +9,9 @@ if ARGV[2] == 'fields' then
   redis.call('HSET', KEYS[2], unpack(ARGV, 3))
   return 1
 end
-for i = 3, #KEYS do
-  local a = 3 + (i - 3) * 4
+for i = 4, #KEYS do
+  local a = 3 + (i - 4) * 4
+  redis.call('RPUSH', KEYS[3], ARGV[a])
   if ARGV[a + 3] == '0' then
     redis.call('SET', KEYS[i], ARGV[a + 2])
   else

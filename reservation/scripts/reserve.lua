@@ -1,5 +1,5 @@
 -- Decides a batch of reservations in their order, each all or nothing.
--- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5… one record a request
+-- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5 made, 6… one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
 --       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times: pool (1…P), units
 -- Returns {0, now, expires, one result a request}, {1} when the stock is not armed, {2} when the epoch is not the stock's.
@@ -36,8 +36,8 @@ local sale_limit = tonumber(stock[8] or 0)
 local expires = now + tonumber(stock[7])
 
 -- One read each for all records, customers and passes of the batch.
-local count = #KEYS - 4
-local records = redis.call('MGET', unpack(KEYS, 5))
+local count = #KEYS - 5
+local records = redis.call('MGET', unpack(KEYS, 6))
 local at, customers, bearers, rank = {}, {}, {}, {}
 for i = 1, count do
   at[i], customers[i] = a, ARGV[a]
@@ -54,7 +54,7 @@ local passes = #bearers > 0 and redis.call('ZMSCORE', KEYS[4], unpack(bearers))
 local units_of, fresh, results = {}, {}, {0, now, expires}
 local head = 'h ' .. ARGV[1] .. ' ' .. digits(now) .. ' ' .. digits(expires) .. ' 0 '
 local prefix = ARGV[2] + 1
-local new_records, new_due = {}, {}
+local new_records, new_due, new_cores = {}, {}, {}
 
 -- Decides request i: 0, or the reason against it.
 local function decide(i)
@@ -101,7 +101,7 @@ local function decide(i)
 end
 
 for i = 1, count do
-  local key = KEYS[4 + i]
+  local key = KEYS[5 + i]
   local known = records[i] or fresh[key]
   local result = known
   if not known then
@@ -111,7 +111,9 @@ for i = 1, count do
       fresh[key] = text
       local n = #new_records
       new_records[n + 1], new_records[n + 2] = key, text
-      new_due[n + 1], new_due[n + 2] = digits(expires), string.sub(key, prefix)
+      local core = string.sub(key, prefix)
+      new_due[n + 1], new_due[n + 2] = digits(expires), core
+      new_cores[#new_cores + 1] = core
     end
   end
   results[3 + i] = result
@@ -134,6 +136,7 @@ for customer, units in pairs(units_of) do
 end
 redis.call('MSET', unpack(new_records))
 redis.call('ZADD', KEYS[3], unpack(new_due))
+redis.call('RPUSH', KEYS[5], unpack(new_cores))
 redis.call('HSET', KEYS[2], unpack(packed_units))
 redis.call('HSET', KEYS[1], unpack(counters))
 return results

@@ -4,4 +4,4 @@ local function clock()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 -- Writes a number of milliseconds without an exponent.
-local function digits(n) return string.format('%.0f', n) end
+local function digits(n) return string.format('%.0f', tonumber(n)) end

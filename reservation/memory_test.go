@@ -1,0 +1,76 @@
+package reservation
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+// remembers waits until the node answers for the sale from memory.
+func remembers(t *testing.T, s *Stock) {
+	t.Helper()
+	testenv.Eventually(t, 5*time.Second, "the node remembers what was made", func() bool {
+		if err := s.Refresh(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return s.memory.excludes(s.Snapshot(), "nobody's core")
+	})
+}
+
+func TestSoldOutIsToldFromMemoryAndARepetitionStillGetsItsUnits(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		engine := testenv.Mini(t)
+		soldOutFromMemory(t, "redis://"+engine.Addr(), engine.Close)
+	})
+	t.Run("real", func(t *testing.T) {
+		server := testenv.Redis(t)
+		soldOutFromMemory(t, server.URL, func() {
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	})
+}
+
+func soldOutFromMemory(t *testing.T, url string, stop func()) {
+	t.Helper()
+	ctx := context.Background()
+	there, here := open(t, connect(t, url), drop()), open(t, connect(t, url), drop())
+	first := mustReserve(t, there, ask1("k", "ann", 10))
+	remembers(t, here)
+	if again := mustReserve(t, here, ask1("k", "ann", 10)); again.ID != first.ID {
+		t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
+	}
+	stop()
+	_, err := here.Reserve(ctx, ask1("other", "bob", 1))
+	wantCode(t, err, problem.SoldOut)
+	_, err = here.Reserve(ctx, ask1("k", "ann", 10)) // has to be looked up
+	wantCode(t, err, problem.Unavailable)
+}
+
+func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		here, there := open(t, client, drop()), open(t, client, drop())
+		first := mustReserve(t, there, ask1("k", "ann", 10))
+		remembers(t, here)
+		if err := there.Release(ctx, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		second := mustReserve(t, there, ask1("k2", "bob", 10))
+		remembers(t, here)
+		for key, want := range map[string]Reservation{"k": first, "k2": second} {
+			customer := map[string]string{"k": "ann", "k2": "bob"}[key]
+			if again := mustReserve(t, here, ask1(key, customer, 10)); again.ID != want.ID {
+				t.Fatalf("%s got %s, not %s", key, again.ID, want.ID)
+			}
+		}
+		_, err := here.Reserve(ctx, ask1("k3", "cem", 1))
+		wantCode(t, err, problem.SoldOut)
+	})
+}
