@@ -67,6 +67,9 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 		t.Fatal(err)
 	}
 	s.client = client
+	if err := catalog.MarkSynced(ctx, client); err != nil { // every sale that there is has been published
+		t.Fatal(err)
+	}
 	shelf := s.newCatalog()
 	running.Go(func() { _ = shelf.Run(ctx) })
 	running.Go(func() { s.conduct(ctx, shelf) })
