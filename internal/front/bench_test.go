@@ -29,7 +29,7 @@ type hotPath struct {
 }
 
 func hotPaths(b *testing.B) (*stack, []hotPath) {
-	s := newStack(b, func(d *Deps) { d.SoleNode = true; d.Log = slog.New(slog.DiscardHandler) })
+	s := newStack(b, func(d *Deps) { d.Log = slog.New(slog.DiscardHandler) })
 	s.open(liveSale("spring", func(o *sale.Sale) { o.Items[0].Stock = 2 }))
 	ticket, _ := s.admitted("spring")
 	open := s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open; o.Items[0].Stock = 1 }))

@@ -3,8 +3,6 @@ package front
 import (
 	"hash/maphash"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -12,36 +10,29 @@ import (
 const (
 	maxIdempotencyKeyBytes = 255
 	keyShards              = 64 // a power of two
-	// maxKeysInFlight and maxKeysGranted bound one shard: 256k requests under way, and the memory
-	// of 512k grants (some 20 MB).
+	// maxKeysInFlight bounds one shard: 256k requests under way in all.
 	maxKeysInFlight = 4096
-	maxKeysGranted  = 8192
 )
 
-// keys follows the idempotency keys of this node: those under way, so that the same request is not
-// worked on twice at a time, and those that were granted a reservation, so that a retry is not told
-// "sold out" from memory while its units are held.
+// keys follows the idempotency keys that are under way on this node, so that the same request is
+// not worked on twice at a time.
 //
 // It keeps hashes of 64 bits under a seed nobody outside knows. Two keys that collide cost a 409
-// to retry, or a question to Redis; what is true is decided there, by the whole key.
+// to retry; what is true is decided in Redis, by the whole key.
 type keys struct {
 	seed   maphash.Seed
 	shards [keyShards]keyShard
-	// forgot says that a grant had to be dropped before its time: from then on memory proves nothing.
-	forgot atomic.Bool
 }
 
 type keyShard struct {
 	mu       sync.Mutex
 	inFlight map[uint64]struct{}
-	granted  map[uint64]int64 // until when, Unix seconds
 }
 
 func newKeys() *keys {
 	k := &keys{seed: maphash.MakeSeed()}
 	for i := range k.shards {
 		k.shards[i].inFlight = make(map[uint64]struct{})
-		k.shards[i].granted = make(map[uint64]int64)
 	}
 	return k
 }
@@ -79,46 +70,6 @@ func (k *keys) end(hash uint64) {
 	s.mu.Lock()
 	delete(s.inFlight, hash)
 	s.mu.Unlock()
-}
-
-// grant remembers that the key got a reservation.
-func (k *keys) grant(hash uint64, now time.Time, keep time.Duration) {
-	s := k.shard(hash)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.granted) >= maxKeysGranted && s.makeRoom(now.Unix()) {
-		k.forgot.Store(true)
-	}
-	s.granted[hash] = now.Add(keep).Unix()
-}
-
-// makeRoom drops what has lapsed. When nothing has, it drops something else and says so.
-func (s *keyShard) makeRoom(nowSeconds int64) (forgot bool) {
-	for hash, until := range s.granted {
-		if until < nowSeconds {
-			delete(s.granted, hash)
-		}
-	}
-	for hash := range s.granted {
-		if len(s.granted) < maxKeysGranted {
-			break
-		}
-		delete(s.granted, hash)
-		forgot = true
-	}
-	return forgot
-}
-
-// mayBeGranted reports whether the key got a reservation, or that nobody can tell any more.
-func (k *keys) mayBeGranted(hash uint64) bool {
-	if k.forgot.Load() {
-		return true
-	}
-	s := k.shard(hash)
-	s.mu.Lock()
-	_, there := s.granted[hash]
-	s.mu.Unlock()
-	return there
 }
 
 // idempotencyKey returns the caller's key. Errors: idempotency_key_required, bad_request.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -42,31 +41,6 @@ func TestKeysUnderWayAreBounded(t *testing.T) {
 	}
 	if !errors.Is(refused, problem.Overloaded) {
 		t.Fatalf("got %v, want overloaded", refused)
-	}
-}
-
-func TestGrantsAreBoundedAndForgettingIsOwnedUpTo(t *testing.T) {
-	k := newKeys()
-	now := time.Unix(1000, 0)
-	for i := range uint64(maxKeysGranted) {
-		k.grant(i*keyShards, now, time.Minute)
-	}
-	if !k.mayBeGranted(0) || k.mayBeGranted(1) {
-		t.Fatal("memory is wrong about what was granted")
-	}
-	later := now.Add(2 * time.Minute)
-	k.grant(maxKeysGranted*keyShards, later, time.Minute)
-	if k.mayBeGranted(0) || k.mayBeGranted(1) {
-		t.Fatal("what had lapsed should make room, and be forgotten without loss")
-	}
-	for i := range uint64(maxKeysGranted) {
-		k.grant((i+maxKeysGranted+1)*keyShards, later, time.Minute)
-	}
-	if len(k.shard(0).granted) > maxKeysGranted {
-		t.Fatalf("%d grants are kept", len(k.shard(0).granted))
-	}
-	if !k.mayBeGranted(1) {
-		t.Fatal("after forgetting a grant nothing can be ruled out any more")
 	}
 }
 

@@ -179,32 +179,30 @@ func TestAShopReservesForItsVisitor(t *testing.T) {
 }
 
 func TestASaleIsSoldOutAndComesBack(t *testing.T) {
-	for _, sole := range []bool{false, true} {
-		s := newStack(t, func(d *Deps) { d.SoleNode = sole })
-		entry := s.open(liveSale("spring", func(o *sale.Sale) { o.Items[0].Stock = 2 }))
-		_, pass := s.admitted("spring")
-		_, late := s.admitted("spring")
-		path := "/v1/sales/spring/reservations"
-		both := func() answer {
-			return s.expect(201, "", "POST", path, header{"Penstock-Pass": pass, "Idempotency-Key": "k"}, reserveBody("zoe", "SNKR-42", 2))
-		}
-		first := both()
-		testenv.Eventually(t, waitFor, "the latch falls", func() bool {
-			return entry.Stock().SoldOut([]reservation.Line{{SKU: "SNKR-42", Quantity: 1}}, "")
-		})
-		h := header{"Penstock-Pass": late, "Idempotency-Key": "late"}
-		refused := s.expect(409, "sold_out", "POST", path, h, reserveBody("late", "SNKR-42", 1))
-		if refused.json(t)["may_return"] != true {
-			t.Fatalf("sole %v: a held unit may return: %s", sole, refused.body)
-		}
-		if retry := both(); retry.text(t, "id") != first.text(t, "id") {
-			t.Fatalf("sole %v: the retry of the holder got another reservation", sole)
-		}
-		s.expect(204, "", "DELETE", "/v1/reservations/"+first.text(t, "id"), nil, "")
-		testenv.Eventually(t, waitFor, "the unit is on the shelf again", func() bool {
-			return s.do("POST", path, h, reserveBody("late", "SNKR-42", 1)).StatusCode == 201
-		})
+	s := newStack(t)
+	entry := s.open(liveSale("spring", func(o *sale.Sale) { o.Items[0].Stock = 2 }))
+	_, pass := s.admitted("spring")
+	_, late := s.admitted("spring")
+	path := "/v1/sales/spring/reservations"
+	both := func() answer {
+		return s.expect(201, "", "POST", path, header{"Penstock-Pass": pass, "Idempotency-Key": "k"}, reserveBody("zoe", "SNKR-42", 2))
 	}
+	first := both()
+	testenv.Eventually(t, waitFor, "the latch falls", func() bool {
+		return entry.Stock().SoldOut([]reservation.Line{{SKU: "SNKR-42", Quantity: 1}}, "")
+	})
+	h := header{"Penstock-Pass": late, "Idempotency-Key": "late"}
+	refused := s.expect(409, "sold_out", "POST", path, h, reserveBody("late", "SNKR-42", 1))
+	if refused.json(t)["may_return"] != true {
+		t.Fatalf("a held unit may return: %s", refused.body)
+	}
+	if retry := both(); retry.text(t, "id") != first.text(t, "id") {
+		t.Fatal("the retry of the holder got another reservation")
+	}
+	s.expect(204, "", "DELETE", "/v1/reservations/"+first.text(t, "id"), nil, "")
+	testenv.Eventually(t, waitFor, "the unit is on the shelf again", func() bool {
+		return s.do("POST", path, h, reserveBody("late", "SNKR-42", 1)).StatusCode == 201
+	})
 }
 
 func TestThePhasesAreTold(t *testing.T) {

@@ -108,16 +108,3 @@ func (s *Server) survive(c *call) {
 	c.ctx.Response.ResetBody()
 	s.refuse(c, fmt.Errorf("panic: %v\n%s", fault, debug.Stack()))
 }
-
-// The time a stage has for its answer. What takes longer is answered "unavailable", while it may
-// still come true: that is what idempotency keys are for.
-const (
-	stageTimeout = 5 * time.Second
-	orderTimeout = 15 * time.Second
-)
-
-// within bounds the work of a stage. It does not derive from the connection's context, which ends
-// when the server begins to shut down: what is under way is to be finished.
-func within(limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), limit)
-}

@@ -2,15 +2,14 @@ package front
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/reservation"
 )
 
-// postReservations holds units for a visitor who was admitted. What is cheap to see is looked at
-// first: a crowd that meets an empty shelf is told so from memory.
+// postReservations holds units for a visitor who was admitted. A crowd that meets an empty shelf is
+// told so from memory, here as in reservation.Stock.
 func (s *Server) postReservations(c *call) error {
 	key, err := idempotencyKey(c.ctx.Request.Header.PeekCanonical(headerIdempotencyKey))
 	if err != nil {
@@ -24,36 +23,14 @@ func (s *Server) postReservations(c *call) error {
 	if err != nil {
 		return err
 	}
-	rec := c.entry.Record()
-	mode := rec.Admission.Mode
-	if mode != sale.Open && c.presentedPass().missing() {
-		return problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
-	}
-	grant := s.grantOf(c, key)
-	if s.answerSoldOut(c, grant, &parsed) {
-		return nil
-	}
-	bearer, scope, err := s.bearer(c, mode)
+	bearer, scope, err := s.bearer(c, c.entry.Record().Admission.Mode)
 	if err != nil {
 		return err
 	}
-	err = s.reserve(c, reservation.Request{
+	return s.reserve(c, reservation.Request{
 		IdempotencyKey: key, Scope: scope, Customer: parsed.Customer, Channel: parsed.Channel,
 		Lines: parsed.Lines, Bearer: bearer,
 	})
-	if err == nil && s.SoleNode {
-		s.keys.grant(grant, c.ctx.Time(), keepGrant)
-	}
-	return err
-}
-
-// keepGrant is for how long a retry finds its reservation, as in package reservation.
-const keepGrant = 24 * time.Hour
-
-// grantOf names a request by the very words in which its caller proves who they are: a repetition
-// has the same ones.
-func (s *Server) grantOf(c *call, key string) uint64 {
-	return s.keys.hash(c.sale, c.presentedPass().text, c.ctx.Request.Header.PeekCanonical(headerAuthorization), []byte(key))
 }
 
 // bearer says on whose word units are held: bearer is the pass to check at the gate, scope whose

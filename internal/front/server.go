@@ -41,9 +41,6 @@ type Deps struct {
 	Ready func() error
 	// Demo serves a small shop for the sale DemoSale.
 	Demo bool
-	// SoleNode says that no other node serves these sales, as with the embedded Redis. Then "sold
-	// out" is answered from memory alone; see soldout.go.
-	SoleNode bool
 	// MaxInFlight is how many requests may be worked on at a time before new reservations are
 	// refused; 0 means DefaultMaxInFlight. See overload.go for what gives way before and after.
 	MaxInFlight int
@@ -69,7 +66,6 @@ type Server struct {
 	metrics  *metrics
 	keys     *keys
 	pages    *pages
-	soldOut  *soldOutMemory
 	failures throttle
 
 	inFlight  atomic.Int64
@@ -87,7 +83,7 @@ func New(deps Deps) (*Server, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), soldOut: newSoldOutMemory(), idPrefix: newIDPrefix()}
+	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), idPrefix: newIDPrefix()}
 	s.calls.New = func() any { return &call{buf: make([]byte, 0, 1024), key: make([]byte, 0, 256)} }
 	var err error
 	if s.pages, err = loadPages(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -156,6 +157,28 @@ func TestPollsAreStretchedWithinTheClaimWindow(t *testing.T) {
 	if got := s.stretch(2000, loadReserve, 20*time.Second); got != 5000 {
 		t.Errorf("a short claim window: %d ms, want a quarter of it", got)
 	}
+}
+
+func TestTheTimeOfAStageRunsOnceSomebodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := within(time.Second)
+		defer cancel()
+		time.Sleep(time.Minute)
+		if err := ctx.Err(); err != nil {
+			t.Fatalf("over before anybody waited: %v", err)
+		}
+		started := time.Now()
+		<-ctx.Done()
+		if took := time.Since(started); took != time.Second || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Fatalf("ended after %v with %v", took, ctx.Err())
+		}
+		unused, cancelUnused := within(time.Second)
+		cancelUnused()
+		<-unused.Done()
+		if !errors.Is(unused.Err(), context.Canceled) {
+			t.Fatalf("after cancel: %v", unused.Err())
+		}
+	})
 }
 
 func TestTwiceAtATimeIsInFlight(t *testing.T) {
