@@ -23,7 +23,6 @@ const (
 	payloadBytes  = 16
 )
 
-//nolint:gochecknoglobals // a constant that Go has no literal for
 var encoding = base64.RawURLEncoding
 
 // coreMaker derives the core of a reservation's id from the secret and the idempotency key: the

@@ -93,8 +93,8 @@ func (s *Stock) fresh() bool {
 // rawStock is the answer of snapshot.lua.
 type rawStock struct {
 	now, due, outbox, made int64
-	fields           map[string]int64  // the counters and times
-	pools            map[string]string // SKU → channels
+	fields                 map[string]int64  // the counters and times
+	pools                  map[string]string // SKU → channels
 }
 
 var errSnapshot = errors.New("reservation: the stock in redis cannot be read")

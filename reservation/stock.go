@@ -80,8 +80,8 @@ type Stock struct {
 
 type keys struct {
 	stock, customers, due, made, orderKeys, outbox, gate string
-	record                                         string // prefix of the records
-	recordLength                                   string
+	record                                               string // prefix of the records
+	recordLength                                         string
 }
 
 func keysOf(saleID, gate string) keys {

@@ -26,7 +26,7 @@ type server struct {
 	env            []string
 	front, console string
 	cmd            *exec.Cmd
-	ended          chan error
+	ended          chan struct{}
 	log            *os.File
 }
 
@@ -90,9 +90,12 @@ func (s *server) start(args ...string) {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.ended = make(chan error, 1)
+	s.ended = make(chan struct{})
 	cmd, ended := s.cmd, s.ended
-	go func() { ended <- cmd.Wait() }()
+	go func() {
+		_ = cmd.Wait() // how it ended is read from ProcessState
+		close(ended)
+	}()
 	testenv.Eventually(s.t, 30*time.Second, "the server is ready", func() bool {
 		a, err := send(http.DefaultClient, call{method: "GET", url: s.front + "/readyz"})
 		return err == nil && a.status == http.StatusOK

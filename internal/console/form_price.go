@@ -31,7 +31,7 @@ var pricePattern = regexp.MustCompile(`^([0-9]{1,12})(?:[.,]([0-9]{1,3}))?$`)
 func parsePrice(text, currency string) (amount int64, ok bool) {
 	parts := pricePattern.FindStringSubmatch(text)
 	digits := decimalsOf(currency)
-	if parts == nil || len(parts[2]) > digits {
+	if len(parts) == 0 || len(parts[2]) > digits {
 		return 0, false
 	}
 	amount, err := strconv.ParseInt(parts[1]+parts[2]+strings.Repeat("0", digits-len(parts[2])), 10, 64)

@@ -70,7 +70,7 @@ func (c *Console) measure(ctx context.Context, saleID string) (liveView, error) 
 }
 
 func newLiveView(rec sale.Record, stats keeper.Stats, level string) liveView {
-	phase := sale.Phase(stats.Phase)
+	phase := stats.Phase
 	view := liveView{
 		Phase: phase, PhaseLabel: phaseLabel(phase), PhaseHint: phaseHint(phase), Message: rec.Message, Version: rec.Version,
 		Waiting: int64(stats.Room.Waiting), Entrants: int64(stats.Room.Entrants), Called: int64(stats.Room.Called),
