@@ -79,6 +79,7 @@ func BenchmarkReserveSingle(b *testing.B) {
 		if err != nil {
 			return err
 		}
+		one.identify(&req)
 		out, err := s.runReserve(context.Background(), []*ask{one})
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ func prepared(t testing.TB, s *Stock, reqs ...Request) []*ask {
 		if err != nil {
 			t.Fatal(err)
 		}
+		one.identify(&reqs[i])
 		asks = append(asks, one)
 	}
 	return asks

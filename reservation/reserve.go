@@ -61,12 +61,13 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	if err != nil {
 		return Reservation{}, err
 	}
-	if s.fresh() {
-		for i, p := range one.pools {
-			if p.empty.Load() {
-				return s.recall(ctx, one, i)
-			}
-		}
+	line, latched := s.latched(one)
+	if latched && s.memory.excludes(s.snapshot.Load(), one.core) {
+		return Reservation{}, s.soldOut(one, line)
+	}
+	one.identify(&req)
+	if latched {
+		return s.recall(ctx, one, line)
 	}
 	got, err := s.reserves.Do(ctx, one)
 	if err == nil {
@@ -82,6 +83,7 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	return s.promise(ctx, one.core, &r)
 }
 
+// prepare checks the request and finds its pools and its core: what it takes to look into memory.
 func (s *Stock) prepare(req *Request) (*ask, error) {
 	switch {
 	case len(req.IdempotencyKey) == 0 || len(req.IdempotencyKey) > MaxKey || len(req.Scope) > MaxKey:
@@ -98,13 +100,31 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 	if !ok {
 		return nil, problem.With(problem.UnknownChannel, fmt.Sprintf("the sale has no channel %.64q", req.Channel))
 	}
-	one := &ask{plan: p, channel: channel, customer: CustomerKey(req.Customer), bearer: req.Bearer}
+	one := &ask{plan: p, channel: channel, bearer: req.Bearer}
 	if err := one.addLines(req.Lines); err != nil {
 		return nil, err
 	}
 	one.core = s.cores.core(s.sale, req.Scope, req.IdempotencyKey)
-	one.payload = payloadOf(one)
 	return one, nil
+}
+
+// identify adds what the script needs beyond that: whose request it is, and a hash of what it says.
+func (a *ask) identify(req *Request) {
+	a.customer = CustomerKey(req.Customer)
+	a.payload = payloadOf(a)
+}
+
+// latched returns the first line of which nothing was left when Redis was last heard of.
+func (s *Stock) latched(one *ask) (line int, latched bool) {
+	if !s.fresh() {
+		return 0, false
+	}
+	for i, p := range one.pools {
+		if p.empty.Load() {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // addLines merges lines of the same SKU and finds their pools.
@@ -154,9 +174,6 @@ func (a *ask) record(created, expires int64) record {
 // recall answers when the latch says that nothing is left: a request that succeeded before gets its
 // reservation, any other one is sold out.
 func (s *Stock) recall(ctx context.Context, one *ask, line int) (Reservation, error) {
-	if s.memory.excludes(s.snapshot.Load(), one.core) {
-		return Reservation{}, s.soldOut(one, line)
-	}
 	text, err := s.recalls.Do(ctx, one.core)
 	if err != nil {
 		return Reservation{}, waited("reserve", err)

@@ -354,10 +354,12 @@ func TestLargeBatchesAreDividedByLines(t *testing.T) {
 		s := open(t, client, rec)
 		var asks []*ask
 		for i := range 60 {
-			one, err := s.prepare(&Request{IdempotencyKey: fmt.Sprint(i), Customer: fmt.Sprint(i), Lines: lines[i%10 : i%10+50]})
+			req := Request{IdempotencyKey: fmt.Sprint(i), Customer: fmt.Sprint(i), Lines: lines[i%10 : i%10+50]}
+			one, err := s.prepare(&req)
 			if err != nil {
 				t.Fatal(err)
 			}
+			one.identify(&req)
 			asks = append(asks, one)
 		}
 		out, err := s.runReserve(context.Background(), asks)

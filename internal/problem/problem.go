@@ -75,24 +75,31 @@ type Problem struct {
 // Of maps any error to its document. Known is false for an error without a code from the table:
 // the caller then logs the whole error, which the document does not show.
 func Of(err error) (doc Problem, known bool) {
-	var code Code
-	if !errors.As(err, &code) {
-		return build(InternalError), false
+	// A refusal that nobody wrapped is the common case, on the hot path.
+	if refusal, ok := err.(*Refusal); ok { //nolint:errorlint // wrapped ones follow
+		return refusal.problem()
 	}
-	if _, ok := table[code]; !ok {
-		return build(InternalError), false
-	}
-	doc = build(code)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		doc.Detail = refusal.Detail
-		doc.Fields = refusal.Fields
-		doc.RetryAfterSeconds = refusal.RetryAfterSeconds
+		return refusal.problem()
 	}
+	var code Code
+	if errors.As(err, &code) {
+		return (&Refusal{Code: code}).problem()
+	}
+	return build(InternalError), false
+}
+
+func (r *Refusal) problem() (doc Problem, known bool) {
+	if _, ok := table[r.Code]; !ok {
+		return build(InternalError), false
+	}
+	doc = build(r.Code)
+	doc.Detail, doc.Fields, doc.RetryAfterSeconds = r.Detail, r.Fields, r.RetryAfterSeconds
 	if doc.RetryAfterSeconds == 0 && doc.Status == http.StatusServiceUnavailable {
 		doc.RetryAfterSeconds = 1
 	}
-	return doc, code != InternalError
+	return doc, r.Code != InternalError
 }
 
 func build(code Code) Problem {
