@@ -92,7 +92,7 @@ func (c *Catalog) Ready() error {
 func (c *Catalog) Run(ctx context.Context) error {
 	var sales sync.WaitGroup
 	defer sales.Wait()
-	following := make(map[string]context.CancelFunc)
+	following := make(map[string]followed)
 	tick := time.NewTicker(discoverEvery)
 	defer tick.Stop()
 	for {
@@ -118,13 +118,13 @@ func (c *Catalog) discover(ctx context.Context) error {
 		return err
 	}
 	current := *c.entries.Load()
-	next := make(map[string]*Entry, len(index.Versions))
+	next := make(map[string]*Entry, len(index.Editions))
 	if !index.Synced { // what is missing may be on its way back
 		maps.Copy(next, current)
 	}
 	var failed []error
-	for id, version := range index.Versions {
-		entry, err := c.open(ctx, current[id], id, version)
+	for id, edition := range index.Editions {
+		entry, err := c.open(ctx, current[id], id, edition)
 		switch {
 		case err != nil:
 			failed = append(failed, err)
@@ -143,16 +143,16 @@ func (c *Catalog) discover(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// open returns the entry of a sale at its published version; nil when it was withdrawn meanwhile.
-func (c *Catalog) open(ctx context.Context, entry *Entry, id string, version int64) (*Entry, error) {
-	if entry != nil && entry.Record().Version == version {
+// open returns the entry of a sale at its published edition; nil when it was withdrawn meanwhile.
+func (c *Catalog) open(ctx context.Context, entry *Entry, id string, edition Edition) (*Entry, error) {
+	if entry != nil && EditionOf(entry.Record()) == edition {
 		return entry, nil
 	}
 	rec, found, err := Load(ctx, c.deps.Redis, id)
 	if err != nil || !found {
 		return nil, err
 	}
-	if entry != nil {
+	if entry != nil && entry.Record().CreatedAt.Equal(rec.CreatedAt) {
 		entry.update(rec)
 		entry.look()
 		return entry, nil
@@ -166,22 +166,28 @@ func (c *Catalog) open(ctx context.Context, entry *Entry, id string, version int
 	return entry, nil
 }
 
+// followed is a sale whose refreshing is under way.
+type followed struct {
+	entry *Entry
+	stop  context.CancelFunc
+}
+
 // follow starts the refreshing of new sales and stops that of withdrawn ones. Each sale has a
 // goroutine of its own, so that a slow one delays no other.
-func (c *Catalog) follow(ctx context.Context, following map[string]context.CancelFunc, sales *sync.WaitGroup) {
+func (c *Catalog) follow(ctx context.Context, following map[string]followed, sales *sync.WaitGroup) {
 	entries := *c.entries.Load()
-	for id, cancel := range following {
-		if entries[id] == nil {
-			cancel()
+	for id, one := range following {
+		if entries[id] != one.entry {
+			one.stop()
 			delete(following, id)
 		}
 	}
 	for id, entry := range entries {
-		if following[id] != nil {
+		if _, there := following[id]; there {
 			continue
 		}
 		one, cancel := context.WithCancel(ctx)
-		following[id] = cancel
+		following[id] = followed{entry: entry, stop: cancel}
 		sales.Go(func() { c.refreshLoop(one, entry) })
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// indexKey is a hash from the id of each armed sale to the version of its record.
+// indexKey is a hash from the id of each armed sale to the edition of its record.
 const indexKey = "ps:sales"
 
 // recordKey holds the record of one sale.
@@ -26,18 +27,47 @@ func recordKey(saleID string) string { return redis.Key(saleID, "sale") }
 // Publish puts a record where every node finds it within a refresh. A record older than the one
 // that is there changes nothing.
 func Publish(ctx context.Context, client rueidis.Client, rec sale.Record) error {
-	version := strconv.FormatInt(rec.Version, 10)
 	keys := []string{recordKey(rec.ID)}
-	args := []string{version, string(sale.EncodeRecord(rec))}
-	current, err := publish.Exec(ctx, client, keys, args).ToString()
+	args := []string{strconv.FormatInt(rec.Version, 10), string(sale.EncodeRecord(rec))}
+	current, err := publish.Exec(ctx, client, keys, args).AsInt64()
 	if err != nil {
 		return fmt.Errorf("publish sale %s: %w", rec.ID, err)
 	}
-	set := client.B().Hset().Key(indexKey).FieldValue().FieldValue(rec.ID, current).Build()
+	if current != rec.Version {
+		return nil
+	}
+	set := client.B().Hset().Key(indexKey).FieldValue().FieldValue(rec.ID, EditionOf(rec).text()).Build()
 	if err := client.Do(ctx, set).Error(); err != nil {
 		return fmt.Errorf("index sale %s: %w", rec.ID, err)
 	}
 	return nil
+}
+
+// Edition tells one state of a sale's record from another, and one sale from a later one that was
+// created under the same id.
+type Edition struct {
+	Version       int64
+	CreatedMillis int64
+}
+
+// EditionOf returns the edition of a record.
+func EditionOf(rec sale.Record) Edition {
+	return Edition{Version: rec.Version, CreatedMillis: rec.CreatedAt.UnixMilli()}
+}
+
+func (e Edition) text() string {
+	return strconv.FormatInt(e.Version, 10) + "@" + strconv.FormatInt(e.CreatedMillis, 10)
+}
+
+// parseEdition reads what text wrote; anything else is no edition of any sale.
+func parseEdition(text string) Edition {
+	version, created, _ := strings.Cut(text, "@")
+	v, errVersion := strconv.ParseInt(version, 10, 64)
+	c, errCreated := strconv.ParseInt(created, 10, 64)
+	if errVersion != nil || errCreated != nil {
+		return Edition{}
+	}
+	return Edition{Version: v, CreatedMillis: c}
 }
 
 // Withdraw takes a sale from every node's view.
@@ -48,33 +78,47 @@ func Withdraw(ctx context.Context, client rueidis.Client, saleID string) error {
 	return errors.Join(results[0].Error(), results[1].Error())
 }
 
-// syncedField of the index says that every sale of the ledger has been published since Redis began
-// to remember. No sale can have it for an id. It is lost together with the index.
-const syncedField = ":synced"
+// runField of the index says that every sale of the ledger has been published since Redis began to
+// remember, and in which run of the server that was. No sale can have it for an id.
+const runField = ":run"
+
+// unnamedRun stands for a run that has no name.
+const unnamedRun = "-"
 
 // Index is what is published.
 type Index struct {
-	// Versions are the published sales.
-	Versions map[string]int64
+	// Editions are the published sales.
+	Editions map[string]Edition
 	// Synced is false while Redis may lack sales that the ledger has: a sale that is not in the
 	// index is then not known to be unknown.
 	Synced bool
+	// Run is the run of the server in which that was so; "" when it has no name.
+	Run string
 }
 
 // ReadIndex reads which sales are published.
 func ReadIndex(ctx context.Context, client rueidis.Client) (Index, error) {
-	found, err := client.Do(ctx, client.B().Hgetall().Key(indexKey).Build()).AsIntMap()
+	found, err := client.Do(ctx, client.B().Hgetall().Key(indexKey).Build()).AsStrMap()
 	if err != nil {
 		return Index{}, fmt.Errorf("list published sales: %w", err)
 	}
-	_, synced := found[syncedField]
-	delete(found, syncedField)
-	return Index{Versions: found, Synced: synced}, nil
+	index := Index{Editions: make(map[string]Edition, len(found))}
+	for id, text := range found {
+		if id == runField {
+			index.Synced, index.Run = true, strings.TrimPrefix(text, unnamedRun)
+			continue
+		}
+		index.Editions[id] = parseEdition(text)
+	}
+	return index, nil
 }
 
-// MarkSynced says that all sales of the ledger are published.
-func MarkSynced(ctx context.Context, client rueidis.Client) error {
-	mark := client.B().Hset().Key(indexKey).FieldValue().FieldValue(syncedField, "1").Build()
+// MarkSynced says that all sales of the ledger are published, as of this run of the server.
+func MarkSynced(ctx context.Context, client rueidis.Client, run string) error {
+	if run == "" {
+		run = unnamedRun
+	}
+	mark := client.B().Hset().Key(indexKey).FieldValue().FieldValue(runField, run).Build()
 	if err := client.Do(ctx, mark).Error(); err != nil {
 		return fmt.Errorf("mark the published sales as complete: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -45,6 +46,10 @@ type Keeper struct {
 	lease *redis.Lease
 	// known are the records that the loop has read; only the loop touches it.
 	known map[string]sale.Record
+	// rebuiltIn is the run of Redis in which the loop last saw to a sale; only the loop touches it.
+	rebuiltIn map[string]string
+	// changes lets one change of a stock at a time through on this node.
+	changes sync.Mutex
 }
 
 const (
@@ -54,10 +59,49 @@ const (
 
 // New returns a keeper. Run starts its loop.
 func New(deps Deps) *Keeper {
-	return &Keeper{deps: deps, known: make(map[string]sale.Record), lease: redis.NewLease(deps.Redis, "ps:lease:keeper", deps.NodeID, syncLeaseTTL)}
+	return &Keeper{deps: deps, known: make(map[string]sale.Record), rebuiltIn: make(map[string]string), lease: redis.NewLease(deps.Redis, "ps:lease:keeper", deps.NodeID, syncLeaseTTL)}
 }
 
-// arm carries a record to Redis. It never resets a counter that is there.
+// lay puts a sale into Redis that was never there.
+func (k *Keeper) lay(ctx context.Context, rec sale.Record) error {
+	return k.arm(ctx, rec, nil, nil)
+}
+
+// update carries a new version of a sale to the state that Redis holds. Where Redis has lost that
+// state it does nothing: to lay the sale anew would offer what is sold already, and rebuilding is
+// the loop's work.
+func (k *Keeper) update(ctx context.Context, rec sale.Record) error {
+	if rec.Draft {
+		return nil
+	}
+	lost, err := k.lost(ctx, rec)
+	if err != nil || lost {
+		return err
+	}
+	if err := k.arm(ctx, rec, nil, nil); err != nil {
+		return err
+	}
+	return k.reconcile(ctx, rec)
+}
+
+// reconcile brings the allocations in Redis to those of the ledger, whatever an interrupted change
+// has left.
+func (k *Keeper) reconcile(ctx context.Context, rec sale.Record) error {
+	stock := k.deps.OpenStock(rec)
+	if err := stock.Refresh(ctx); err != nil {
+		return err
+	}
+	for i, counts := range stock.Snapshot().Items {
+		if want := rec.Items[i].Stock; counts.Allocated != want {
+			if err := stock.Allot(ctx, counts.SKU, want); err != nil {
+				return fmt.Errorf("allot %d units of %s: %w", want, counts.SKU, err)
+			}
+		}
+	}
+	return nil
+}
+
+// arm writes a record to Redis, and with restored, what the durable stores know of the sale.
 func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored, stock *reservation.Restored) error {
 	if rec.Draft {
 		return nil
@@ -67,11 +111,11 @@ func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored,
 			return err
 		}
 	}
-	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
-		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
-	}
 	if err := reservation.Arm(ctx, k.deps.Redis, rec, stock); err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
+	}
+	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
+		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
 	}
 	return catalog.Publish(ctx, k.deps.Redis, rec)
 }
@@ -81,6 +125,11 @@ func (k *Keeper) disarm(ctx context.Context, saleID string) error {
 	if err := catalog.Withdraw(ctx, k.deps.Redis, saleID); err != nil {
 		return err
 	}
+	return k.wipe(ctx, saleID)
+}
+
+// wipe removes a sale's room and stock, while the nodes go on knowing the sale.
+func (k *Keeper) wipe(ctx context.Context, saleID string) error {
 	if err := queue.Disarm(ctx, k.deps.Redis, saleID); err != nil {
 		return fmt.Errorf("disarm the waiting room of %s: %w", saleID, err)
 	}

@@ -18,7 +18,7 @@ const (
 	rebuildTimeout = 2 * time.Minute
 	// drainWait is how long an attempt waits for the accepted orders to reach the ledger.
 	drainWait = 30 * time.Second
-	drainPoll = 50 * time.Millisecond
+	drainPoll = 100 * time.Millisecond
 	// journalReach is how far back the journal is read: as far as it goes.
 	journalReach = 48 * time.Hour
 )
@@ -31,7 +31,11 @@ func (k *Keeper) rebuild(ctx context.Context, rec sale.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, rebuildTimeout)
 	defer cancel()
 	started := time.Now()
-	if err := k.awaitDrained(ctx, drainWait); err != nil {
+	// What is there is of an earlier moment. Without it nobody sells by it while the rest is gathered.
+	if err := k.wipe(ctx, rec.ID); err != nil {
+		return err
+	}
+	if err := k.awaitDrained(ctx, rec.ID, drainWait); err != nil {
 		return fmt.Errorf("a rebuild waits until the accepted orders are in the ledger: %w", err)
 	}
 	if _, err := k.deps.Ledger.BumpEpoch(ctx, rec.ID); err != nil {
@@ -61,21 +65,39 @@ func (k *Keeper) rebuild(ctx context.Context, rec sale.Record) error {
 	return nil
 }
 
-// awaitDrained returns when every order that was accepted before is in the ledger.
-func (k *Keeper) awaitDrained(ctx context.Context, within time.Duration) error {
+// awaitDrained returns when every order of the sale that was accepted before is in the ledger. It
+// keeps the lease meanwhile.
+func (k *Keeper) awaitDrained(ctx context.Context, saleID string, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
-		lag, err := k.deps.Broker.Lag(ctx)
-		if err == nil && lag.Messages == 0 {
+		left, err := k.undrained(ctx, saleID)
+		if err == nil && left == 0 {
 			return nil
+		}
+		if _, leaseErr := k.lease.Hold(ctx); leaseErr != nil {
+			err = errors.Join(err, leaseErr)
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(err, fmt.Errorf("%d orders are still on their way", lag.Pending))
+			return errors.Join(err, fmt.Errorf("%d orders are still on their way", left))
 		case <-time.After(drainPoll):
 		}
 	}
+}
+
+// undrained counts the orders of a sale that are in the log and may not be in the ledger.
+func (k *Keeper) undrained(ctx context.Context, saleID string) (int, error) {
+	left := 0
+	for order, err := range k.deps.Broker.Undrained(ctx) {
+		if err != nil {
+			return left, err
+		}
+		if order.Sale == saleID {
+			left++
+		}
+	}
+	return left, nil
 }
 
 // remember gathers what the durable stores know of a sale. What was sold and bought is added up

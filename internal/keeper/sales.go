@@ -25,17 +25,24 @@ func (k *Keeper) Create(ctx context.Context, s sale.Sale) (sale.Record, error) {
 	if err := k.deps.Ledger.CreateSale(ctx, rec); err != nil {
 		return sale.Record{}, err
 	}
-	return rec, k.armSoon(ctx, rec)
+	return rec, k.carry(ctx, rec, k.lay)
 }
 
-// armSoon arms a sale that the ledger already holds. When Redis fails the change is not lost: the
-// loop arms the sale within a second of its return, so that only a refusal is an error here.
-func (k *Keeper) armSoon(ctx context.Context, rec sale.Record) error {
-	err := k.arm(ctx, rec, nil, nil)
+// carryTimeout bounds the carrying of a change to Redis, which goes on when the caller has left.
+const carryTimeout = 5 * time.Second
+
+// carry brings what the ledger already holds to Redis. When that fails the change is not lost: the
+// loop does it within a second of Redis' return, so that only a refusal is an error here. A
+// conflict is none: somebody else carries the same or a later version.
+func (k *Keeper) carry(ctx context.Context, rec sale.Record, how func(context.Context, sale.Record) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), carryTimeout)
+	defer cancel()
+	err := how(ctx, rec)
 	if err == nil {
 		return nil
 	}
-	if _, known := problem.Of(err); known {
+	_, known := problem.Of(err)
+	if known && !errors.Is(err, problem.Conflict) && !errors.Is(err, problem.Unavailable) {
 		return err
 	}
 	k.deps.Log.Warn("a change is in the ledger and not yet in redis; it is carried there as soon as possible",
@@ -75,13 +82,16 @@ func (k *Keeper) Replace(ctx context.Context, id string, s sale.Sale, ifVersion 
 	if err := k.save(ctx, &next, old.Version); err != nil {
 		return sale.Record{}, err
 	}
-	if !begun {
-		// Nobody has come in yet, so the sale is laid anew with its new stock.
-		if err := k.clear(ctx, id); err != nil {
-			k.deps.Log.Warn("the sale's former state is still in redis", "sale", id, "error", err)
-		}
+	if begun {
+		return next, k.carry(ctx, next, k.update)
 	}
-	return next, k.armSoon(ctx, next)
+	// Nobody has come in yet, so the sale is laid anew with its new stock.
+	return next, k.carry(ctx, next, func(ctx context.Context, rec sale.Record) error {
+		if err := k.clear(ctx, id); err != nil {
+			return err
+		}
+		return k.lay(ctx, rec)
+	})
 }
 
 // begun reports whether visitors may be in the room, or were.
@@ -140,7 +150,7 @@ func (k *Keeper) Control(ctx context.Context, id string, change func(*sale.Contr
 		if err != nil {
 			return sale.Record{}, err
 		}
-		return next, k.armSoon(ctx, next)
+		return next, k.carry(ctx, next, k.update)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/catalog"
+	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 )
 
@@ -64,26 +65,41 @@ func (k *Keeper) syncOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	run, err := redis.RunID(bounded, k.deps.Redis)
+	if err != nil {
+		return err
+	}
+	if err := k.syncAll(ctx, wanted, published, run); err != nil || (published.Synced && published.Run == run) {
+		return err
+	}
+	return catalog.MarkSynced(ctx, k.deps.Redis, run)
+}
+
+func (k *Keeper) syncAll(ctx context.Context, wanted map[string]int64, published catalog.Index, run string) error {
+	// A server that was restarted, or a replica that took over, may have come back with an older
+	// state: what it holds is not believed.
+	older := published.Run != "" && run != published.Run
 	var failed []error
 	for id, version := range wanted {
-		if err := k.syncSale(ctx, id, version, published.Versions); err != nil {
+		err := k.syncSale(ctx, id, version, published.Editions, older && k.rebuiltIn[id] != run)
+		if err != nil {
 			failed = append(failed, fmt.Errorf("sale %s: %w", id, err))
+			continue
 		}
+		k.rebuiltIn[id] = run
 	}
-	for id := range published.Versions {
+	for id := range published.Editions {
 		if _, kept := wanted[id]; !kept {
 			failed = append(failed, k.disarm(ctx, id))
 			delete(k.known, id)
+			delete(k.rebuiltIn, id)
 		}
 	}
-	if err := errors.Join(failed...); err != nil || published.Synced {
-		return err
-	}
-	return catalog.MarkSynced(ctx, k.deps.Redis)
+	return errors.Join(failed...)
 }
 
-// syncSale does what one sale needs: nothing, arming, rebuilding, or clearing away.
-func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]int64) error {
+// syncSale does what one sale needs: nothing, an update, rebuilding, or clearing away.
+func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]catalog.Edition, older bool) error {
 	at, isPublished := published[id]
 	rec, known := k.known[id]
 	if !known || rec.Version != version {
@@ -94,27 +110,38 @@ func (k *Keeper) syncSale(ctx context.Context, id string, version int64, publish
 		rec = fresh
 		k.known[id] = rec
 	}
-	switch {
-	case rec.Draft || time.Since(rec.EndsAt) > keepEnded:
+	if rec.Draft || time.Since(rec.EndsAt) > keepEnded {
 		if isPublished {
 			return k.disarm(ctx, id)
 		}
 		return nil
-	case k.lost(ctx, rec):
+	}
+	lost, err := k.lost(ctx, rec)
+	switch {
+	case err != nil:
+		return err
+	case older:
 		return k.rebuild(ctx, rec)
-	case at != rec.Version:
-		return k.arm(ctx, rec, nil, nil)
+	case lost && rec.Version == 1 && time.Since(rec.CreatedAt) < layingTime:
+		return nil // whoever created it is laying it just now
+	case lost:
+		return k.rebuild(ctx, rec)
+	case at != catalog.EditionOf(rec):
+		return k.update(ctx, rec)
 	default:
-		return nil
+		return k.reconcile(ctx, rec)
 	}
 }
 
-// lost reports that Redis answers and does not hold the sale's state of the ledger's epoch.
-func (k *Keeper) lost(ctx context.Context, rec sale.Record) bool {
+// layingTime is how long the creator of a sale has for laying it before the loop does.
+const layingTime = 5 * time.Second
+
+// lost reports that Redis does not hold the sale's state of the ledger's epoch.
+func (k *Keeper) lost(ctx context.Context, rec sale.Record) (bool, error) {
 	stock := k.deps.OpenStock(rec)
 	if err := stock.Refresh(ctx); err != nil {
-		return false
+		return false, err
 	}
 	snapshot := stock.Snapshot()
-	return !snapshot.Ready || snapshot.Epoch < rec.Epoch
+	return !snapshot.Ready || snapshot.Epoch < rec.Epoch, nil
 }

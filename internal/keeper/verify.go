@@ -40,9 +40,13 @@ func (k *Keeper) verifyOnce(ctx context.Context, saleID string) (Report, error) 
 	if err != nil {
 		return Report{}, err
 	}
+	dead, err := k.openDeadLetters(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	report := Report{OK: true, Sales: make([]SaleReport, 0, len(records))}
 	for _, rec := range records {
-		one, err := k.verifySale(ctx, rec, int64(lag.Pending))
+		one, err := k.verifySale(ctx, rec, int64(lag.Pending), dead)
 		if err != nil {
 			return Report{}, err
 		}
@@ -65,22 +69,20 @@ type evidence struct {
 	rec     sale.Record
 	items   []ledger.ItemCount
 	orders  ledger.OrderStats
-	dead    int64
+	dead    deadLetters
 	stock   reservation.AuditReport
 	room    queue.RoomStats
 	pending int64
 }
 
-func (k *Keeper) verifySale(ctx context.Context, rec sale.Record, pending int64) (SaleReport, error) {
-	e := evidence{rec: rec, pending: pending}
+func (k *Keeper) verifySale(ctx context.Context, rec sale.Record, pending int64, dead map[string]deadLetters) (SaleReport, error) {
+	e := evidence{rec: rec, pending: pending, dead: dead[rec.ID]}
+	e.dead.orders += dead[unreadable].orders
 	var err error
 	if e.orders, err = k.deps.Ledger.OrderStats(ctx, rec.ID); err != nil {
 		return SaleReport{}, err
 	}
 	if e.items, err = k.deps.Ledger.Items(ctx, rec.ID); err != nil {
-		return SaleReport{}, err
-	}
-	if e.dead, err = k.deps.Ledger.OpenDeadLetters(ctx); err != nil {
 		return SaleReport{}, err
 	}
 	if e.stock, err = reservation.Audit(ctx, k.deps.Redis, rec.ID); err != nil {
@@ -129,6 +131,9 @@ func (e evidence) addItems(s *SaleReport) {
 		s.Sold += row.Sold
 		s.Lost += max(0, row.SoldRedis-row.Sold)
 	}
+	// Units of orders that were accepted and refused by the ledger are lost to their buyers, also
+	// where Redis no longer counts them as sold.
+	s.Lost = max(s.Lost, e.dead.units)
 }
 
 func (e evidence) judgeLedger(s *SaleReport) {
@@ -140,7 +145,7 @@ func (e evidence) judgeLedger(s *SaleReport) {
 	s.check("never_oversold", over == 0, "sold %d of %d allocated in the ledger", s.Sold, s.Allocated)
 	s.check("orders_add_up", lineUnits == s.Sold, "the ledger's orders hold %d units, its counters %d", lineUnits, s.Sold)
 	s.check("one_order_a_reservation", e.orders.Duplicates == 0, "%d orders, %d of them duplicates", e.orders.Orders, e.orders.Duplicates)
-	s.check("no_dead_letters", e.dead == 0, "%d orders were refused by the ledger and wait for a person", e.dead)
+	s.check("no_dead_letters", e.dead.orders == 0, "%d orders were refused by the ledger and wait for a person", e.dead.orders)
 }
 
 func (e evidence) judgeRedis(s *SaleReport) {

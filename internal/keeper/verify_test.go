@@ -48,7 +48,7 @@ func TestEachBrokenInvariantIsFoundAndNamed(t *testing.T) {
 		"the ledger sold more than allocated": {"never_oversold", func(e *evidence) { e.items[0].Sold = 101 }},
 		"orders and counters differ":          {"orders_add_up", func(e *evidence) { e.orders.Units["A"] = 39 }},
 		"an order is there twice":             {"one_order_a_reservation", func(e *evidence) { e.orders.Duplicates = 1 }},
-		"an order was refused":                {"no_dead_letters", func(e *evidence) { e.dead = 1 }},
+		"an order was refused":                {"no_dead_letters", func(e *evidence) { e.dead.orders = 1 }},
 		"units vanished in redis":             {"balance", func(e *evidence) { e.stock.Items[0].Available-- }},
 		"a hold without a reservation":        {"holds_add_up", func(e *evidence) { e.stock.Items[0].HeldByReservations-- }},
 		"a hold that nobody counted":          {"holds_add_up", func(e *evidence) { e.stock.Items[0].HeldByReservations++ }},
@@ -85,6 +85,14 @@ func TestALostOrderIsCounted(t *testing.T) {
 	e.items[0].Sold, e.orders.Units["A"] = 37, 37
 	if s := e.judge(sale.PhaseLive); s.Lost != 3 {
 		t.Fatalf("lost %d, want 3", s.Lost)
+	}
+}
+
+func TestUnitsOfRefusedOrdersAreLostEvenWhenTheSumsAgree(t *testing.T) {
+	e := sound()
+	e.dead = deadLetters{orders: 2, units: 5}
+	if s := e.judge(sale.PhaseLive); s.OK || s.Lost != 5 {
+		t.Fatalf("lost %d, ok %v", s.Lost, s.OK)
 	}
 }
 
