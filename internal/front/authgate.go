@@ -2,6 +2,8 @@ package front
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -19,7 +21,9 @@ var (
 
 // authorize answers a proxy's question whether a visitor may go on: 204 with a valid pass, and
 // otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting room. The proxy
-// names the sale in the header Penstock-Sale or as ?sale=, and passes the visitor's cookies on.
+// names the sale in the header Penstock-Sale or as ?sale=, and passes the visitor's cookies on. When
+// it names none, the pass does; it must then hold even where no pass is needed, or a visitor could
+// go anywhere by naming an open sale.
 //
 // Any method and any path below are answered alike: proxies ask with those of the visitor.
 func (s *Server) authorize(c *call) error {
@@ -27,8 +31,12 @@ func (s *Server) authorize(c *call) error {
 	if len(c.sale) == 0 {
 		c.sale = c.ctx.QueryArgs().Peek("sale")
 	}
+	byPass := len(c.sale) == 0
+	if byPass {
+		c.sale = c.saleOfPass()
+	}
 	if len(c.sale) == 0 {
-		return problem.With(problem.BadRequest, "name the sale in the header Penstock-Sale or as ?sale=")
+		return problem.With(problem.BadRequest, "name the sale in the header Penstock-Sale or as ?sale=, or send one pass")
 	}
 	if !sale.ValidID(string(c.sale)) {
 		return problem.UnknownSale
@@ -38,12 +46,42 @@ func (s *Server) authorize(c *call) error {
 		return err
 	}
 	c.entry = entry
-	if c.entry.Record().Admission.Mode == sale.Open {
+	if !byPass && c.entry.Record().Admission.Mode == sale.Open {
 		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
 		c.sendNothing()
 		return nil
 	}
 	return s.authorizePass(c)
+}
+
+// saleOfPass returns the sale that the presented pass is for, as it says itself: nothing of it is
+// verified yet. It is empty without a pass, and with cookies of several sales.
+func (c *call) saleOfPass() []byte {
+	h := &c.ctx.Request.Header
+	if text := h.PeekCanonical(passHeader); len(text) > 0 {
+		return audience(clip(text))
+	}
+	return onlyCookie(h.PeekCanonical(cookieHeader), []byte(passCookie))
+}
+
+// audience reads the claim "aud" of a JWT without verifying anything.
+func audience(token []byte) []byte {
+	_, rest, _ := bytes.Cut(token, []byte("."))
+	payload, _, signed := bytes.Cut(rest, []byte("."))
+	if !signed {
+		return nil
+	}
+	data, err := base64.RawURLEncoding.AppendDecode(nil, payload)
+	if err != nil {
+		return nil
+	}
+	var claims struct {
+		Audience string `json:"aud"`
+	}
+	if json.Unmarshal(data, &claims) != nil {
+		return nil
+	}
+	return []byte(claims.Audience)
 }
 
 func (s *Server) authorizePass(c *call) error {

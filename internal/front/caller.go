@@ -15,7 +15,7 @@ var (
 	headerEncoding       = []byte("Content-Encoding")
 )
 
-// openScope is shared by those who come without a pass and without a key.
+// openScope begins the scopes of those who come without a pass and without a key.
 const openScope = "open"
 
 // shop recognises a shop's backend by its API key. Named is false when the request carries no
@@ -44,11 +44,17 @@ func keyScope(identity auth.Identity) string { return "key:" + identity.KeyID }
 
 func passScope(pass queue.Pass) string { return "pass:" + strconv.FormatUint(uint64(pass.Ticket), 10) }
 
-// body returns the body of a call that needs one. Errors: unsupported_media_type.
+// customerScope tells the customers of an open sale apart: they bring nothing but their name.
+func customerScope(customer string) string { return openScope + ":" + customer }
+
+// body returns the body of a call, which is JSON whatever its type is said to be. Only a request
+// with cookies must say so: another site can make a browser send those along with a body of no
+// type or of a form's types, but not with this one. Errors: unsupported_media_type.
 func (c *call) body() ([]byte, error) {
 	body := c.ctx.PostBody()
-	if len(body) > 0 && !isJSON(c.ctx.Request.Header.ContentType()) {
-		return nil, problem.With(problem.UnsupportedMediaType, "send Content-Type: application/json")
+	h := &c.ctx.Request.Header
+	if len(body) > 0 && len(h.PeekCanonical(cookieHeader)) > 0 && !isJSON(h.ContentType()) {
+		return nil, problem.With(problem.UnsupportedMediaType, "with cookies, send Content-Type: application/json")
 	}
 	if len(c.ctx.Request.Header.PeekCanonical(headerEncoding)) > 0 {
 		return nil, problem.With(problem.UnsupportedMediaType, "send the body without Content-Encoding")

@@ -65,6 +65,26 @@ func cookieValue(cookies, prefix []byte) []byte {
 	return nil
 }
 
+// onlyCookie returns the rest of the name of the one cookie whose name begins with prefix and whose
+// value is not empty; nothing when several names do.
+func onlyCookie(cookies, prefix []byte) []byte {
+	var only []byte
+	for len(cookies) > 0 {
+		pair, rest, _ := bytes.Cut(cookies, []byte(";"))
+		cookies = rest
+		name, value, _ := bytes.Cut(bytes.TrimSpace(pair), []byte("="))
+		name, ours := bytes.CutPrefix(name, prefix)
+		if !ours || len(value) == 0 {
+			continue
+		}
+		if only != nil && !bytes.Equal(only, name) {
+			return nil
+		}
+		only = name
+	}
+	return only
+}
+
 func clip(text []byte) []byte { return text[:min(len(text), maxTokenBytes)] }
 
 // setTicketCookie gives the browser its place to keep.

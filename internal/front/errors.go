@@ -39,10 +39,12 @@ func (s *Server) refuse(c *call, err error) {
 		return
 	}
 	level := slog.LevelError
-	if known || doc.Status == fasthttp.StatusServiceUnavailable {
+	if c.route.probe && doc.Status == fasthttp.StatusServiceUnavailable {
+		level = slog.LevelDebug // an answer like another to whoever asks every second
+	} else if known || doc.Status == fasthttp.StatusServiceUnavailable {
 		level = slog.LevelWarn
 	}
-	if !s.failures.allow(c.ctx.Time()) {
+	if level > slog.LevelDebug && !s.failures.allow(c.ctx.Time()) {
 		return
 	}
 	s.log.LogAttrs(context.Background(), level, "request failed",
@@ -80,7 +82,7 @@ func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	c := s.begin(ctx)
-	c.route = &s.routes[routeNone]
+	c.route, c.broken = &s.routes[routeNone], true
 	s.refuse(c, wordTransportError(err))
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		drain(ctx.Conn())

@@ -25,6 +25,7 @@ type call struct {
 	key       []byte         // scratch for names of cookies and values of headers
 	requestID []byte
 	code      problem.Code // of the refusal, for the log
+	broken    bool         // it never became a request; see transportError
 	// inFlightNow is how many requests were worked on when this one came, itself included.
 	inFlightNow int64
 	load        load

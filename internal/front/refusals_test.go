@@ -85,7 +85,8 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{405, "method_not_allowed", "POST", "/healthz", nil, ""},
 
 		{400, "bad_request", "POST", tickets, nil, `{"place":1}`},
-		{415, "unsupported_media_type", "POST", tickets, header{"Content-Type": "text/plain"}, "{}"},
+		{415, "unsupported_media_type", "POST", tickets, header{"Content-Type": "text/plain", "Cookie": "theme=dark"}, "{}"},
+		{415, "unsupported_media_type", "POST", tickets, header{"Content-Type": "", "Cookie": "theme=dark"}, "{}"},
 		{403, "ticket_invalid", "POST", tickets, header{"Penstock-Ticket": "nonsense"}, ""},
 		{401, "ticket_required", "GET", ticketPath, nil, ""},
 		{403, "ticket_invalid", "GET", ticketPath, header{"Penstock-Ticket": foreignTicket}, ""},
@@ -111,7 +112,8 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{403, "pass_invalid", "POST", reserve, with("Penstock-Pass", neverGiven), fine},
 		{403, "pass_invalid", "POST", reserve, with("Penstock-Pass", flipped), fine},
 		{403, "pass_invalid", "POST", reserve, with("Penstock-Pass", ticket), fine},
-		{415, "unsupported_media_type", "POST", reserve, with("Content-Type", "application/x-www-form-urlencoded"), fine},
+		{415, "unsupported_media_type", "POST", reserve, with("Content-Type", "application/x-www-form-urlencoded", "Cookie", "theme=dark"), fine},
+		{400, "bad_request", "POST", reserve, with("Content-Type", "application/x-www-form-urlencoded"), "customer=zoe"},
 		{415, "unsupported_media_type", "POST", reserve, with("Content-Encoding", "gzip"), fine},
 		{400, "bad_request", "POST", reserve, with(), ""},
 		{400, "bad_request", "POST", reserve, with(), `{"customer":`},
@@ -135,6 +137,12 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{404, "unknown_order", "GET", "/v1/orders/ord_spring_1_AAAAAAAAAAAAAAAAAAAAAA", nil, ""},
 		{404, "unknown_order", "GET", "/v1/orders/1", nil, ""},
 		{400, "bad_request", "GET", "/v1/auth", nil, ""},
+		{400, "bad_request", "GET", "/v1/auth", header{"Penstock-Pass": "nonsense"}, ""},
+		{400, "bad_request", "GET", "/v1/auth", header{"Penstock-Pass": ticket}, ""},
+		{400, "bad_request", "GET", "/v1/auth", header{"Cookie": "penstock_pass_spring=" + pass + "; penstock_pass_other=" + foreignPass}, ""},
+		{401, "pass_required", "GET", "/v1/auth", header{"Penstock-Pass": forgedPass}, ""},
+		{401, "pass_required", "GET", "/v1/auth", header{"Penstock-Pass": expiredPass}, ""},
+		{401, "pass_required", "GET", "/v1/auth", header{"Cookie": "penstock_pass_spring=" + foreignPass}, ""},
 		{404, "unknown_sale", "GET", "/v1/auth?sale=none", nil, ""},
 		{404, "unknown_sale", "GET", "/v1/auth?sale=a%0d%0aX:y", nil, ""},
 		{404, "not_found", "GET", "/static/none.js", nil, ""},
@@ -183,13 +191,14 @@ func TestBrokenTransportIsAnsweredInAProblemDocument(t *testing.T) {
 		name, raw string
 		status    int
 		code      string
+		instance  any // nil where fasthttp no longer knows the path
 	}{
-		{"malformed", "GARBAGE\r\n\r\n", 400, "bad_request"},
-		{"bad header", "GET /healthz HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400, "bad_request"},
-		{"long header", "GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 20_000) + "\r\n\r\n", 400, "bad_request"},
-		{"long body", "POST /v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000), 413, "body_too_large"},
+		{"malformed", "GARBAGE\r\n\r\n", 400, "bad_request", nil},
+		{"bad header", "GET /healthz HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400, "bad_request", nil},
+		{"long header", "GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 20_000) + "\r\n\r\n", 400, "bad_request", nil},
+		{"long body", "POST /v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000), 413, "body_too_large", "/v1/orders"},
 		{"long chunked body", "POST /v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
-			strings.Repeat("8000\r\n"+chunk+"\r\n", 4) + "0\r\n\r\n", 413, "body_too_large"},
+			strings.Repeat("8000\r\n"+chunk+"\r\n", 4) + "0\r\n\r\n", 413, "body_too_large", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -208,7 +217,7 @@ func TestBrokenTransportIsAnsweredInAProblemDocument(t *testing.T) {
 			if err := json.NewDecoder(got.Body).Decode(&doc); err != nil {
 				t.Fatal(err)
 			}
-			if got.StatusCode != row.status || doc["code"] != row.code || got.Header.Get("Content-Type") != problem.ContentType || got.Header.Get("Penstock-Request-Id") == "" {
+			if got.StatusCode != row.status || doc["code"] != row.code || doc["instance"] != row.instance || got.Header.Get("Content-Type") != problem.ContentType || got.Header.Get("Penstock-Request-Id") == "" {
 				t.Fatalf("status %d, %v, %v", got.StatusCode, doc, got.Header)
 			}
 		})

@@ -23,7 +23,7 @@ func (s *Server) postReservations(c *call) error {
 	if err != nil {
 		return err
 	}
-	bearer, scope, err := s.bearer(c, c.entry.Record().Admission.Mode)
+	bearer, scope, err := s.bearer(c, c.entry.Record().Admission.Mode, parsed.Customer)
 	if err != nil {
 		return err
 	}
@@ -35,8 +35,8 @@ func (s *Server) postReservations(c *call) error {
 
 // bearer says on whose word units are held: bearer is the pass to check at the gate, scope whose
 // idempotency keys are meant. Errors: unauthorized, forbidden, pass_invalid.
-func (s *Server) bearer(c *call, mode sale.Mode) (bearer, scope string, err error) {
-	scope = openScope
+func (s *Server) bearer(c *call, mode sale.Mode, customer string) (bearer, scope string, err error) {
+	scope = customerScope(customer)
 	if mode != sale.Open {
 		pass, err := s.pass(c)
 		if err != nil {

@@ -45,7 +45,7 @@ func (c *call) sendNothing() {
 // sendProblem answers with a problem document.
 func (c *call) sendProblem(doc *problem.Problem) {
 	c.code = doc.Code
-	c.buf = appendProblem(c.buf[:0], doc, c.ctx.URI().PathOriginal())
+	c.buf = appendProblem(c.buf[:0], doc, c.instance())
 	h := &c.ctx.Response.Header
 	h.SetCanonical(headerCacheControl, valueNoStore)
 	if doc.RetryAfterSeconds > 0 {
@@ -57,6 +57,16 @@ func (c *call) sendProblem(doc *problem.Problem) {
 	c.ctx.SetContentTypeBytes(typeProblem)
 	c.ctx.SetStatusCode(doc.Status)
 	c.ctx.Response.SetBody(c.buf)
+}
+
+// instance is the path of the request; empty when it is not known. Of a request that it could not
+// read, or whose chunked body is too large, fasthttp keeps nothing, and makes up the path "/".
+func (c *call) instance() []byte {
+	path := c.ctx.URI().PathOriginal()
+	if c.broken && string(path) == "/" && len(c.ctx.Request.Header.Host()) == 0 {
+		return nil
+	}
+	return path
 }
 
 // appendProblem writes what problem.Problem.MarshalJSON would, without the map: refusals are the
@@ -72,8 +82,10 @@ func appendProblem(b []byte, doc *problem.Problem, instance []byte) []byte {
 		b = append(b, `,"detail":`...)
 		b = appendString(b, doc.Detail)
 	}
-	b = append(b, `,"instance":`...)
-	b = appendString(b, instance)
+	if len(instance) > 0 {
+		b = append(b, `,"instance":`...)
+		b = appendString(b, instance)
+	}
 	b = append(b, `,"code":`...)
 	b = appendString(b, string(doc.Code))
 	for i := range doc.Fields {

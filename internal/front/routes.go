@@ -21,6 +21,8 @@ type route struct {
 	allow  string
 	// ownUnknownSale says that the handler words an unknown sale itself.
 	ownUnknownSale bool
+	// probe says that an orchestrator asks it all the time, and that 503 is one of its plain answers.
+	probe bool
 
 	byClass [6]prometheus.Counter // by the first digit of the status
 	seconds prometheus.Observer
@@ -31,8 +33,8 @@ func (s *Server) table() [routeCount]route {
 	routes := [routeCount]route{
 		routeNone:         {template: "none"},
 		routeHome:         {template: "/"},
-		routeHealth:       {template: "/healthz", get: (*Server).getHealth},
-		routeReady:        {template: "/readyz", get: (*Server).getReady},
+		routeHealth:       {template: "/healthz", get: (*Server).getHealth, probe: true},
+		routeReady:        {template: "/readyz", get: (*Server).getReady, probe: true},
 		routeOpenAPI:      {template: "/openapi.yaml", get: (*Server).getOpenAPI},
 		routeJWKS:         {template: "/.well-known/jwks.json", get: (*Server).getJWKS},
 		routeStatic:       {template: "/static/{name}", get: (*Server).getStatic},

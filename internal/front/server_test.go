@@ -49,6 +49,74 @@ func TestForwardAuthLetsInWhoHasAPass(t *testing.T) {
 	s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Cookie": cookie}, "")
 }
 
+func TestForwardAuthFindsTheSaleInThePass(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("spring", nil))
+	entry := s.open(liveSale("open", nil))
+	_, pass := s.admitted("spring")
+	_, openPass := s.admitted("open")
+	for _, h := range []header{{"Penstock-Pass": pass}, {"Cookie": "a=b; penstock_pass_spring=" + pass + "; c=d"}, {"Penstock-Pass": pass, "Cookie": "penstock_pass_open=x"}} {
+		if got := s.expect(204, "", "GET", "/v1/auth", h, ""); got.Header.Get("Penstock-Sale") != "spring" || got.Header.Get("Penstock-Ticket") != "1" {
+			t.Fatalf("%v: %v", h, got.Header)
+		}
+	}
+	if sent := s.expect(302, "", "GET", "/v1/auth?redirect=1", header{"Cookie": "penstock_pass_spring=stale"}, ""); sent.Header.Get("Location") != "/sales/spring" {
+		t.Fatalf("sent to %q", sent.Header.Get("Location"))
+	}
+	// an open sale is no way past the others
+	s.change(entry, func(r *sale.Record) { r.Admission.Mode = sale.Open })
+	s.expect(401, "pass_required", "GET", "/v1/auth", header{"Cookie": "penstock_pass_open=made-up"}, "")
+	s.expect(204, "", "GET", "/v1/auth", header{"Cookie": "penstock_pass_open=" + openPass}, "")
+	s.expect(204, "", "GET", "/v1/auth?sale=open", nil, "")
+}
+
+func TestABodyIsJSONWhateverItsTypeSays(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("spring", nil))
+	_, pass := s.admitted("spring")
+	for i, kind := range []string{"", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"} {
+		h := header{"Penstock-Pass": pass, "Idempotency-Key": fmt.Sprint("k-", i), "Content-Type": kind}
+		s.expect(201, "", "POST", "/v1/sales/spring/reservations", h, reserveBody("zoe", "SNKR-42", 1))
+	}
+	h := header{"Cookie": "penstock_pass_spring=" + pass, "Idempotency-Key": "k", "Content-Type": "application/json; charset=utf-8"}
+	s.expect(201, "", "POST", "/v1/sales/spring/reservations", h, reserveBody("zoe", "SNKR-42", 1))
+}
+
+func TestCustomersOfAnOpenSaleShareNoKeys(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
+	reserve := func(status int, code problem.Code, customer string, quantity int) answer {
+		return s.expect(status, code, "POST", "/v1/sales/open/reservations", header{"Idempotency-Key": "1"}, reserveBody(customer, "SNKR-42", quantity))
+	}
+	a, b := reserve(201, "", "a", 1).text(t, "id"), reserve(201, "", "b", 1).text(t, "id")
+	if again := reserve(201, "", "a", 1).text(t, "id"); a == b || again != a {
+		t.Fatalf("a got %s, then %s; b got %s", a, again, b)
+	}
+	reserve(422, "idempotency_mismatch", "a", 2)
+	reserve(201, "", strings.Repeat("c", maxCustomerBytes), 1)
+}
+
+func TestANodeThatIsNotReadyIsNoWarning(t *testing.T) {
+	s := newStack(t, func(d *Deps) { d.Ready = func() error { return problem.Unavailable } })
+	for range maxFailureLines + 1 {
+		s.expect(503, "unavailable", "GET", "/readyz", nil, "")
+	}
+	log := s.logged.String()
+	if !strings.Contains(log, `"route":"/readyz"`) {
+		t.Fatal("not even debug says it")
+	}
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, `"/readyz"`) && !strings.Contains(line, `"level":"DEBUG"`) {
+			t.Fatalf("logged above debug: %s", line)
+		}
+	}
+	s.routes[routeOrder].get = func(*Server, *call) error { return errors.New("a real failure") }
+	s.expect(500, "internal_error", "GET", "/v1/orders/x", nil, "")
+	if !strings.Contains(s.logged.String(), "a real failure") {
+		t.Fatal("the probes used up the lines of real failures")
+	}
+}
+
 func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 	ready := problem.Code("")
 	s := newStack(t, func(d *Deps) {
@@ -184,7 +252,7 @@ func TestTheTimeOfAStageRunsOnceSomebodyWaits(t *testing.T) {
 func TestTwiceAtATimeIsInFlight(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.Mode = sale.Open; o.Items[0].Stock = 1000 }))
-	hash := s.keys.hash([]byte("reserve"), []byte("spring"), []byte(openScope), []byte("k"))
+	hash := s.keys.hash([]byte("reserve"), []byte("spring"), []byte(customerScope("z")), []byte("k"))
 	if err := s.keys.begin(hash); err != nil { // a request that is being worked on
 		t.Fatal(err)
 	}
