@@ -67,7 +67,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 		t.Fatal(err)
 	}
 	s.client = client
-	if err := catalog.MarkSynced(ctx, client); err != nil { // every sale that there is has been published
+	if err := catalog.MarkSynced(ctx, client, ""); err != nil { // every sale that there is has been published
 		t.Fatal(err)
 	}
 	shelf := s.newCatalog()
