@@ -54,6 +54,7 @@ func (r *Room) move(ctx context.Context, s *Snapshot, in Outside) error {
 	inputs := r.inputs(s, in)
 	inputs.Gone = func(place uint64) bool { return b.facts(s.numberAt(place)).used }
 	line := s.line()
+	line.AdmittedLately = r.lately.count(s)
 	d := Decide(line, inputs)
 	if d.Called > s.Called && r.deps.Journal != nil {
 		run := s.runMillis(s.NowMillis)

@@ -10,6 +10,8 @@ type Line struct {
 	Coming             uint64
 	Active             int
 	AdmittedLastMinute int
+	// AdmittedLately are those of the last decideWithin.
+	AdmittedLately int64
 	// Claimed counts all admissions so far.
 	Claimed int64
 	// Shown and NoShow count, over the windows that have closed, who came and who did not.
@@ -166,14 +168,14 @@ func byRate(line Line, in Inputs, showUp float64) float64 {
 }
 
 // byStock keeps the expected visitors within the units that are left, one unit each. Of those
-// admitted, the ones who may still take a unit are no more than are active, than came in the last
-// minute (who came earlier has decided), and than have come without a unit having gone for it.
+// admitted, the ones who may still take a unit are no more than are active, than came lately (who
+// came earlier has decided), and than have come without a unit having gone for it.
 func byStock(line Line, in Inputs, showUp float64) float64 {
 	if in.UnitsAvailable < 0 {
 		return math.Inf(1)
 	}
 	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
-	undecided := min(int64(line.Active), int64(line.AdmittedLastMinute), max(line.Claimed-taken, 0))
+	undecided := min(int64(line.Active), line.AdmittedLately, max(line.Claimed-taken, 0))
 	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Coming)
 }
 

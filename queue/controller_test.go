@@ -45,9 +45,9 @@ func TestWhatBoundsTheCalls(t *testing.T) {
 		{"the stock", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 3 }, 3, 0, NoStock},
 		{"the stock, with callers outstanding", Line{Entrants: 100, Coming: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAvailable = 3 }, 1, 0, NoStock},
-		{"the stock, with the admitted undecided", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, Claimed: 2, Memory: warm(50)},
+		{"the stock, with the admitted undecided", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 3 }, 1, 0, NoStock},
-		{"the admitted have bought", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, Claimed: 2, Memory: warm(50)},
+		{"the admitted have bought", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 1 }, 1, 0, NoStock},
 		{"nothing is left", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 0 }, 0, 0, NoStock},
 		{"the stock is not known", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = -1 }, 50, 0, Pacing},
@@ -95,6 +95,7 @@ func TestTheControllerKeepsItsLimits(t *testing.T) {
 			Coming:             rapid.Uint64Range(0, called).Draw(t, "outstanding"),
 			Active:             rapid.IntRange(0, 200).Draw(t, "active"),
 			AdmittedLastMinute: rapid.IntRange(0, 200).Draw(t, "minute"),
+			AdmittedLately:     rapid.Int64Range(0, 200).Draw(t, "lately"),
 			Claimed:            rapid.Int64Range(0, 1000).Draw(t, "claimed"),
 			Memory: Memory{
 				Credit:     rapid.Float64Range(-1, 500).Draw(t, "credit"),
@@ -180,6 +181,7 @@ func (w *world) tick(now time.Time) {
 	}
 	w.pending = keep
 	w.line.AdmittedLastMinute = w.lastMinute(now)
+	w.line.AdmittedLately = int64(w.line.AdmittedLastMinute)
 	w.line.Coming = 0
 	for _, c := range w.pending {
 		if called := c.lapses.Add(-w.window); !c.came && now.Sub(called) < max(4*w.delay, 5*time.Second) {

@@ -56,7 +56,8 @@ type Room struct {
 	pruned     int64
 
 	advancing sync.Mutex
-	keptAt    int64 // when the whole state was last journaled, ms of Redis TIME
+	lately    lately // under advancing
+	keptAt    int64  // when the whole state was last journaled, ms of Redis TIME
 	keptGen   string
 }
 
