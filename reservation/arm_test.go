@@ -324,3 +324,73 @@ func TestSoldUnitsOfUnknownChannelAreLaidWhereThereIsRoom(t *testing.T) {
 		t.Fatalf("app %+v web %+v", app, web)
 	}
 }
+
+func TestARequestWhoseReservationIsAnOrderCanBeRepeatedAfterARebuild(t *testing.T) {
+	for _, durability := range []sale.Durability{sale.Journaled, sale.Durable} {
+		t.Run(string(durability), func(t *testing.T) {
+			engines(t, func(t *testing.T, client rueidis.Client) { repeatAfterRebuild(t, client, durability) })
+		})
+	}
+}
+
+func repeatAfterRebuild(t *testing.T, client rueidis.Client, durability sale.Durability) {
+	t.Helper()
+	rec, ctx, journal := drop(), context.Background(), &book{}
+	rec.Durability = durability
+	s := open(t, client, rec, journal.keep)
+	asks := make([]Request, 3)
+	made := make([]Reservation, len(asks))
+	for i := range asks {
+		asks[i] = Request{IdempotencyKey: fmt.Sprint(i), Customer: "ann", Lines: []Line{{"SHOE", 2}, {"HAT", 1}}}
+		made[i] = mustReserve(t, s, asks[i])
+	}
+	longer, err := s.Extend(ctx, made[1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made[1] = longer
+	for i, r := range made {
+		mustConfirm(t, s, confirmation(r.ID, fmt.Sprint(i), 1))
+	}
+	flush(t, client)
+
+	rest := Fold(slices.Values(journal.records))
+	_, _, forgotten, err := ParseID(made[2].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(rest.live, forgotten) // the journal does not reach back that far
+	for i, r := range made {
+		o := RestoredOrder{ReservationID: r.ID, CustomerKey: r.Customer, Lines: r.Lines, OrderedAtMillis: 5}
+		if i > 0 {
+			o.CommittedAtMillis = 6
+			rest.Sold = append(rest.Sold, SoldUnits{SKU: "SHOE", Units: 2}, SoldUnits{SKU: "HAT", Units: 1})
+		}
+		rest.Orders = append(rest.Orders, o)
+	}
+	rest.Bought = map[string]map[string]int64{CustomerKey("ann"): {"SHOE": 4, "HAT": 2}}
+	rest.Ordered = func(id string) bool { return slices.ContainsFunc(made, func(r Reservation) bool { return r.ID == id }) }
+	rec.Epoch = 2
+	if err := Arm(ctx, client, rec, rest); err != nil {
+		t.Fatal(err)
+	}
+	s.Update(rec)
+	for i := range made[:2] {
+		if again := mustReserve(t, s, asks[i]); !reflect.DeepEqual(again, made[i]) {
+			t.Fatalf("again %+v, want %+v", again, made[i])
+		}
+		other := asks[i]
+		other.Lines = []Line{{"SHOE", 1}}
+		_, err := s.Reserve(ctx, other)
+		wantCode(t, err, problem.IdempotencyMismatch)
+		got, err := s.Get(ctx, made[i].ID)
+		if err != nil || got.Status != StatusConfirmed || got.OrderedAt.UnixMilli() != 5 {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+	}
+	if again := mustReserve(t, s, asks[2]); again.ID != made[2].ID || again.Status != StatusHeld {
+		t.Fatalf("again %+v, want %+v", again, made[2])
+	}
+	wantCounts(t, client, "SHOE", 4, 0, 6)
+	wantCounts(t, client, "HAT", 2, 0, 3)
+}

@@ -156,7 +156,7 @@ func Fold(records iter.Seq[[]byte]) *Restored {
 		}
 		newest = max(newest, r.created)
 		entry, seen := all[core]
-		if !seen || r.expires > entry.expires {
+		if !seen || r.expires > entry.expires || r.expires == entry.expires && r.extensions > entry.extensions {
 			entry.record = r
 		}
 		entry.released = entry.released || kind == kindReleased

@@ -74,3 +74,47 @@ func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
 		wantCode(t, err, problem.SoldOut)
 	})
 }
+
+func hat(key, customer string, units int64) Request {
+	return Request{IdempotencyKey: key, Customer: customer, Lines: []Line{{SKU: "HAT", Quantity: units}}}
+}
+
+// The memory knows nothing of what was made after the snapshot, whereas a refusal closes a latch at any time.
+func TestARepetitionGetsItsUnitsWhenARefusalClosedTheLatch(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		s := open(t, client, drop())
+		mustReserve(t, s, ask1("k", "ann", 10))
+		remembers(t, s)
+		first := mustReserve(t, s, hat("k2", "bob", 5))
+		_, err := s.Reserve(ctx, hat("k3", "cem", 1))
+		wantCode(t, err, problem.SoldOut)
+		if !s.SoldOut([]Line{{SKU: "HAT", Quantity: 1}}, "") {
+			t.Fatal("the refusal has not closed the latch")
+		}
+		if again := mustReserve(t, s, hat("k2", "bob", 5)); again.ID != first.ID {
+			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
+		}
+		_, err = s.Reserve(ctx, hat("k4", "dan", 1))
+		wantCode(t, err, problem.SoldOut)
+	})
+}
+
+// The snapshot saw the pool empty, but units came back and went since.
+func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		s := open(t, client, drop())
+		freed := mustReserve(t, s, ask1("k", "ann", 10))
+		remembers(t, s)
+		if err := s.Release(ctx, freed.ID); err != nil {
+			t.Fatal(err)
+		}
+		first := mustReserve(t, s, ask1("k2", "bob", 10))
+		_, err := s.Reserve(ctx, ask1("k3", "cem", 1))
+		wantCode(t, err, problem.SoldOut)
+		if again := mustReserve(t, s, ask1("k2", "bob", 10)); again.ID != first.ID {
+			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,9 @@ func (m *model) Reserve(t *rapid.T) {
 	}
 	got, err := m.s.Reserve(context.Background(), Request{IdempotencyKey: key, Customer: customer, Lines: lines})
 	want := m.judge(key, customer, lines)
+	if want == problem.IdempotencyMismatch && errors.Is(err, problem.SoldOut) && m.anyGone(lines) {
+		return // told from memory, which did not know the key yet
+	}
 	m.expect("reserve", err, want)
 	if err != nil {
 		return
@@ -115,6 +119,10 @@ func (m *model) Reserve(t *rapid.T) {
 	}
 	r := &kept{id: got.ID, customer: customer, lines: lines, status: StatusHeld, expires: got.ExpiresAt}
 	m.byKey[key], m.all = r, append(m.all, r)
+}
+
+func (m *model) anyGone(lines []Line) bool {
+	return slices.ContainsFunc(lines, func(l Line) bool { return m.available(l.SKU) <= 0 })
 }
 
 func (m *model) judge(key, customer string, lines []Line) problem.Code {

@@ -51,7 +51,9 @@ type ask struct {
 //
 // The same request again gives the reservation as it was when it was made ("held", whatever became
 // of it since; only its expiry tells of an extension); other content under the same key is
-// idempotency_mismatch. A refusal leaves nothing behind and is decided anew each time.
+// idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After a rebuild an
+// order that the journal does not tell of is found by the key alone. A refusal leaves nothing behind
+// and is decided anew each time.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
 // pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, overloaded,
@@ -61,8 +63,9 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	if err != nil {
 		return Reservation{}, err
 	}
-	line, latched := s.latched(one)
-	if latched && s.memory.excludes(s.snapshot.Load(), one.core) {
+	line, latched, seen := s.latched(one)
+	// The memory ends with the snapshot; a latch that a refusal has closed since is no match for it.
+	if seen && s.memory.excludes(s.snapshot.Load(), one.core) {
 		return Reservation{}, s.soldOut(one, line)
 	}
 	one.identify(&req)
@@ -114,17 +117,24 @@ func (a *ask) identify(req *Request) {
 	a.payload = payloadOf(a)
 }
 
-// latched returns the first line of which nothing was left when Redis was last heard of.
-func (s *Stock) latched(one *ask) (line int, latched bool) {
+// latched returns a line of which nothing was left when Redis was last heard of: the first that the
+// snapshot saw empty (seen), or else the first that a refusal has told of.
+func (s *Stock) latched(one *ask) (line int, latched, seen bool) {
 	if !s.fresh() {
-		return 0, false
+		return 0, false, false
 	}
 	for i, p := range one.pools {
-		if p.empty.Load() {
-			return i, true
+		if !p.empty.Load() {
+			continue
+		}
+		if one.plan.sawEmpty(p) {
+			return i, true, true
+		}
+		if !latched {
+			line, latched = i, true
 		}
 	}
-	return 0, false
+	return line, latched, false
 }
 
 // addLines merges lines of the same SKU and finds their pools.
@@ -227,13 +237,16 @@ func (s *Stock) replay(ctx context.Context, one *ask, text string) (Reservation,
 	if err != nil {
 		return Reservation{}, err
 	}
-	if r.payload != one.payload {
+	if r.payload != nothing && r.payload != one.payload {
 		return Reservation{}, problem.With(problem.IdempotencyMismatch, "the key was used for another reservation")
 	}
 	if r.status == letterHeld {
 		s.enqueue(r.durability, kindHeld, []string{one.core}, []record{r})
 	}
 	r.status = letterHeld
+	if r.payload == nothing { // it is known from its order alone, and nothing is left to promise
+		return r.reservation(s.sale, one.core, 0)
+	}
 	return s.promise(ctx, one.core, &r)
 }
 

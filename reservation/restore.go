@@ -73,7 +73,7 @@ func rebuild(rec sale.Record, from *Restored, nowMillis int64) *rebuilt {
 	if from != nil {
 		p := newPlan(rec)
 		out.addBought(from.Bought)
-		out.addOrders(p, from.Orders)
+		out.addOrders(p, from)
 		out.addLive(p, from, nowMillis)
 		out.addSold(p, from.Sold)
 	}
@@ -114,18 +114,24 @@ func (b *rebuilt) pool(p *plan, sku, channel string) *Counts {
 	return b.pools[name]
 }
 
-func (b *rebuilt) addOrders(p *plan, orders []RestoredOrder) {
-	for _, o := range orders {
+func (b *rebuilt) addOrders(p *plan, from *Restored) {
+	for _, o := range from.Orders {
 		_, epoch, core, err := ParseID(o.ReservationID)
 		if err != nil || len(o.Lines) == 0 {
 			continue
 		}
-		b.entries = append(b.entries, entry{core, record{
+		r := record{
 			status: letterConfirmed, epoch: epoch, created: o.OrderedAtMillis, expires: o.OrderedAtMillis,
 			durability: letterOf(p.rec.Durability), customer: o.CustomerKey, channel: b.channel(p, o.Lines[0].SKU, o.Channel),
 			payload: nothing, lines: packLines(o.Lines), orderKey: nothing, orderPayload: nothing,
 			ordered: o.OrderedAtMillis, committed: o.CommittedAtMillis,
-		}})
+		}
+		// What the order does not tell, the journal may: so the request can be repeated as it was.
+		if was, ok := from.live[core]; ok && was.epoch == epoch {
+			r.created, r.expires, r.extensions = was.created, was.expires, was.extensions
+			r.durability, r.payload = was.durability, was.payload
+		}
+		b.entries = append(b.entries, entry{core, r})
 		b.orders++
 		if o.CommittedAtMillis > 0 {
 			continue

@@ -49,18 +49,25 @@ func (s *Stock) Snapshot() *Snapshot { return s.snapshot.Load() }
 func (s *Stock) Refresh(ctx context.Context) error {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
+	p := s.plan.Load()
+	turn := p.turn.Load()
 	raw, err := readStock(ctx, s.deps.Redis, s.keys)
 	if err != nil {
 		return failed("refresh stock", err)
 	}
-	p := s.plan.Load()
 	snap := raw.snapshot(p)
 	s.snapshot.Store(snap)
 	s.readAt.Store(int64(time.Since(s.born)))
 	for i := range p.pools {
 		one := &p.pools[i]
 		left, known := raw.fields["available|"+one.name]
-		one.empty.Store(snap.Ready && known && left <= 0)
+		if empty := snap.Ready && known && left <= 0; empty {
+			one.seen.Store(turn)
+			one.empty.Store(true)
+		} else {
+			one.seen.Store(0)
+			one.empty.Store(false)
+		}
 	}
 	s.memory.follow(s, p, snap)
 	return nil

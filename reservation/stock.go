@@ -139,14 +139,18 @@ type plan struct {
 	names          []string // of the channels, sorted; one empty name without channels
 	defaultChannel int
 	pools          []pool // item by item, channel by channel
+	// turn grows when units come back, which a snapshot that was begun before does not know of.
+	turn atomic.Int64
 }
 
 // pool is the part of an item that one channel sells.
 type pool struct {
 	sku, channel string // channel as a word of a record
 	name         string
-	// empty is the latch: nothing was left when Redis was last heard of.
+	// empty is the latch: nothing was left when Redis was last heard of, by the snapshot or a refusal.
 	empty atomic.Bool
+	// seen is plan.turn as it was before the snapshot that found the pool empty; 0 when none did.
+	seen atomic.Int64
 }
 
 const webChannel = "web"
@@ -161,6 +165,7 @@ func newPlan(rec sale.Record) *plan {
 			p.defaultChannel = i
 		}
 	}
+	p.turn.Store(1)
 	p.pools = make([]pool, len(rec.Items)*len(p.names))
 	for i, item := range rec.Items {
 		p.items[item.SKU] = i
@@ -200,10 +205,15 @@ func (p *plan) pool(item, channel int) *pool { return &p.pools[item*len(p.names)
 
 // open clears the latches: units have come back.
 func (p *plan) open() {
+	p.turn.Add(1)
 	for i := range p.pools {
 		p.pools[i].empty.Store(false)
 	}
 }
+
+// sawEmpty reports that the snapshot itself found the pool empty and that no units have come back
+// through this node since: nobody whom the snapshot does not count has got any of them.
+func (p *plan) sawEmpty(one *pool) bool { return one.seen.Load() == p.turn.Load() }
 
 // refused words an answer that concerns a whole call.
 func (s *Stock) refused(answer int64) error {
