@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -22,6 +24,19 @@ func sellOut(t *testing.T, s *server, v *visitor) {
 	}
 }
 
+// onRedis runs one command on a server of the test.
+func onRedis(t *testing.T, server *testenv.RedisServer, command func(rueidis.Builder) rueidis.Completed) {
+	t.Helper()
+	client, err := redis.Connect(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Do(t.Context(), command(client.B())).Error(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAnOperatorsHandOnALostSaleSellsNothingTwice changes a sold-out sale at the very moment at
 // which Redis has forgotten it.
 func TestAnOperatorsHandOnALostSaleSellsNothingTwice(t *testing.T) {
@@ -32,14 +47,7 @@ func TestAnOperatorsHandOnALostSaleSellsNothingTwice(t *testing.T) {
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
 	v.admit(t)
 	sellOut(t, s, v)
-	client, err := redis.Connect(t.Context(), memory.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.Do(t.Context(), client.B().Flushall().Build()).Error(); err != nil {
-		t.Fatal(err)
-	}
+	onRedis(t, memory, func(b rueidis.Builder) rueidis.Completed { return b.Flushall().Build() })
 	s.admin(http.StatusOK, "POST", "/sales/drop/pause", nil)
 	s.admin(http.StatusOK, "POST", "/sales/drop/resume", nil)
 	wantSoldOut(t, v)
@@ -54,14 +62,7 @@ func TestARedisThatComesBackOlderIsRebuilt(t *testing.T) {
 	s.createSale("drop", 3, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
 	v.admit(t)
-	client, err := redis.Connect(t.Context(), memory.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.Do(t.Context(), client.B().Save().Build()).Error(); err != nil {
-		t.Fatal(err)
-	}
+	onRedis(t, memory, func(b rueidis.Builder) rueidis.Completed { return b.Save().Build() })
 	sellOut(t, s, v)
 	if err := memory.Restart(t.Context()); err != nil { // by kill: what was not saved is gone
 		t.Fatal(err)

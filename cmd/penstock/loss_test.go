@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/penstock/penstock/internal/redis"
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/testenv"
 )
 
@@ -25,14 +26,7 @@ func TestHoldersKeepWhatTheyHoldWhenRedisForgets(t *testing.T) {
 	late.ticket = must(t, http.StatusCreated, call{method: "POST", url: late.salePath("/tickets")}).text("ticket")
 	place := must(t, http.StatusOK, call{method: "GET", url: late.salePath("/ticket"), header: late.header()}).body["place"]
 
-	client, err := redis.Connect(t.Context(), memory.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.Do(t.Context(), client.B().Flushall().Build()).Error(); err != nil {
-		t.Fatal(err)
-	}
+	onRedis(t, memory, func(b rueidis.Builder) rueidis.Completed { return b.Flushall().Build() })
 
 	testenv.Eventually(t, 20*time.Second, "the holder orders what he held", func() bool {
 		a, err := send(http.DefaultClient, v.order(held, "o-2"))

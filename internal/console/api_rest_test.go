@@ -219,11 +219,11 @@ func TestADeadLetterThatFailsAgainAtOnceStaysVisible(t *testing.T) {
 
 func (s *stage) openLetters() int {
 	s.t.Helper()
-	n, err := s.ledger.OpenDeadLetters(s.t.Context())
+	open, _, err := s.ledger.DeadLetters(s.t.Context(), "", 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return int(n)
+	return len(open)
 }
 
 func TestWithTheLedgerDownOnlyTheLevelCanBeMoved(t *testing.T) {

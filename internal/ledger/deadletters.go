@@ -73,12 +73,6 @@ func (l *Ledger) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 	return one(rows, err, problem.With(problem.NotFound, "there is no such dead letter"))
 }
 
-// OpenDeadLetters counts the dead letters that wait for a person.
-func (l *Ledger) OpenDeadLetters(ctx context.Context) (int64, error) {
-	counts, err := collect(ctx, l.read, queryTimeout, scanInt, `SELECT count(*) FROM dead_letters WHERE resolved_ms IS NULL`)
-	return one(counts, err, sql.ErrNoRows)
-}
-
 // ResolveDeadLetter closes a dead letter: it was redriven, or settled by hand.
 // Once is enough; again changes nothing. Code: not_found.
 func (l *Ledger) ResolveDeadLetter(ctx context.Context, id string) error {
