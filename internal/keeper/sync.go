@@ -102,7 +102,9 @@ func (k *Keeper) syncAll(ctx context.Context, wanted map[string]int64, published
 func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]catalog.Edition, older bool) error {
 	at, isPublished := published[id]
 	rec, known := k.known[id]
-	if !known || rec.Version != version {
+	// What is published differs from what is known when the sale changed, and when another one was
+	// created under its id, with the same version.
+	if !known || rec.Version != version || at != catalog.EditionOf(rec) {
 		fresh, err := k.deps.Ledger.Sale(ctx, id)
 		if err != nil {
 			return err
