@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -61,10 +62,10 @@ func (n *node) settle(ctx context.Context, saleID string, orders []checkout.Orde
 // settling finds the sale to settle in; nil when there is nothing to tell: the sale is over and
 // cleared away, or its state is lost and about to be rebuilt from the ledger, which has the orders
 // by now.
-func (n *node) settling(ctx context.Context, saleID string) (*catalog.Entry, error) {
-	entry := n.catalog.Get(saleID)
+func (n *node) settling(ctx context.Context, saleID string) (*salecache.Entry, error) {
+	entry := n.cache.Get(saleID)
 	if entry == nil {
-		_, published, err := catalog.Load(ctx, n.stores.redis, saleID)
+		_, published, err := saleindex.Load(ctx, n.stores.redis, saleID)
 		if published && err == nil {
 			err = fmt.Errorf("sale %s is not open on this node yet", saleID)
 		}

@@ -16,7 +16,7 @@ import (
 
 func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
-		Catalog: n.catalog, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
+		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		LookupOrder: n.lookupOrder, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.ready, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 	})

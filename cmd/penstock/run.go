@@ -15,7 +15,6 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/conductor"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/degrade"
@@ -23,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/telemetry"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -50,7 +50,7 @@ type node struct {
 	passes  *queue.PassKeys
 	apiKeys *auth.Keys
 	board   *degrade.Board
-	catalog *catalog.Catalog
+	cache   *salecache.Cache
 	keeper  *keeper.Keeper
 	orders  *checkout.Log
 	desk    *checkout.Desk
@@ -142,13 +142,13 @@ func (n *node) build() error {
 	n.apiKeys = auth.NewKeys(n.adminKey.Reveal(), n.lookupKey)
 	n.orders = broker.OrderLog(checkout.LogOptions{})
 	n.desk = checkout.NewDesk(n.orders, n.log)
-	n.catalog = catalog.New(catalog.Deps{Redis: n.stores.redis, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
+	n.cache = salecache.New(salecache.Deps{Redis: n.stores.redis, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
 	n.keeper = keeper.New(keeper.Deps{
 		Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Journal: broker.Journal(),
 		Board: n.board, MayArm: n.mayArm, NodeID: n.cfg.NodeID, Log: n.log,
 		OpenStock: func(rec sale.Record) *reservation.Stock { return n.openStock(rec, "") },
 	})
-	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(catalog.NewCollector(n.catalog))); err != nil {
+	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
 		return err
 	}
 	if n.cfg.Has(config.Drain) {
@@ -195,11 +195,11 @@ func (n *node) mayArm(ctx context.Context) error {
 }
 
 func (n *node) startLoops() {
-	n.tasks.start("catalog", n.catalog.Run)
+	n.tasks.start("sale cache", n.cache.Run)
 	n.tasks.start("degradation", func(ctx context.Context) error { return n.board.Run(ctx, n.pressure) })
 	if n.cfg.Has(config.Gate) {
 		n.tasks.start("conductor", conductor.New(conductor.Deps{
-			Catalog: n.catalog, Board: n.board, Desk: n.desk, Log: n.log,
+			Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log,
 			Lease: redis.NewLease(n.stores.redis, "ps:lease:conductor", n.cfg.NodeID, conductorLeaseTTL),
 		}).Run)
 		n.tasks.start("front", func(context.Context) error { return n.front.Serve(n.frontListener) })
@@ -233,7 +233,7 @@ func (n *node) ready() error {
 	if err := n.stores.broker.Healthy(); err != nil {
 		return err
 	}
-	return n.catalog.Ready()
+	return n.cache.Ready()
 }
 
 // wait returns when ctx ends, or with the error of the first loop that failed.

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -32,11 +32,11 @@ const (
 
 // Deps is what the conductor works with.
 type Deps struct {
-	Catalog *catalog.Catalog
-	Board   *degrade.Board
-	Desk    *checkout.Desk
-	Lease   *redis.Lease
-	Log     *slog.Logger
+	Sales *salecache.Cache
+	Board *degrade.Board
+	Desk  *checkout.Desk
+	Lease *redis.Lease
+	Log   *slog.Logger
 }
 
 // Conductor leads the sales while it holds the lease.
@@ -91,8 +91,8 @@ func (c *Conductor) resign() {
 }
 
 // eachOpen runs step for every sale that may have visitors or holds, with a bounded time each.
-func (c *Conductor) eachOpen(ctx context.Context, what string, step func(context.Context, *catalog.Entry) error) {
-	for _, entry := range c.deps.Catalog.All() {
+func (c *Conductor) eachOpen(ctx context.Context, what string, step func(context.Context, *salecache.Entry) error) {
+	for _, entry := range c.deps.Sales.All() {
 		if !entry.Ready() {
 			continue
 		}
@@ -106,7 +106,7 @@ func (c *Conductor) eachOpen(ctx context.Context, what string, step func(context
 
 func (c *Conductor) advance(ctx context.Context) {
 	factor := c.deps.Board.Level().AdmissionFactor()
-	c.eachOpen(ctx, "advance", func(ctx context.Context, entry *catalog.Entry) error {
+	c.eachOpen(ctx, "advance", func(ctx context.Context, entry *salecache.Entry) error {
 		if entry.Phase() == sale.PhaseEnded {
 			return nil
 		}
@@ -120,7 +120,7 @@ func (c *Conductor) advance(ctx context.Context) {
 }
 
 func (c *Conductor) expire(ctx context.Context) {
-	c.eachOpen(ctx, "expire", func(ctx context.Context, entry *catalog.Entry) error {
+	c.eachOpen(ctx, "expire", func(ctx context.Context, entry *salecache.Entry) error {
 		for range expireRounds {
 			returned, err := entry.Stock().Expire(ctx, expireBatch)
 			if err != nil || returned < expireBatch {
@@ -132,7 +132,7 @@ func (c *Conductor) expire(ctx context.Context) {
 }
 
 func (c *Conductor) relay(ctx context.Context) {
-	c.eachOpen(ctx, "relay", func(ctx context.Context, entry *catalog.Entry) error {
+	c.eachOpen(ctx, "relay", func(ctx context.Context, entry *salecache.Entry) error {
 		n, err := c.deps.Desk.Relay(ctx, entry.Stock(), entry.Record())
 		if n > 0 {
 			c.deps.Log.Info("republished orders whose publisher did not finish", "sale", entry.Record().ID, "orders", n)

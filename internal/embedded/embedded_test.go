@@ -1,4 +1,4 @@
-package embedded
+package embedded_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
+	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/testenv"
 )
 
@@ -36,9 +37,9 @@ func dial(t *testing.T, url string) rueidis.Client {
 	return c
 }
 
-func startRedis(t *testing.T) *Redis {
+func startRedis(t *testing.T) *embedded.Redis {
 	t.Helper()
-	r, err := StartRedis(quiet())
+	r, err := embedded.StartRedis(quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +97,9 @@ func TestRedisTTLsRunAndItsClockStaysTrue(t *testing.T) {
 	}
 }
 
-func startNATSIn(t *testing.T, dir string) *NATS {
+func startNATSIn(t *testing.T, dir string) *embedded.NATS {
 	t.Helper()
-	n, err := StartNATS(dir, quiet())
+	n, err := embedded.StartNATS(dir, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestNATSKeepsItsStreamsOverARestart(t *testing.T) {
 	}
 }
 
-func stream(t *testing.T, n *NATS) (*nats.Conn, jetstream.JetStream) {
+func stream(t *testing.T, n *embedded.NATS) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
 	nc, err := n.Connect()
 	if err != nil {
@@ -138,7 +139,7 @@ func stream(t *testing.T, n *NATS) (*nats.Conn, jetstream.JetStream) {
 	return nc, js
 }
 
-func publish(ctx context.Context, t *testing.T, n *NATS) {
+func publish(ctx context.Context, t *testing.T, n *embedded.NATS) {
 	t.Helper()
 	nc, js := stream(t, n)
 	defer nc.Close()
@@ -166,17 +167,17 @@ func TestNATSListensNowhereAndSyncsEveryWrite(t *testing.T) {
 
 func TestASecondProcessIsLockedOut(t *testing.T) {
 	if dir := os.Getenv("PENSTOCK_TEST_LOCK_DIR"); dir != "" { // we are the second process
-		_, err := StartNATS(dir, quiet())
-		if !errors.Is(err, ErrLocked) {
-			t.Fatalf("got %v, want ErrLocked", err)
+		_, err := embedded.StartNATS(dir, quiet())
+		if !errors.Is(err, embedded.ErrLocked) {
+			t.Fatalf("got %v, want embedded.ErrLocked", err)
 		}
 		t.Log("LOCKED OUT:", err)
 		return
 	}
 	dir := t.TempDir()
 	n := startNATSIn(t, dir)
-	if _, err := StartNATS(dir, quiet()); !errors.Is(err, ErrLocked) {
-		t.Fatalf("twice in one process: got %v, want ErrLocked", err)
+	if _, err := embedded.StartNATS(dir, quiet()); !errors.Is(err, embedded.ErrLocked) {
+		t.Fatalf("twice in one process: got %v, want embedded.ErrLocked", err)
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestASecondProcessIsLockedOut$", "-test.v")
 	child.Env = append(os.Environ(), "PENSTOCK_TEST_LOCK_DIR="+dir)
@@ -196,7 +197,7 @@ func TestAStoreThatCannotOpenIsAnErrorNotAnExit(t *testing.T) {
 	if err := os.WriteFile(dir+"/nats/jetstream", []byte("a file in the way"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := StartNATS(dir, quiet())
+	n, err := embedded.StartNATS(dir, quiet())
 	if err == nil {
 		n.Shutdown()
 		t.Fatal("started on a store that cannot open")
@@ -216,21 +217,4 @@ func TestShutdownLeavesNoGoroutineBehind(t *testing.T) {
 	n.Shutdown() // again is fine
 	r.Shutdown()
 	goleak.VerifyNone(t, before)
-}
-
-// The price of one pass over the TTLs decides how often they can run.
-func BenchmarkTTLPassOver100kKeys(b *testing.B) {
-	r, err := StartRedis(quiet())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Shutdown()
-	for i := range 100_000 {
-		key := "reservation:" + time.Duration(i).String()
-		r.engine.HSet(key, "status", "confirmed")
-		r.engine.SetTTL(key, 24*time.Hour)
-	}
-	for b.Loop() {
-		r.engine.FastForward(time.Millisecond)
-	}
 }

@@ -41,6 +41,10 @@ func StartRedis(log *slog.Logger) (*Redis, error) {
 	if err := r.engine.StartAddr("127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("embedded redis: %w", err)
 	}
+	if err := AnswerInfo(r.engine); err != nil {
+		r.engine.Close()
+		return nil, err
+	}
 	r.done.Go(r.runTTLs)
 	log.Debug("embedded redis started", "addr", r.engine.Addr())
 	return r, nil

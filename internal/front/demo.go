@@ -52,7 +52,7 @@ func (s *Server) getDemoCheckout(c *call) error {
 
 func (s *Server) demoView(c *call) (demoView, error) {
 	c.sale = []byte(DemoSale)
-	if c.entry = s.Catalog.Get(DemoSale); c.entry == nil {
+	if c.entry = s.Sales.Get(DemoSale); c.entry == nil {
 		return demoView{}, problem.With(problem.UnknownSale, "the demo shop sells the sale "+DemoSale+", which is not there yet")
 	}
 	rec := c.entry.Record()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/salecache"
 )
 
 // call is one request on its way through a handler. Calls are pooled: nothing may keep one, or a
@@ -20,9 +20,9 @@ type call struct {
 	ctx   *fasthttp.RequestCtx
 	route *route
 	target
-	entry     *catalog.Entry // the sale of the path, when it has one
-	buf       []byte         // the body of the answer is appended here
-	key       []byte         // scratch for names of cookies and values of headers
+	entry     *salecache.Entry // the sale of the path, when it has one
+	buf       []byte           // the body of the answer is appended here
+	key       []byte           // scratch for names of cookies and values of headers
 	requestID []byte
 	code      problem.Code // of the refusal, for the log
 	broken    bool         // it never became a request; see transportError
@@ -61,11 +61,11 @@ func (s *Server) serve(c *call) error {
 
 // find looks a sale up. The error for one that does not exist is missing; while this node may not
 // know every sale yet, nobody can say that, and the error is unavailable.
-func (s *Server) find(saleID string, missing error) (*catalog.Entry, error) {
-	if entry := s.Catalog.Get(saleID); entry != nil {
+func (s *Server) find(saleID string, missing error) (*salecache.Entry, error) {
+	if entry := s.Sales.Get(saleID); entry != nil {
 		return entry, nil
 	}
-	if !s.Catalog.Complete() {
+	if !s.Sales.Complete() {
 		return nil, problem.Retry(problem.Unavailable, "the sales are being read; come back in a moment", shedRetrySeconds)
 	}
 	return nil, missing

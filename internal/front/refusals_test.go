@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -23,7 +23,7 @@ type figures struct {
 	orders                      int
 }
 
-func (s *stack) figures(entry *catalog.Entry) figures {
+func (s *stack) figures(entry *salecache.Entry) figures {
 	s.t.Helper()
 	ctx := s.t.Context()
 	if err := entry.Room().Refresh(ctx); err != nil {

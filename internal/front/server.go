@@ -16,14 +16,14 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
 // Deps is what the front stands on.
 type Deps struct {
-	Catalog *catalog.Catalog
+	Sales   *salecache.Cache
 	Tickets *queue.TicketKeys
 	Passes  *queue.PassKeys
 	Desk    *checkout.Desk

@@ -151,10 +151,10 @@ func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 // A sale that this node does not know may exist after all, while Redis is being filled again.
 func TestNobodyIsToldThatThereIsNoSaleBeforeThatIsKnown(t *testing.T) {
 	s := newStack(t)
-	testenv.Eventually(t, waitFor, "the sales are read", s.Catalog.Complete)
+	testenv.Eventually(t, waitFor, "the sales are read", s.Sales.Complete)
 	s.expect(404, "unknown_sale", "GET", "/v1/sales/spring", nil, "")
 	s.mini.FlushAll()
-	testenv.Eventually(t, waitFor, "the loss is noticed", func() bool { return !s.Catalog.Complete() })
+	testenv.Eventually(t, waitFor, "the loss is noticed", func() bool { return !s.Sales.Complete() })
 	rsv := "rsv_spring_1_AAAAAAAAAAAAAAAAAAAAAA"
 	order := `{"reservation":"` + rsv + `","customer":{}}`
 	for _, row := range []struct{ method, path, body string }{

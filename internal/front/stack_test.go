@@ -20,11 +20,12 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/internal/testenv"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -67,7 +68,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 		t.Fatal(err)
 	}
 	s.client = client
-	if err := catalog.MarkSynced(ctx, client, ""); err != nil { // every sale that there is has been published
+	if err := saleindex.MarkSynced(ctx, client, ""); err != nil { // every sale that there is has been published
 		t.Fatal(err)
 	}
 	shelf := s.newCatalog()
@@ -77,7 +78,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	plain, hash := auth.NewKey()
 	s.shopKey = plain
 	deps := Deps{
-		Catalog: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,
+		Sales: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,
 		Keys: auth.NewKeys("bootstrap-key-of-the-admin", func(_ context.Context, asked string) (auth.Identity, bool, error) {
 			return auth.Identity{KeyID: "shop-1", Name: "shop", Role: auth.Shop}, asked == hash, nil
 		}),
@@ -119,9 +120,9 @@ func (s *stack) serve(deps Deps) {
 	}()
 }
 
-func (s *stack) newCatalog() *catalog.Catalog {
+func (s *stack) newCatalog() *salecache.Cache {
 	quiet := slog.New(slog.DiscardHandler)
-	return catalog.New(catalog.Deps{
+	return salecache.New(salecache.Deps{
 		Redis: s.client, Log: quiet,
 		OpenRoom: func(rec sale.Record) *queue.Room {
 			return queue.OpenRoom(queue.Deps{Redis: s.client, Tickets: s.tickets, Passes: s.passes, Log: quiet, NodeID: "n1"}, rec)
@@ -133,7 +134,7 @@ func (s *stack) newCatalog() *catalog.Catalog {
 }
 
 // conduct does what the leader does: it calls the line and sweeps what has expired.
-func (s *stack) conduct(ctx context.Context, shelf *catalog.Catalog) {
+func (s *stack) conduct(ctx context.Context, shelf *salecache.Cache) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -154,7 +155,7 @@ func (s *stack) conduct(ctx context.Context, shelf *catalog.Catalog) {
 	}
 }
 
-func (s *stack) newDesk(ctx context.Context, shelf *catalog.Catalog, running *sync.WaitGroup) *checkout.Desk {
+func (s *stack) newDesk(ctx context.Context, shelf *salecache.Cache, running *sync.WaitGroup) *checkout.Desk {
 	quiet := slog.New(slog.DiscardHandler)
 	nats, err := embedded.StartNATS(s.t.TempDir(), quiet)
 	if err != nil {
@@ -189,7 +190,7 @@ func (s *stack) newDesk(ctx context.Context, shelf *catalog.Catalog, running *sy
 	return desk
 }
 
-func settle(ctx context.Context, entry *catalog.Entry, orders []checkout.Order, at int64) error {
+func settle(ctx context.Context, entry *salecache.Entry, orders []checkout.Order, at int64) error {
 	if entry == nil {
 		return nil
 	}
@@ -259,24 +260,24 @@ func liveSale(id string, change func(*sale.Sale)) sale.Sale {
 }
 
 // open puts a sale on and waits until the front knows it.
-func (s *stack) open(one sale.Sale) *catalog.Entry {
+func (s *stack) open(one sale.Sale) *salecache.Entry {
 	s.t.Helper()
 	if err := one.Validate(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.publish(sale.Record{Sale: one, Version: 1, Epoch: 1})
 	testenv.Eventually(s.t, waitFor, "the front knows the sale", func() bool {
-		entry := s.Catalog.Get(one.ID)
+		entry := s.Sales.Get(one.ID)
 		return entry != nil && entry.Ready()
 	})
-	return s.Catalog.Get(one.ID)
+	return s.Sales.Get(one.ID)
 }
 
 func (s *stack) publish(rec sale.Record) {
 	s.t.Helper()
 	ctx := context.Background()
 	for _, err := range []error{
-		queue.Arm(ctx, s.client, rec, nil), reservation.Arm(ctx, s.client, rec, nil), catalog.Publish(ctx, s.client, rec),
+		queue.Arm(ctx, s.client, rec, nil), reservation.Arm(ctx, s.client, rec, nil), saleindex.Publish(ctx, s.client, rec),
 	} {
 		if err != nil {
 			s.t.Fatal(err)
@@ -285,7 +286,7 @@ func (s *stack) publish(rec sale.Record) {
 }
 
 // change publishes the next version of a sale and waits until the front has it.
-func (s *stack) change(entry *catalog.Entry, change func(*sale.Record)) {
+func (s *stack) change(entry *salecache.Entry, change func(*sale.Record)) {
 	s.t.Helper()
 	rec := entry.Record()
 	change(&rec)

@@ -16,11 +16,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -117,12 +117,12 @@ func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored,
 	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
 		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
 	}
-	return catalog.Publish(ctx, k.deps.Redis, rec)
+	return saleindex.Publish(ctx, k.deps.Redis, rec)
 }
 
 // disarm takes a sale out of Redis.
 func (k *Keeper) disarm(ctx context.Context, saleID string) error {
-	if err := catalog.Withdraw(ctx, k.deps.Redis, saleID); err != nil {
+	if err := saleindex.Withdraw(ctx, k.deps.Redis, saleID); err != nil {
 		return err
 	}
 	return k.wipe(ctx, saleID)

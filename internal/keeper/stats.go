@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -119,7 +119,7 @@ func (k *Keeper) Sale(ctx context.Context, id string) (sale.Record, error) {
 	if err == nil || ledger.IsPermanent(err) {
 		return rec, err
 	}
-	published, found, redisErr := catalog.Load(ctx, k.deps.Redis, id)
+	published, found, redisErr := saleindex.Load(ctx, k.deps.Redis, id)
 	if redisErr != nil || !found {
 		return sale.Record{}, err
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/penstock/penstock/internal/catalog"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
 )
 
 const (
@@ -61,7 +61,7 @@ func (k *Keeper) syncOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	published, err := catalog.ReadIndex(bounded, k.deps.Redis)
+	published, err := saleindex.Read(bounded, k.deps.Redis)
 	if err != nil {
 		return err
 	}
@@ -72,10 +72,10 @@ func (k *Keeper) syncOnce(ctx context.Context) error {
 	if err := k.syncAll(ctx, wanted, published, run); err != nil || (published.Synced && published.Run == run) {
 		return err
 	}
-	return catalog.MarkSynced(ctx, k.deps.Redis, run)
+	return saleindex.MarkSynced(ctx, k.deps.Redis, run)
 }
 
-func (k *Keeper) syncAll(ctx context.Context, wanted map[string]int64, published catalog.Index, run string) error {
+func (k *Keeper) syncAll(ctx context.Context, wanted map[string]int64, published saleindex.Index, run string) error {
 	// A server that was restarted, or a replica that took over, may have come back with an older
 	// state: what it holds is not believed.
 	older := published.Run != "" && run != published.Run
@@ -99,12 +99,12 @@ func (k *Keeper) syncAll(ctx context.Context, wanted map[string]int64, published
 }
 
 // syncSale does what one sale needs: nothing, an update, rebuilding, or clearing away.
-func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]catalog.Edition, older bool) error {
+func (k *Keeper) syncSale(ctx context.Context, id string, version int64, published map[string]saleindex.Edition, older bool) error {
 	at, isPublished := published[id]
 	rec, known := k.known[id]
 	// What is published differs from what is known when the sale changed, and when another one was
 	// created under its id, with the same version.
-	if !known || rec.Version != version || at != catalog.EditionOf(rec) {
+	if !known || rec.Version != version || at != saleindex.EditionOf(rec) {
 		fresh, err := k.deps.Ledger.Sale(ctx, id)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (k *Keeper) syncSale(ctx context.Context, id string, version int64, publish
 		return nil // whoever created it is laying it just now
 	case lost:
 		return k.rebuild(ctx, rec)
-	case at != catalog.EditionOf(rec):
+	case at != saleindex.EditionOf(rec):
 		return k.update(ctx, rec)
 	default:
 		return k.reconcile(ctx, rec)

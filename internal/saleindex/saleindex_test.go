@@ -1,4 +1,4 @@
-package catalog
+package saleindex
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func wantPublished(t *testing.T, client rueidis.Client, want sale.Record) {
 	if err != nil || !found || got.Name != want.Name || got.Version != want.Version {
 		t.Fatalf("published %q version %d, found %v, %v; want %q version %d", got.Name, got.Version, found, err, want.Name, want.Version)
 	}
-	index, err := ReadIndex(ctx, client)
+	index, err := Read(ctx, client)
 	if err != nil || index.Editions["drop"] != EditionOf(want) {
 		t.Fatalf("index %+v, %v; want edition %+v", index, err, EditionOf(want))
 	}
@@ -87,7 +87,7 @@ func TestWhatIsWithdrawnIsGone(t *testing.T) {
 		if _, found, err := Load(ctx, client, "drop"); err != nil || found {
 			t.Fatalf("found %v, %v", found, err)
 		}
-		if index, err := ReadIndex(ctx, client); err != nil || len(index.Editions) != 0 {
+		if index, err := Read(ctx, client); err != nil || len(index.Editions) != 0 {
 			t.Fatalf("index %+v, %v", index, err)
 		}
 	})
@@ -106,7 +106,7 @@ func TestTheIndexIsCompleteOnlyOnceMarkedAndKnowsTheRun(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			index, err := ReadIndex(ctx, client)
+			index, err := Read(ctx, client)
 			if err != nil || index.Synced != step.synced || index.Run != step.run || len(index.Editions) != 0 {
 				t.Fatalf("%+v: index %+v, %v", step, index, err)
 			}

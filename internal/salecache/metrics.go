@@ -1,21 +1,21 @@
-package catalog
+package salecache
 
 import "github.com/prometheus/client_golang/prometheus"
 
 // Collector shows the figures of every sale on this node's /metrics, read from the snapshots. The
 // number of series follows the number of sales and their items, both of which are bounded.
 type Collector struct {
-	catalog  *Catalog
+	cache    *Cache
 	units    *prometheus.Desc
 	tickets  *prometheus.Desc
 	passes   *prometheus.Desc
 	admitted *prometheus.Desc
 }
 
-// NewCollector returns a collector over the catalog.
-func NewCollector(c *Catalog) *Collector {
+// NewCollector returns a collector over the cache.
+func NewCollector(c *Cache) *Collector {
 	return &Collector{
-		catalog:  c,
+		cache:    c,
 		units:    prometheus.NewDesc("penstock_units", "Units of an item by state; allocated = available + held + sold.", []string{"sale", "sku", "state"}, nil),
 		tickets:  prometheus.NewDesc("penstock_tickets", "Tickets given out (entrants), and how many of them were called.", []string{"sale", "state"}, nil),
 		passes:   prometheus.NewDesc("penstock_passes_active", "Passes that are neither expired nor given back.", []string{"sale"}, nil),
@@ -35,7 +35,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	for _, entry := range c.catalog.All() {
+	for _, entry := range c.cache.All() {
 		rec, room, stock := entry.Record(), entry.Room().Snapshot(), entry.Stock().Snapshot()
 		gauge(c.tickets, float64(room.Entrants), rec.ID, "entered")
 		gauge(c.tickets, float64(room.Called), rec.ID, "called")

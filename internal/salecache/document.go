@@ -1,4 +1,4 @@
-package catalog
+package salecache
 
 import (
 	"encoding/json"

@@ -1,4 +1,9 @@
-package catalog
+// Package salecache is what a node knows of the sales.
+//
+// It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
+// snapshots from which the hot paths answer at most 100 ms old. Whatever it holds may be lost at
+// any time: it comes from Redis.
+package salecache
 
 import (
 	"context"
@@ -14,6 +19,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -31,7 +37,7 @@ const (
 	refreshTimeout = 2 * time.Second
 )
 
-// Deps is what a catalog needs to open a sale.
+// Deps is what a cache needs to open a sale.
 type Deps struct {
 	Redis rueidis.Client
 	Log   *slog.Logger
@@ -40,8 +46,8 @@ type Deps struct {
 	OpenStock func(rec sale.Record, gateKey string) *reservation.Stock
 }
 
-// Catalog holds the sales of this node.
-type Catalog struct {
+// Cache holds the sales of this node.
+type Cache struct {
 	deps      Deps
 	entries   atomic.Pointer[map[string]*Entry]
 	complete  atomic.Bool
@@ -49,22 +55,22 @@ type Catalog struct {
 	started   time.Time
 }
 
-// New returns an empty catalog. Run fills it.
-func New(deps Deps) *Catalog {
-	c := &Catalog{deps: deps, started: time.Now()}
+// New returns an empty cache. Run fills it.
+func New(deps Deps) *Cache {
+	c := &Cache{deps: deps, started: time.Now()}
 	c.entries.Store(&map[string]*Entry{})
 	return c
 }
 
 // Get returns a sale, or nil when this node knows none by that id.
-func (c *Catalog) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
+func (c *Cache) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
 
 // Complete reports whether a sale that Get does not know does not exist. It is false until the
 // sales have been read, and while Redis is being brought in line with the ledger after a loss.
-func (c *Catalog) Complete() bool { return c.complete.Load() }
+func (c *Cache) Complete() bool { return c.complete.Load() }
 
 // All returns the sales in the order of their ids.
-func (c *Catalog) All() []*Entry {
+func (c *Cache) All() []*Entry {
 	entries := *c.entries.Load()
 	all := make([]*Entry, 0, len(entries))
 	for _, id := range slices.Sorted(maps.Keys(entries)) {
@@ -73,8 +79,8 @@ func (c *Catalog) All() []*Entry {
 	return all
 }
 
-// Ready returns nil when the catalog has lately heard from Redis.
-func (c *Catalog) Ready() error {
+// Ready returns nil when the cache has lately heard from Redis.
+func (c *Cache) Ready() error {
 	last := c.refreshed.Load()
 	if last == 0 {
 		return errors.New("the sales have not been read yet")
@@ -88,8 +94,8 @@ func (c *Catalog) Ready() error {
 	return nil
 }
 
-// Run keeps the catalog fresh until ctx ends.
-func (c *Catalog) Run(ctx context.Context) error {
+// Run keeps the cache fresh until ctx ends.
+func (c *Cache) Run(ctx context.Context) error {
 	var sales sync.WaitGroup
 	defer sales.Wait()
 	following := make(map[string]followed)
@@ -110,10 +116,10 @@ func (c *Catalog) Run(ctx context.Context) error {
 
 // discover brings the entries in line with the index. A sale that cannot be read keeps its last
 // entry and stands in nobody's way.
-func (c *Catalog) discover(ctx context.Context) error {
+func (c *Cache) discover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	index, err := ReadIndex(ctx, c.deps.Redis)
+	index, err := saleindex.Read(ctx, c.deps.Redis)
 	if err != nil {
 		return err
 	}
@@ -144,11 +150,11 @@ func (c *Catalog) discover(ctx context.Context) error {
 }
 
 // open returns the entry of a sale at its published edition; nil when it was withdrawn meanwhile.
-func (c *Catalog) open(ctx context.Context, entry *Entry, id string, edition Edition) (*Entry, error) {
-	if entry != nil && EditionOf(entry.Record()) == edition {
+func (c *Cache) open(ctx context.Context, entry *Entry, id string, edition saleindex.Edition) (*Entry, error) {
+	if entry != nil && saleindex.EditionOf(entry.Record()) == edition {
 		return entry, nil
 	}
-	rec, found, err := Load(ctx, c.deps.Redis, id)
+	rec, found, err := saleindex.Load(ctx, c.deps.Redis, id)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -174,7 +180,7 @@ type followed struct {
 
 // follow starts the refreshing of new sales and stops that of withdrawn ones. Each sale has a
 // goroutine of its own, so that a slow one delays no other.
-func (c *Catalog) follow(ctx context.Context, following map[string]followed, sales *sync.WaitGroup) {
+func (c *Cache) follow(ctx context.Context, following map[string]followed, sales *sync.WaitGroup) {
 	entries := *c.entries.Load()
 	for id, one := range following {
 		if entries[id] != one.entry {
@@ -192,7 +198,7 @@ func (c *Catalog) follow(ctx context.Context, following map[string]followed, sal
 	}
 }
 
-func (c *Catalog) refreshLoop(ctx context.Context, entry *Entry) {
+func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
 	pace := time.NewTimer(snapshotEvery)
 	defer pace.Stop()
 	for {

@@ -1,9 +1,8 @@
-// Package catalog is a node's view of the sales.
+// Package saleindex is the list of the sales that are published to the nodes, kept in Redis.
 //
-// It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
-// snapshots from which the hot paths answer at most 100 ms old. Whatever it holds may be lost at
-// any time: it comes from Redis.
-package catalog
+// The leader writes it, every node reads it. It can be lost with Redis, and then says so: a sale
+// that is missing from an index that is not complete may exist all the same.
+package saleindex
 
 import (
 	"context"
@@ -97,7 +96,7 @@ type Index struct {
 }
 
 // ReadIndex reads which sales are published.
-func ReadIndex(ctx context.Context, client rueidis.Client) (Index, error) {
+func Read(ctx context.Context, client rueidis.Client) (Index, error) {
 	found, err := client.Do(ctx, client.B().Hgetall().Key(indexKey).Build()).AsStrMap()
 	if err != nil {
 		return Index{}, fmt.Errorf("list published sales: %w", err)

@@ -1,4 +1,4 @@
-package catalog
+package saleindex
 
 import (
 	_ "embed"
