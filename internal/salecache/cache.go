@@ -1,8 +1,10 @@
 // Package salecache is what a node knows of the sales.
 //
 // It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
-// snapshots from which the hot paths answer at most 100 ms old. Whatever it holds may be lost at
-// any time: it comes from Redis.
+// snapshots from which the hot paths answer: at most 100 ms old for a sale in which something
+// happens, on this node or another. A sale that nobody visits is looked at every few seconds, and at
+// the moments at which it opens, starts and ends. Whatever the cache holds may be lost at any
+// time: it comes from Redis.
 package salecache
 
 import (
@@ -12,11 +14,8 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/saleindex"
@@ -25,40 +24,52 @@ import (
 )
 
 const (
-	// snapshotEvery bounds the age of what the hot paths tell.
-	snapshotEvery = 100 * time.Millisecond
-	// idleEvery is the pace for a sale that has ended.
-	idleEvery = time.Second
-	// discoverEvery is how soon a node knows of a new or changed sale.
-	discoverEvery = 250 * time.Millisecond
-	// staleAfter is when a node that hears nothing of Redis says that it is not ready.
-	staleAfter = 2 * time.Second
-	// refreshTimeout bounds one refresh, so that a dead connection is noticed.
-	refreshTimeout = 2 * time.Second
+	// lookEvery is how soon a node knows of a new or changed sale, and of one that is busy elsewhere.
+	lookEvery = 100 * time.Millisecond
+	// lookTimeout bounds one look and one refresh, so that a dead connection is noticed.
+	lookTimeout = 2 * time.Second
+	// certainFor is for how long a node that hears nothing of Redis takes a sale that it does not
+	// know for one that does not exist.
+	certainFor = 2 * time.Second
+	// refreshAtOnce bounds the sales that are refreshed at the same time.
+	refreshAtOnce = 64
 )
 
 // Deps is what a cache needs to open a sale.
 type Deps struct {
-	Redis rueidis.Client
+	Index *saleindex.Index
 	Log   *slog.Logger
-	// OpenRoom and OpenStock build the node's side of a sale.
-	OpenRoom  func(sale.Record) *queue.Room
-	OpenStock func(rec sale.Record, gateKey string) *reservation.Stock
+	// OpenRoom and OpenStock build the node's side of a sale. They hand on lost, which is called when
+	// a script has found that Redis does not hold the sale's state.
+	OpenRoom  func(rec sale.Record, lost func()) *queue.Room
+	OpenStock func(rec sale.Record, gateKey string, lost func()) *reservation.Stock
 }
 
 // Cache holds the sales of this node.
 type Cache struct {
-	deps      Deps
-	entries   atomic.Pointer[map[string]*Entry]
-	complete  atomic.Bool
-	refreshed atomic.Int64 // when the index was last read, Unix nanoseconds of the monotonic-backed clock
-	started   time.Time
+	deps    Deps
+	entries atomic.Pointer[map[string]*Entry]
+	view    atomic.Pointer[seen]
+	started time.Time
+	ask     atomic.Bool // the leader is to look
+	slots   chan struct{}
+}
+
+// seen is what the last look has shown.
+type seen struct {
+	at         time.Time
+	redisClock time.Time // Redis TIME at that moment
+	complete   bool
+	change     string
+	asked      int64
+	known      bool // every listed sale could be opened
 }
 
 // New returns an empty cache. Run fills it.
 func New(deps Deps) *Cache {
-	c := &Cache{deps: deps, started: time.Now()}
+	c := &Cache{deps: deps, started: time.Now(), slots: make(chan struct{}, refreshAtOnce)}
 	c.entries.Store(&map[string]*Entry{})
+	c.view.Store(&seen{})
 	return c
 }
 
@@ -66,8 +77,11 @@ func New(deps Deps) *Cache {
 func (c *Cache) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
 
 // Complete reports whether a sale that Get does not know does not exist. It is false until the
-// sales have been read, and while Redis is being brought in line with the ledger after a loss.
-func (c *Cache) Complete() bool { return c.complete.Load() }
+// sales have been read, while Redis may lack some, and while Redis does not answer.
+func (c *Cache) Complete() bool {
+	v := c.view.Load()
+	return v.complete && v.known && time.Since(v.at) < certainFor
+}
 
 // All returns the sales in the order of their ids.
 func (c *Cache) All() []*Entry {
@@ -79,33 +93,57 @@ func (c *Cache) All() []*Entry {
 	return all
 }
 
-// Ready returns nil when the cache has lately heard from Redis.
-func (c *Cache) Ready() error {
-	last := c.refreshed.Load()
-	if last == 0 {
+// Now tells the time by the clock of Redis, from memory; false before Redis has been heard of.
+func (c *Cache) Now() (time.Time, bool) {
+	v := c.view.Load()
+	return v.redisClock.Add(time.Since(v.at)).UTC(), !v.at.IsZero()
+}
+
+// Asked counts how often the leader was asked to look for what is to be done.
+func (c *Cache) Asked() int64 { return c.view.Load().asked }
+
+// AskLeader has the leader look for what is to be done, at the next look.
+func (c *Cache) AskLeader() { c.ask.Store(true) }
+
+// HasRead reports whether the sales have been read at least once, so that this node can serve
+// polls and pages from memory.
+func (c *Cache) HasRead() bool { return !c.view.Load().at.IsZero() }
+
+// Heard returns nil when Redis has lately answered and holds the list of all sales.
+func (c *Cache) Heard() error {
+	v := c.view.Load()
+	switch age := time.Since(v.at); {
+	case v.at.IsZero():
 		return errors.New("the sales have not been read yet")
-	}
-	if !c.Complete() {
-		return errors.New("redis does not hold every sale yet; the keeper is bringing them there")
-	}
-	if age := time.Since(c.started) - time.Duration(last); age > staleAfter {
+	case age > certainFor:
 		return fmt.Errorf("redis has not answered for %s", age.Round(time.Millisecond))
+	case !v.complete:
+		return errors.New("the list of sales in redis is not complete; the leader is completing it")
 	}
 	return nil
 }
 
+// RefreshAll has every sale refreshed at once: the server of some of them may be another one.
+func (c *Cache) RefreshAll() {
+	for _, entry := range *c.entries.Load() {
+		entry.wakeUp()
+	}
+}
+
 // Run keeps the cache fresh until ctx ends.
 func (c *Cache) Run(ctx context.Context) error {
-	var sales sync.WaitGroup
-	defer sales.Wait()
-	following := make(map[string]followed)
-	tick := time.NewTicker(discoverEvery)
+	f := &followers{cache: c, running: make(map[string]followed)}
+	defer f.all.Wait()
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	failing := false
 	for {
-		if err := c.discover(ctx); err != nil && ctx.Err() == nil {
+		err := c.look(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
 			c.deps.Log.Warn("sales cannot be read; the last known stay in force", "error", err)
 		}
-		c.follow(ctx, following, &sales)
+		failing = err != nil
+		f.follow(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -114,22 +152,66 @@ func (c *Cache) Run(ctx context.Context) error {
 	}
 }
 
-// discover brings the entries in line with the index. A sale that cannot be read keeps its last
-// entry and stands in nobody's way.
-func (c *Cache) discover(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+// maxBusyTold bounds the sales that one look tells of; the others wait for the next.
+const maxBusyTold = 500
+
+// look exchanges what is new with Redis.
+func (c *Cache) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	index, err := saleindex.Read(ctx, c.deps.Redis)
+	last := c.view.Load()
+	known := last.change
+	if !last.known {
+		known = ""
+	}
+	report := saleindex.Report{Busy: c.busyHere(), Ask: c.ask.Swap(false)}
+	asked := time.Now()
+	view, err := c.deps.Index.Look(ctx, known, report)
 	if err != nil {
+		if report.Ask {
+			c.ask.Store(true)
+		}
 		return err
 	}
+	next := &seen{
+		at: asked.Add(time.Since(asked) / 2), redisClock: time.UnixMilli(view.NowMillis),
+		complete: view.Complete, change: view.Change, asked: view.Asked, known: last.known,
+	}
+	if view.Editions != nil {
+		err = c.take(ctx, view)
+		next.known = err == nil
+	}
+	c.view.Store(next)
+	entries := *c.entries.Load()
+	for _, id := range view.Busy {
+		if entry := entries[id]; entry != nil {
+			entry.markBusy()
+		}
+	}
+	return err
+}
+
+// busyHere are the sales that this node has to tell of as busy.
+func (c *Cache) busyHere() []string {
+	var busy []string
+	for id, entry := range *c.entries.Load() {
+		if len(busy) < maxBusyTold && entry.takeTouch() {
+			busy = append(busy, id)
+		}
+	}
+	return busy
+}
+
+// take brings the entries in line with the list. A sale that cannot be read keeps its last entry
+// and stands in nobody's way.
+func (c *Cache) take(ctx context.Context, view saleindex.View) error {
 	current := *c.entries.Load()
-	next := make(map[string]*Entry, len(index.Editions))
-	if !index.Synced { // what is missing may be on its way back
+	next := make(map[string]*Entry, len(view.Editions))
+	if !view.Complete { // what is missing may be on its way back
 		maps.Copy(next, current)
 	}
 	var failed []error
-	for id, edition := range index.Editions {
+	for id, edition := range view.Editions {
 		entry, err := c.open(ctx, current[id], id, edition)
 		switch {
 		case err != nil:
@@ -144,8 +226,6 @@ func (c *Cache) discover(ctx context.Context) error {
 		}
 	}
 	c.entries.Store(&next)
-	c.complete.Store(index.Synced && len(failed) == 0)
-	c.refreshed.Store(int64(time.Since(c.started)))
 	return errors.Join(failed...)
 }
 
@@ -154,71 +234,15 @@ func (c *Cache) open(ctx context.Context, entry *Entry, id string, edition salei
 	if entry != nil && saleindex.EditionOf(entry.Record()) == edition {
 		return entry, nil
 	}
-	rec, found, err := saleindex.Load(ctx, c.deps.Redis, id)
+	rec, found, err := c.deps.Index.Load(ctx, id)
 	if err != nil || !found {
 		return nil, err
 	}
 	if entry != nil && entry.Record().CreatedAt.Equal(rec.CreatedAt) {
 		entry.update(rec)
 		entry.look()
+		entry.wakeUp()
 		return entry, nil
 	}
-	entry = &Entry{room: c.deps.OpenRoom(rec)}
-	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey())
-	entry.record.Store(&rec)
-	if err := entry.refresh(ctx); err != nil {
-		return nil, fmt.Errorf("open sale %s: %w", id, err)
-	}
-	return entry, nil
-}
-
-// followed is a sale whose refreshing is under way.
-type followed struct {
-	entry *Entry
-	stop  context.CancelFunc
-}
-
-// follow starts the refreshing of new sales and stops that of withdrawn ones. Each sale has a
-// goroutine of its own, so that a slow one delays no other.
-func (c *Cache) follow(ctx context.Context, following map[string]followed, sales *sync.WaitGroup) {
-	entries := *c.entries.Load()
-	for id, one := range following {
-		if entries[id] != one.entry {
-			one.stop()
-			delete(following, id)
-		}
-	}
-	for id, entry := range entries {
-		if _, there := following[id]; there {
-			continue
-		}
-		one, cancel := context.WithCancel(ctx)
-		following[id] = followed{entry: entry, stop: cancel}
-		sales.Go(func() { c.refreshLoop(one, entry) })
-	}
-}
-
-func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
-	pace := time.NewTimer(snapshotEvery)
-	defer pace.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-pace.C:
-		}
-		bounded, cancel := context.WithTimeout(ctx, refreshTimeout)
-		if err := entry.refresh(bounded); err != nil && ctx.Err() == nil {
-			c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
-		}
-		cancel()
-		pace.Reset(paceOf(entry.Phase()))
-	}
-}
-
-func paceOf(phase sale.Phase) time.Duration {
-	if phase == sale.PhaseEnded {
-		return idleEvery
-	}
-	return snapshotEvery
+	return c.newEntry(ctx, rec)
 }

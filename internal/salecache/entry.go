@@ -3,10 +3,12 @@ package salecache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -17,6 +19,12 @@ type Entry struct {
 	stock  *reservation.Stock
 	record atomic.Pointer[sale.Record]
 	view   atomic.Pointer[view]
+
+	born    time.Time
+	touched atomic.Int64  // when a visitor was last here, ns since born
+	told    atomic.Int64  // when that was last told to the other nodes, ns since born
+	busyAt  atomic.Int64  // when the sale was last busy on any node, ns since born
+	wake    chan struct{} // refresh now
 }
 
 // view is what one refresh worked out, so that requests need not.
@@ -24,6 +32,20 @@ type view struct {
 	soldOut  bool
 	heldOut  bool
 	document []byte
+}
+
+func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
+	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1)}
+	lost := func() { entry.Touch(); c.AskLeader() }
+	entry.room = c.deps.OpenRoom(rec, lost)
+	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
+	entry.record.Store(&rec)
+	entry.busyAt.Store(-int64(saleindex.BusyFor))
+	entry.touched.Store(-int64(saleindex.BusyFor))
+	if err := entry.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("open sale %s: %w", rec.ID, err)
+	}
+	return entry, nil
 }
 
 // Record returns the current version of the sale.
@@ -65,18 +87,19 @@ func (e *Entry) refresh(ctx context.Context) error {
 	return err
 }
 
-// look works out the view from the snapshots.
+// look works out the view from the snapshots. A sale is sold out, or held out, when each of its
+// items is: a free unit of one never makes up for another.
 func (e *Entry) look() {
 	rec, stock := e.record.Load(), e.stock.Snapshot()
 	next := &view{}
 	if stock.Ready {
-		var available, held int64
+		var free, held bool
 		for _, item := range stock.Items {
-			available += item.Available
-			held += item.Held
+			free = free || item.Available > 0
+			held = held || item.Held > 0
 		}
-		next.heldOut = available == 0 && held > 0
-		next.soldOut = available == 0 && held == 0
+		next.heldOut = !free && held
+		next.soldOut = !free && !held
 	}
 	phase := rec.PhaseAt(e.Now(), next.soldOut)
 	next.document = document(rec, phase, e.room.Snapshot(), stock)

@@ -21,14 +21,19 @@ func engines(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
 		"real":     func() string { return testenv.Redis(t).URL },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := redis.Connect(context.Background(), url())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(client.Close)
-			test(t, client)
+			test(t, connect(t, url()))
 		})
 	}
+}
+
+func connect(t *testing.T, url string) rueidis.Client {
+	t.Helper()
+	client, err := redis.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
 }
 
 func record(version int64, name string, created time.Time) sale.Record {
@@ -37,7 +42,7 @@ func record(version int64, name string, created time.Time) sale.Record {
 
 func mustPublish(t *testing.T, client rueidis.Client, rec sale.Record) {
 	t.Helper()
-	if err := Publish(context.Background(), client, rec); err != nil {
+	if err := New(client).Publish(context.Background(), rec); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -45,11 +50,11 @@ func mustPublish(t *testing.T, client rueidis.Client, rec sale.Record) {
 func wantPublished(t *testing.T, client rueidis.Client, want sale.Record) {
 	t.Helper()
 	ctx := context.Background()
-	got, found, err := Load(ctx, client, "drop")
+	got, found, err := New(client).Load(ctx, "drop")
 	if err != nil || !found || got.Name != want.Name || got.Version != want.Version {
 		t.Fatalf("published %q version %d, found %v, %v; want %q version %d", got.Name, got.Version, found, err, want.Name, want.Version)
 	}
-	index, err := Read(ctx, client)
+	index, err := New(client).Look(ctx, "", Report{})
 	if err != nil || index.Editions["drop"] != EditionOf(want) {
 		t.Fatalf("index %+v, %v; want edition %+v", index, err, EditionOf(want))
 	}
@@ -81,34 +86,105 @@ func TestWhatIsWithdrawnIsGone(t *testing.T) {
 	engines(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
-		if err := Withdraw(ctx, client, "drop"); err != nil {
+		if err := New(client).Withdraw(ctx, "drop"); err != nil {
 			t.Fatal(err)
 		}
-		if _, found, err := Load(ctx, client, "drop"); err != nil || found {
+		if _, found, err := New(client).Load(ctx, "drop"); err != nil || found {
 			t.Fatalf("found %v, %v", found, err)
 		}
-		if index, err := Read(ctx, client); err != nil || len(index.Editions) != 0 {
+		if index, err := New(client).Look(ctx, "", Report{}); err != nil || len(index.Editions) != 0 {
 			t.Fatalf("index %+v, %v", index, err)
 		}
 	})
 }
 
-func TestTheIndexIsCompleteOnlyOnceMarkedAndKnowsTheRun(t *testing.T) {
+// TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked restarts a server that keeps its data.
+func TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked(t *testing.T) {
+	ctx := context.Background()
+	server := testenv.Redis(t, testenv.AppendFsync("always"))
+	client := connect(t, server.URL)
+	index := New(client)
+	mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
+	look := func(known string) View {
+		t.Helper()
+		view, err := index.Look(ctx, known, Report{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return view
+	}
+	if view := look(""); view.Complete || len(view.Editions) != 1 {
+		t.Fatalf("before it is marked: %+v", view)
+	}
+	if err := index.MarkComplete(ctx); err != nil {
+		t.Fatal(err)
+	}
+	marked := look("")
+	if !marked.Complete || len(marked.Editions) != 1 {
+		t.Fatalf("once it is marked: %+v", marked)
+	}
+	if err := server.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 10*time.Second, "redis answers again", func() bool {
+		_, err := index.Look(ctx, "", Report{})
+		return err == nil
+	})
+	if view := look(""); view.Complete || len(view.Editions) != 1 {
+		t.Fatalf("after a restart with the same data: %+v", view)
+	}
+	if err := index.MarkComplete(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if view := look(marked.Change); !view.Complete || view.Change == marked.Change {
+		t.Fatalf("marked again: %+v", view)
+	}
+}
+
+func TestALookTellsOfChangesAndOfBusySales(t *testing.T) {
 	engines(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
-		for _, step := range []struct {
-			mark   bool
-			run    string
-			synced bool
-		}{{false, "", false}, {true, "", true}, {true, "abc", true}} {
-			if step.mark {
-				if err := MarkSynced(ctx, client, step.run); err != nil {
-					t.Fatal(err)
-				}
+		index := New(client)
+		if err := index.MarkComplete(ctx); err != nil {
+			t.Fatal(err)
+		}
+		look := func(known string, report Report) View {
+			t.Helper()
+			view, err := index.Look(ctx, known, report)
+			if err != nil {
+				t.Fatal(err)
 			}
-			index, err := Read(ctx, client)
-			if err != nil || index.Synced != step.synced || index.Run != step.run || len(index.Editions) != 0 {
-				t.Fatalf("%+v: index %+v, %v", step, index, err)
+			return view
+		}
+		first := look("", Report{})
+		if first.Editions == nil || len(first.Busy) != 0 || first.Asked != 0 || first.NowMillis == 0 {
+			t.Fatalf("first look %+v", first)
+		}
+		if again := look(first.Change, Report{Busy: []string{"drop", "other"}, Ask: true}); again.Editions != nil || len(again.Busy) != 2 || again.Asked != 1 {
+			t.Fatalf("nothing has changed but what is busy: %+v", again)
+		}
+		mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
+		changed := look(first.Change, Report{})
+		if len(changed.Editions) != 1 || len(changed.Busy) != 2 || changed.Asked != 1 {
+			t.Fatalf("a sale was published: %+v", changed)
+		}
+		mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
+		if same := look(changed.Change, Report{}); same.Editions != nil {
+			t.Fatalf("publishing the same again is no change: %+v", same)
+		}
+	})
+}
+
+func TestWhyASaleCannotBeArmedIsTold(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		index := New(client)
+		for _, want := range []string{"", "the order log does not sync", ""} {
+			if err := index.Refuse(ctx, "drop", want); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := index.Refusal(ctx, "drop"); err != nil || got != want {
+				t.Fatalf("%q, %v; want %q", got, err, want)
 			}
 		}
 	})

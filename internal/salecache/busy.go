@@ -1,0 +1,187 @@
+package salecache
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/saleindex"
+)
+
+const (
+	// busyPace bounds the age of what the hot paths tell of a sale in which something happens.
+	busyPace = 100 * time.Millisecond
+	// openPace is for a sale that has begun and that nobody visits.
+	openPace = 5 * time.Second
+	// quietPace is for a sale that has not begun, or has ended.
+	quietPace = time.Minute
+	// afterMoment is how long after its opening, start or end a sale counts as busy: the leader and
+	// the first visitors then need it fresh.
+	afterMoment = 3 * time.Second
+	// tellEvery is how often a node tells the others that a sale is busy here.
+	tellEvery = time.Second
+	// touchEvery saves writing the moment for every one of many requests.
+	touchEvery = 50 * time.Millisecond
+)
+
+// Touch notes that a visitor is here, so that the sale is kept fresh on every node.
+func (e *Entry) Touch() {
+	now := int64(time.Since(e.born))
+	last := e.touched.Load()
+	if now-last < int64(touchEvery) || !e.touched.CompareAndSwap(last, now) {
+		return
+	}
+	if !e.busyWithin(last, now) {
+		e.wakeUp()
+	}
+}
+
+func (e *Entry) busyWithin(touched, now int64) bool {
+	return now-max(touched, e.busyAt.Load()) < int64(saleindex.BusyFor)
+}
+
+// markBusy notes that the sale is busy on some node.
+func (e *Entry) markBusy() {
+	now := int64(time.Since(e.born))
+	was := e.busyWithin(e.touched.Load(), now)
+	e.busyAt.Store(now)
+	if !was {
+		e.wakeUp()
+	}
+}
+
+// takeTouch reports whether the other nodes are to be told, now, that the sale is busy here.
+func (e *Entry) takeTouch() bool {
+	touched, told := e.touched.Load(), e.told.Load()
+	if touched <= told || touched < 0 {
+		return false
+	}
+	now := int64(time.Since(e.born))
+	if told > 0 && now-told < int64(tellEvery) {
+		return false
+	}
+	e.told.Store(now)
+	return true
+}
+
+// wakeUp has the sale refreshed at once.
+func (e *Entry) wakeUp() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Busy reports whether something happens in the sale: somebody visits it on some node, waits in it,
+// or has an order on its way; or it has just opened, started or ended.
+func (e *Entry) Busy() bool {
+	now := int64(time.Since(e.born))
+	if e.busyWithin(e.touched.Load(), now) {
+		return true
+	}
+	room, stock := e.room.Snapshot(), e.stock.Snapshot()
+	if room.Waiting > 0 || room.Outstanding > 0 || stock.Outbox > 0 {
+		return true
+	}
+	since, _ := moments(e.record.Load(), e.Now())
+	return since < afterMoment
+}
+
+// moments tells how long ago the last of the sale's moments was (opening, start, end), and how far
+// off the next is. A missing one is a day away.
+func moments(rec *sale.Record, now time.Time) (sinceLast, untilNext time.Duration) {
+	const far = 24 * time.Hour
+	sinceLast, untilNext = far, far
+	for _, at := range [...]time.Time{rec.OpensAt, rec.StartsAt, rec.EndsAt} {
+		if d := now.Sub(at); d >= 0 {
+			sinceLast = min(sinceLast, d)
+		} else {
+			untilNext = min(untilNext, -d)
+		}
+	}
+	return sinceLast, untilNext
+}
+
+// paceOf says when to refresh a sale next. It is pure.
+func paceOf(busy, ready, begun bool, untilNext time.Duration) time.Duration {
+	pace := quietPace
+	switch {
+	case busy, begun && !ready:
+		return busyPace
+	case begun:
+		pace = openPace
+	}
+	return min(pace, untilNext+time.Millisecond)
+}
+
+func (e *Entry) pace() time.Duration {
+	_, untilNext := moments(e.record.Load(), e.Now())
+	return paceOf(e.Busy(), e.Ready(), e.Phase().Begun(), untilNext)
+}
+
+// followers refresh the sales, each in a goroutine of its own, so that a slow one delays no other.
+type followers struct {
+	cache   *Cache
+	running map[string]followed
+	all     sync.WaitGroup
+}
+
+type followed struct {
+	entry *Entry
+	stop  context.CancelFunc
+}
+
+// follow starts the refreshing of new sales and stops that of withdrawn ones.
+func (f *followers) follow(ctx context.Context) {
+	entries := *f.cache.entries.Load()
+	for id, one := range f.running {
+		if entries[id] != one.entry {
+			one.stop()
+			delete(f.running, id)
+		}
+	}
+	for id, entry := range entries {
+		if _, there := f.running[id]; there {
+			continue
+		}
+		one, cancel := context.WithCancel(ctx)
+		f.running[id] = followed{entry: entry, stop: cancel}
+		f.all.Go(func() { f.cache.refreshLoop(one, entry) })
+	}
+}
+
+func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
+	pace := time.NewTimer(entry.pace())
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-entry.wake:
+		case <-pace.C:
+		}
+		c.refreshOne(ctx, entry)
+		pace.Reset(entry.pace())
+	}
+}
+
+// refreshOne takes a slot first: after a failover all sales are refreshed at once.
+func (c *Cache) refreshOne(ctx context.Context, entry *Entry) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	was := entry.Ready()
+	if err := entry.refresh(bounded); err != nil && ctx.Err() == nil {
+		c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
+		return
+	}
+	if was && !entry.Ready() {
+		c.AskLeader()
+	}
+}
