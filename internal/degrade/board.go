@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -127,15 +126,9 @@ func (b *Board) flushCommits(ctx context.Context) {
 	}
 }
 
-// Run keeps the view fresh until ctx ends, and takes part in electing the leader, which measures
-// and decides. A nil measure only follows. It returns nil when ctx ends, after giving up the lease.
-func (b *Board) Run(ctx context.Context, measure Measure) error {
-	var loops sync.WaitGroup
-	loops.Go(func() { b.follow(ctx) })
-	if measure != nil {
-		loops.Go(func() { b.leader(measure).run(ctx) })
-	}
-	loops.Wait()
+// Run keeps the view fresh until ctx ends, and then returns nil.
+func (b *Board) Run(ctx context.Context) error {
+	b.follow(ctx)
 	return nil
 }
 

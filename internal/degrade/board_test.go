@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/testenv"
@@ -42,20 +43,23 @@ func newBoard(client rueidis.Client, nodeID string) *Board {
 	return NewBoard(client, slog.New(slog.DiscardHandler), nodeID)
 }
 
-// runs starts a board and returns a function that stops it and waits.
+// runs starts a board, which leads when there is something to measure, and returns a function that stops it and waits.
 func runs(t *testing.T, b *Board, measure Measure) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx, measure) }()
+	var loops errgroup.Group
+	loops.Go(func() error { return b.Run(ctx) })
+	if measure != nil {
+		loops.Go(func() error { return b.Lead(measure)(ctx, 1) })
+	}
 	var stopped atomic.Bool
 	stop = func() {
 		if stopped.Swap(true) {
 			return
 		}
 		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run ended with %v", err)
+		if err := loops.Wait(); err != nil {
+			t.Errorf("the board ended with %v", err)
 		}
 	}
 	t.Cleanup(stop)
@@ -92,25 +96,6 @@ func TestEveryNodeSeesWhatTheLeaderDecides(t *testing.T) {
 		if age := time.Since(s.Since); age < 0 || age > time.Minute {
 			t.Errorf("critical since %v", s.Since)
 		}
-	})
-}
-
-func TestOneLeaderAtATime(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
-		var measured [2]atomic.Int64
-		count := func(i int) Measure {
-			return func(context.Context) (Pressure, error) { measured[i].Add(1); return Pressure{}, nil }
-		}
-		stopFirst := runs(t, newBoard(connect(), "n1"), count(0))
-		testenv.Eventually(t, 10*time.Second, "the first leads", func() bool { return measured[0].Load() > 1 })
-		runs(t, newBoard(connect(), "n2"), count(1))
-		seen := measured[0].Load()
-		testenv.Eventually(t, 10*time.Second, "the first still leads", func() bool { return measured[0].Load() > seen+3 })
-		if n := measured[1].Load(); n != 0 {
-			t.Errorf("the second measured %d times beside the leader", n)
-		}
-		stopFirst()
-		testenv.Eventually(t, 2*time.Second, "the second takes over at once", func() bool { return measured[1].Load() > 0 })
 	})
 }
 

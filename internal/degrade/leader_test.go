@@ -16,22 +16,14 @@ type bench struct {
 	mu        sync.Mutex
 	pressure  Pressure
 	err       error
-	held      bool
 	hang      bool
 	stored    State
 	published int
-	released  bool
 }
 
-func (b *bench) leader() *leader {
-	return &leader{
+func (b *bench) decider() *decider {
+	return &decider{
 		limits: DefaultLimits(), nodeID: "n1", log: slog.New(slog.DiscardHandler),
-		hold: func(context.Context) (bool, error) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			return b.held, nil
-		},
-		release: func(context.Context) error { b.released = true; return nil },
 		found: func(context.Context) (State, error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -73,11 +65,11 @@ func inBubble(t *testing.T, check func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		b := &bench{held: true}
+		b := &bench{}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			b.leader().run(ctx)
+			_ = b.decider().run(ctx)
 		}()
 		check(t, b)
 		cancel()
@@ -119,38 +111,41 @@ func TestLeaderOutlivesAHangingMeasurement(t *testing.T) {
 	})
 }
 
-func TestLeaderGoesOnFromWhatItFinds(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		b.set(func() { b.held = false }, time.Second)
-		before := b.published
-		s := b.set(func() { b.stored = State{Measured: Survival, Level: Survival} }, time.Minute)
-		if b.published != before {
-			t.Error("a node without the lease published")
-		}
-		wantLevel(t, "another leads", s, Survival)
-		s = b.set(func() { b.held = true }, time.Second)
+func TestALeaderGoesOnFromTheLevelThatTheLastOneLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		b := &bench{stored: State{Measured: Survival, Level: Survival, MeasuredSince: time.Now()}}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = b.decider().run(ctx)
+		}()
+		s := b.set(func() {}, time.Second)
 		wantLevel(t, "just took over", s, Survival)
 		if s.MeasuredBy != "n1" {
 			t.Errorf("measured by %q", s.MeasuredBy)
 		}
 		wantLevel(t, "10.5 s of calm later", b.set(func() {}, 10*time.Second), Critical)
+		cancel()
+		<-done
 	})
 }
 
-func TestLeaderReleasesOnExit(t *testing.T) {
+func TestALeaderThatLosesItsTermInTheMiddleOfAMeasurementPublishesNothingMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		b := &bench{held: true}
+		b := &bench{}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			b.leader().run(ctx)
+			_ = b.decider().run(ctx)
 		}()
-		b.set(func() {}, time.Second)
+		b.set(func() { b.hang = true }, time.Second)
+		before := b.published
 		cancel()
 		<-done
-		if !b.released {
-			t.Error("the lease was kept")
+		if b.published != before {
+			t.Errorf("%d levels published after the term was over", b.published-before)
 		}
 	})
 }

@@ -18,8 +18,6 @@ const (
 	fieldMeasured = "measured"
 	fieldPin      = "override"
 
-	leaderKey = "ps:degrade:leader"
-
 	// commitKeyPrefix starts the keys of the latest commit latencies, in milliseconds. A node
 	// writes to the slot of its name: a fixed number of keys, each gone by itself when nobody
 	// reports. Two nodes in one slot overwrite each other, which costs precision only.

@@ -18,7 +18,7 @@ func AnswerInfo(engine *miniredis.Miniredis) error {
 	if _, err := rand.Read(id); err != nil {
 		return fmt.Errorf("embedded redis: %w", err)
 	}
-	text := "# Server\r\nredis_version:7.0.0\r\nrun_id:" + hex.EncodeToString(id) +
+	text := "# Server\r\nredis_version:7.0.0\r\nredis_mode:embedded\r\nrun_id:" + hex.EncodeToString(id) +
 		"\r\n# Replication\r\nrole:master\r\nmaster_replid2:" + strings.Repeat("0", 40) + "\r\n"
 	engine.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
 		if cmd != "INFO" || len(args) == 0 || !strings.EqualFold(args[0], "server") {

@@ -14,6 +14,9 @@ const (
 	PhasePaused    Phase = "paused"
 	PhaseSoldOut   Phase = "sold_out"
 	PhaseEnded     Phase = "ended"
+	// PhaseNotArmed is what operators are told of a sale that should be open and whose state is not
+	// in Redis: it could not be armed, or is being restored. It is not live.
+	PhaseNotArmed Phase = "not_armed"
 )
 
 // PhaseAt tells the phase at a moment of the one clock (Redis TIME). It is pure: a sale opens,
@@ -42,7 +45,7 @@ func (r Record) PhaseAt(now time.Time, soldOut bool) Phase {
 // behind them are changed with care or not at all.
 func (p Phase) Begun() bool {
 	switch p {
-	case PhasePrequeue, PhaseLive, PhasePaused, PhaseSoldOut:
+	case PhasePrequeue, PhaseLive, PhasePaused, PhaseSoldOut, PhaseNotArmed:
 		return true
 	default:
 		return false

@@ -123,6 +123,9 @@ func (c *Cache) Heard() error {
 	return nil
 }
 
+// Silent reports that Redis has not answered lately.
+func (c *Cache) Silent() bool { return time.Since(c.view.Load().at) > certainFor }
+
 // RefreshAll has every sale refreshed at once: the server of some of them may be another one.
 func (c *Cache) RefreshAll() {
 	for _, entry := range *c.entries.Load() {

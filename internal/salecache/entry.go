@@ -63,6 +63,9 @@ func (e *Entry) Document() []byte { return e.view.Load().document }
 // HeldOut reports that no unit is free while some are held and may come back.
 func (e *Entry) HeldOut() bool { return e.view.Load().heldOut }
 
+// SoldOut reports that nothing is free and nothing is held.
+func (e *Entry) SoldOut() bool { return e.view.Load().soldOut }
+
 // Now tells the time by the one clock, that of Redis.
 func (e *Entry) Now() time.Time { return e.room.Snapshot().Now() }
 

@@ -53,6 +53,14 @@ func (x *Index) Look(ctx context.Context, known string, report Report) (View, er
 	return readView(parts, known)
 }
 
+// Ask asks the leader to look for what is to be done.
+func (x *Index) Ask(ctx context.Context) error {
+	if err := x.client.Do(ctx, x.client.B().Incr().Key(askedKey).Build()).Error(); err != nil {
+		return fmt.Errorf("ask the leader to look: %w", err)
+	}
+	return nil
+}
+
 func readView(parts []rueidis.RedisMessage, known string) (View, error) {
 	var head [4]string
 	for i := range head {

@@ -38,6 +38,9 @@ func EditionOf(rec sale.Record) Edition {
 	return Edition{Version: rec.Version, Epoch: rec.Epoch, CreatedMillis: rec.CreatedAt.UnixMilli()}
 }
 
+// IsZero reports that there is no edition: the sale is not listed.
+func (e Edition) IsZero() bool { return e == Edition{} }
+
 func (e Edition) text() string {
 	return fmt.Sprintf("%d.%d@%d", e.Version, e.Epoch, e.CreatedMillis)
 }

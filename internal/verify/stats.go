@@ -1,13 +1,11 @@
-package keeper
+package verify
 
 import (
 	"context"
 	"time"
 
-	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
-	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -41,26 +39,27 @@ type ItemStats struct {
 
 // Stats gathers the live figures of a sale. It needs Redis alone: when the ledger or the order log
 // does not answer, their figures are missing. Codes: unknown_sale.
-func (k *Keeper) Stats(ctx context.Context, id string) (Stats, error) {
-	rec, err := k.Sale(ctx, id)
+func (v *Verifier) Stats(ctx context.Context, id string) (Stats, error) {
+	rec, err := v.deps.Sales.Sale(ctx, id)
 	if err != nil {
 		return Stats{}, err
 	}
-	now, err := redis.Now(ctx, k.deps.Redis)
+	now, err := redis.Now(ctx, v.deps.Redis)
 	if err != nil {
 		return Stats{}, err
 	}
-	stats := Stats{Sale: id, Level: k.deps.Board.Level().String(), At: now, Items: itemsOf(rec)}
+	stats := Stats{Sale: id, Level: v.deps.Board.Level().String(), At: now, Items: itemsOf(rec)}
 	if !rec.Draft {
-		if stats.Room, err = queue.Stats(ctx, k.deps.Redis, id); err != nil {
+		if stats.Room, err = queue.Stats(ctx, v.deps.Redis, id); err != nil {
 			return Stats{}, err
 		}
 	}
-	stats.Phase = rec.PhaseAt(now, k.addStock(ctx, rec, stats.Items))
-	if lag, err := k.deps.Broker.Lag(ctx); err == nil {
+	v.addStock(ctx, rec, stats.Items)
+	stats.Phase = v.deps.Sales.Phase(rec)
+	if lag, err := v.deps.Broker.Lag(ctx); err == nil {
 		stats.Undrained, stats.LogLagSeconds = lag.Pending, lag.OldestSeconds
 	}
-	stats.LedgerAnswers = k.addCommitted(ctx, id, stats.Items)
+	stats.LedgerAnswers = v.addCommitted(ctx, id, stats.Items)
 	return stats, nil
 }
 
@@ -72,31 +71,28 @@ func itemsOf(rec sale.Record) []ItemStats {
 	return items
 }
 
-// addStock fills in the counters of Redis, and reports whether nothing is left.
-func (k *Keeper) addStock(ctx context.Context, rec sale.Record, items []ItemStats) (soldOut bool) {
+// addStock fills in the counters of Redis.
+func (v *Verifier) addStock(ctx context.Context, rec sale.Record, items []ItemStats) {
 	if rec.Draft {
-		return false
+		return
 	}
-	stock := k.deps.OpenStock(rec)
+	stock := v.deps.OpenStock(rec)
 	if err := stock.Refresh(ctx); err != nil || !stock.Snapshot().Ready {
-		return false
+		return
 	}
-	soldOut = true
 	for i, counts := range stock.Snapshot().Items {
 		if i >= len(items) {
 			break
 		}
 		items[i].Allocated, items[i].Available = counts.Allocated, counts.Available
 		items[i].Held, items[i].Sold = counts.Held, counts.Sold
-		soldOut = soldOut && counts.Available <= 0 && counts.Held == 0
 	}
-	return soldOut
 }
 
-func (k *Keeper) addCommitted(ctx context.Context, id string, items []ItemStats) bool {
+func (v *Verifier) addCommitted(ctx context.Context, id string, items []ItemStats) bool {
 	ctx, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
-	counts, err := k.deps.Ledger.Items(ctx, id)
+	counts, err := v.deps.Ledger.Items(ctx, id)
 	if err != nil {
 		return false
 	}
@@ -108,20 +104,4 @@ func (k *Keeper) addCommitted(ctx context.Context, id string, items []ItemStats)
 		items[i].Committed = sold[items[i].SKU]
 	}
 	return true
-}
-
-// Sale reads one sale from the ledger; while the ledger is down, the record that was last carried
-// to Redis has to do. Codes: unknown_sale.
-func (k *Keeper) Sale(ctx context.Context, id string) (sale.Record, error) {
-	bounded, cancel := context.WithTimeout(ctx, ledgerPatience)
-	defer cancel()
-	rec, err := k.deps.Ledger.Sale(bounded, id)
-	if err == nil || ledger.IsPermanent(err) {
-		return rec, err
-	}
-	published, found, redisErr := saleindex.Load(ctx, k.deps.Redis, id)
-	if redisErr != nil || !found {
-		return sale.Record{}, err
-	}
-	return published, nil
 }

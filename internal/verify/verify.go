@@ -1,14 +1,38 @@
-package keeper
+// Package verify gives the verdict on the invariants, for which all the stores are read side by
+// side, and the live figures of a sale.
+package verify
 
 import (
 	"context"
 	"time"
 
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
+
+// Deps are the stores that are read.
+type Deps struct {
+	Sales  *sales.Sales
+	Ledger *ledger.Ledger
+	Redis  rueidis.Client
+	Broker *checkout.Broker
+	Board  *degrade.Board
+	// OpenStock builds this node's side of a sale's stock.
+	OpenStock func(sale.Record) *reservation.Stock
+}
+
+// Verifier is safe for concurrent use.
+type Verifier struct{ deps Deps }
+
+// New returns a verifier.
+func New(deps Deps) *Verifier { return &Verifier{deps: deps} }
 
 // verifyPoll is the pause between two looks while orders are on their way.
 const verifyPoll = 250 * time.Millisecond
@@ -16,10 +40,10 @@ const verifyPoll = 250 * time.Millisecond
 // Verify checks the invariants of one sale, or of all with an empty id. The stores are read one
 // after the other, so that while orders are on their way they cannot agree: Verify looks again
 // until they do, for as long as wait, and reports the last look.
-func (k *Keeper) Verify(ctx context.Context, saleID string, wait time.Duration) (Report, error) {
+func (v *Verifier) Verify(ctx context.Context, saleID string, wait time.Duration) (Report, error) {
 	deadline := time.Now().Add(wait)
 	for {
-		report, err := k.verifyOnce(ctx, saleID)
+		report, err := v.verifyOnce(ctx, saleID)
 		if err != nil || report.OK || !time.Now().Before(deadline) {
 			return report, err
 		}
@@ -31,22 +55,22 @@ func (k *Keeper) Verify(ctx context.Context, saleID string, wait time.Duration) 
 	}
 }
 
-func (k *Keeper) verifyOnce(ctx context.Context, saleID string) (Report, error) {
-	records, err := k.recordsToVerify(ctx, saleID)
+func (v *Verifier) verifyOnce(ctx context.Context, saleID string) (Report, error) {
+	records, err := v.recordsToVerify(ctx, saleID)
 	if err != nil {
 		return Report{}, err
 	}
-	lag, err := k.deps.Broker.Lag(ctx)
+	lag, err := v.deps.Broker.Lag(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	dead, err := k.openDeadLetters(ctx)
+	dead, err := v.openDeadLetters(ctx)
 	if err != nil {
 		return Report{}, err
 	}
 	report := Report{OK: true, Sales: make([]SaleReport, 0, len(records))}
 	for _, rec := range records {
-		one, err := k.verifySale(ctx, rec, int64(lag.Pending), dead)
+		one, err := v.verifySale(ctx, rec, int64(lag.Pending), dead)
 		if err != nil {
 			return Report{}, err
 		}
@@ -56,11 +80,11 @@ func (k *Keeper) verifyOnce(ctx context.Context, saleID string) (Report, error) 
 	return report, nil
 }
 
-func (k *Keeper) recordsToVerify(ctx context.Context, saleID string) ([]sale.Record, error) {
+func (v *Verifier) recordsToVerify(ctx context.Context, saleID string) ([]sale.Record, error) {
 	if saleID == "" {
-		return k.deps.Ledger.Sales(ctx)
+		return v.deps.Ledger.Sales(ctx)
 	}
-	rec, err := k.deps.Ledger.Sale(ctx, saleID)
+	rec, err := v.deps.Ledger.Sale(ctx, saleID)
 	return []sale.Record{rec}, err
 }
 
@@ -75,25 +99,25 @@ type evidence struct {
 	pending int64
 }
 
-func (k *Keeper) verifySale(ctx context.Context, rec sale.Record, pending int64, dead map[string]deadLetters) (SaleReport, error) {
+func (v *Verifier) verifySale(ctx context.Context, rec sale.Record, pending int64, dead map[string]deadLetters) (SaleReport, error) {
 	e := evidence{rec: rec, pending: pending, dead: dead[rec.ID]}
 	e.dead.orders += dead[unreadable].orders
 	var err error
-	if e.orders, err = k.deps.Ledger.OrderStats(ctx, rec.ID); err != nil {
+	if e.orders, err = v.deps.Ledger.OrderStats(ctx, rec.ID); err != nil {
 		return SaleReport{}, err
 	}
-	if e.items, err = k.deps.Ledger.Items(ctx, rec.ID); err != nil {
+	if e.items, err = v.deps.Ledger.Items(ctx, rec.ID); err != nil {
 		return SaleReport{}, err
 	}
-	if e.stock, err = reservation.Audit(ctx, k.deps.Redis, rec.ID); err != nil {
+	if e.stock, err = reservation.Audit(ctx, v.deps.Redis, rec.ID); err != nil {
 		return SaleReport{}, err
 	}
 	if e.stock.Ready {
-		if e.room, err = queue.Stats(ctx, k.deps.Redis, rec.ID); err != nil {
+		if e.room, err = queue.Stats(ctx, v.deps.Redis, rec.ID); err != nil {
 			return SaleReport{}, err
 		}
 	}
-	return e.judge(k.Phase(ctx, rec)), nil
+	return e.judge(v.deps.Sales.Phase(rec)), nil
 }
 
 // judge is pure: it compares what the stores say.

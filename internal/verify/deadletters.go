@@ -1,4 +1,4 @@
-package keeper
+package verify
 
 import (
 	"context"
@@ -18,10 +18,10 @@ const unreadable = ""
 const deadLettersPage = 1000
 
 // openDeadLetters counts the dead letters that wait for a person, by sale.
-func (k *Keeper) openDeadLetters(ctx context.Context) (map[string]deadLetters, error) {
+func (v *Verifier) openDeadLetters(ctx context.Context) (map[string]deadLetters, error) {
 	found := make(map[string]deadLetters)
 	for cursor := ""; ; {
-		page, next, err := k.deps.Ledger.DeadLetters(ctx, cursor, deadLettersPage)
+		page, next, err := v.deps.Ledger.DeadLetters(ctx, cursor, deadLettersPage)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package keeper
+package verify
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// Report is the verdict of [Keeper.Verify]. OK only if every check of every sale holds.
+// Report is the verdict of [Verifier.Verify]. OK only if every check of every sale holds.
 type Report struct {
 	OK    bool         `json:"ok"`
 	Sales []SaleReport `json:"sales"`

@@ -1,0 +1,127 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
+)
+
+const (
+	// drainWait is how long an attempt waits for the accepted orders to reach the ledger.
+	drainWait = 30 * time.Second
+	// journalReach is how far back the journal is read: as far as it goes.
+	journalReach = 48 * time.Hour
+	// ordersPage is how many orders are read at a time.
+	ordersPage = 1000
+	// lateOrders is how long before the beginning of a rebuild an order may have been confirmed and
+	// still reach the ledger while the rebuild is under way.
+	lateOrders = time.Minute
+)
+
+// rebuild makes a sale's state in Redis anew. It closes what is there; waits until the orders that
+// were accepted are in the ledger; raises the epoch, so that a node of the old one can confirm
+// nothing; and arms the sale with available = allocated − sold − live reservations of the journal. Those who
+// hold units or a pass notice a pause and nothing else. A sale that was never armed is armed in the same way: it
+// has no orders and no journal.
+func (w *work) rebuild(ctx context.Context, rec sale.Record) (sale.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, rebuildTimeout)
+	defer cancel()
+	b := &rebuilding{work: w, started: time.Now(), first: rec.Epoch == 0, heldBefore: w.heldNow(ctx, rec)}
+	if err := w.wipe(ctx, rec.ID); err != nil {
+		return sale.Record{}, err
+	}
+	if err := b.awaitOrders(ctx, rec); err != nil {
+		return sale.Record{}, err
+	}
+	if _, err := w.deps.Ledger.BumpEpoch(ctx, rec.ID); err != nil {
+		return sale.Record{}, err
+	}
+	fresh, err := w.deps.Ledger.Sale(ctx, rec.ID)
+	if err != nil {
+		return sale.Record{}, err
+	}
+	if err := b.arm(ctx, fresh); err != nil {
+		return sale.Record{}, err
+	}
+	if err := w.deps.Index.Publish(ctx, fresh); err != nil {
+		return sale.Record{}, err
+	}
+	if err := b.settleLate(ctx, fresh); err != nil {
+		return sale.Record{}, err
+	}
+	b.report(fresh)
+	return fresh, nil
+}
+
+// rebuilding is one attempt.
+type rebuilding struct {
+	*work
+	started    time.Time
+	first      bool // the sale was never armed before
+	heldBefore int64
+	heldAfter  int64
+	orders     int64
+}
+
+// heldNow counts the units that the state to be replaced holds, where it can be read: of a memory
+// sale they are lost, and the log says how many.
+func (w *work) heldNow(ctx context.Context, rec sale.Record) (held int64) {
+	stock := w.deps.OpenStock(rec)
+	if err := stock.Refresh(ctx); err != nil {
+		return 0
+	}
+	for _, item := range stock.Snapshot().Items {
+		held += item.Held
+	}
+	return held
+}
+
+// awaitOrders waits until what was accepted before is in the ledger. Nobody can confirm an order any
+// more, and a node that has published one since answers it only if the state is still that of before.
+func (b *rebuilding) awaitOrders(ctx context.Context, rec sale.Record) error {
+	if b.first {
+		return b.deps.Journal.Forget(ctx, rec.ID) // what an earlier sale of this id has left
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainWait)
+	defer cancel()
+	barrier, err := b.deps.Broker.Barrier(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.deps.Broker.AwaitDrained(ctx, barrier); err != nil {
+		return fmt.Errorf("a rebuild waits until the accepted orders are in the ledger: %w", err)
+	}
+	return nil
+}
+
+// arm streams orders and journal into a new state; the sale is open with its last write.
+func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
+	arming, err := reservation.Begin(ctx, b.deps.Redis, rec, b.term)
+	if err != nil {
+		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
+	}
+	if err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Sold) error {
+		b.orders += int64(len(page))
+		return arming.Orders(ctx, restoredOf(page))
+	}); err != nil {
+		return fmt.Errorf("read the orders of %s: %w", rec.ID, err)
+	}
+	holds, room, err := b.readJournal(ctx, rec.ID)
+	if err != nil {
+		return err
+	}
+	// The room first: while the stock is closed nobody can use a pass.
+	if err := queue.Arm(ctx, b.deps.Redis, rec, room, b.term); err != nil {
+		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
+	}
+	if err := arming.Finish(ctx, holds); err != nil {
+		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
+	}
+	b.heldAfter = b.heldNow(ctx, rec)
+	return nil
+}

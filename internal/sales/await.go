@@ -1,0 +1,66 @@
+package sales
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+const (
+	// carryWait is how long a caller waits for the leader to carry a change to Redis.
+	carryWait = 5 * time.Second
+	// awaitPoll is the pause between two looks at this node's memory.
+	awaitPoll = 20 * time.Millisecond
+	// refusalEvery is how often, in such looks, Redis is asked whether the leader refuses.
+	refusalEvery = 25
+)
+
+// awaitCarried waits until this node sees a change in Redis. When that takes too long the change is
+// not lost: the leader carries it as soon as it can, so that only a refusal is an error here.
+// Code: not_armed.
+func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
+	if rec.Draft {
+		s.await(ctx, rec.ID, "the change to a draft", func() bool { return s.deps.Cache.Get(rec.ID) == nil })
+		return nil
+	}
+	refused, looks := "", 0
+	s.await(ctx, rec.ID, "the change", func() bool {
+		if looks++; looks%refusalEvery == 0 {
+			refused = s.Refusal(ctx, rec.ID)
+		}
+		entry := s.deps.Cache.Get(rec.ID)
+		return refused != "" || entry != nil && entry.Ready() && carries(entry.Record(), rec)
+	})
+	if refused != "" {
+		return problem.With(problem.NotArmed, refused, problem.F("reasons", []string{refused}))
+	}
+	return nil
+}
+
+// carries reports whether what this node has read is the record, or a later version of it.
+func carries(seen, rec sale.Record) bool {
+	return seen.CreatedAt.Equal(rec.CreatedAt) && seen.Version >= rec.Version
+}
+
+// await asks the leader to look, and waits for the condition. It reports whether that came true. It
+// goes on when the caller has left: nobody else watches the change.
+func (s *Sales) await(ctx context.Context, id, what string, holds func() bool) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), carryWait)
+	defer cancel()
+	if err := s.deps.Index.Ask(ctx); err != nil {
+		s.deps.Log.Warn("the leader could not be asked to look; it looks by itself within seconds", "sale", id, "error", err)
+	}
+	tick := time.NewTicker(awaitPoll)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			s.deps.Log.Warn("a change is in the ledger and not yet in redis; the leader carries it there as soon as it can", "sale", id, "change", what)
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}

@@ -1,0 +1,31 @@
+package sales
+
+import (
+	"reflect"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// checkLiveChange refuses what may not change once the doors are open.
+func checkLiveChange(old, next sale.Sale) error {
+	fixed := []struct {
+		field     string
+		old, next any
+	}{
+		{"draft", old.Draft, next.Draft},
+		{"opens_at", old.OpensAt.UnixMilli(), next.OpensAt.UnixMilli()},
+		{"starts_at", old.StartsAt.UnixMilli(), next.StartsAt.UnixMilli()},
+		{"admission.order", old.Admission.Order, next.Admission.Order},
+		{"items", old.Items, next.Items},
+		{"channels", old.Channels, next.Channels},
+		{"payment", old.Payment, next.Payment},
+		{"durability", old.Durability, next.Durability},
+	}
+	for _, f := range fixed {
+		if !reflect.DeepEqual(f.old, f.next) {
+			return problem.With(problem.SaleIsLive, f.field+" cannot change once the doors are open; the stock is changed by its own call")
+		}
+	}
+	return nil
+}
