@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/sales"
 )
 
 // demoSale is the id of the sale that --demo opens.
@@ -17,7 +17,7 @@ const demoLength = 30 * 24 * time.Hour
 
 // openDemoSale makes sure that there is a live demo sale: one that the data dir still has from an
 // earlier run goes on as it was.
-func openDemoSale(ctx context.Context, k *keeper.Keeper) error {
+func openDemoSale(ctx context.Context, s *sales.Sales) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	demo := sale.Sale{
 		ID: demoSale, Name: "The Penstock demo drop", StartsAt: now, EndsAt: now.Add(demoLength),
@@ -28,7 +28,7 @@ func openDemoSale(ctx context.Context, k *keeper.Keeper) error {
 		},
 		TargetURL: "/demo/checkout",
 	}
-	_, err := k.Create(ctx, demo.WithDefaults())
+	_, err := s.Create(ctx, demo.WithDefaults())
 	if errors.Is(err, problem.SaleExists) {
 		return nil
 	}

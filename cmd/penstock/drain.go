@@ -8,7 +8,6 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/salecache"
-	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -65,7 +64,7 @@ func (n *node) settle(ctx context.Context, saleID string, orders []checkout.Orde
 func (n *node) settling(ctx context.Context, saleID string) (*salecache.Entry, error) {
 	entry := n.cache.Get(saleID)
 	if entry == nil {
-		_, published, err := saleindex.Load(ctx, n.stores.redis, saleID)
+		_, published, err := n.index.Load(ctx, saleID)
 		if published && err == nil {
 			err = fmt.Errorf("sale %s is not open on this node yet", saleID)
 		}

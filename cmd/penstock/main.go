@@ -24,12 +24,13 @@ const (
 
 // commands is the whole command line.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Sale    saleCommand    `cmd:"" help:"Sales of a running server."`
-	Verify  verifyCommand  `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
-	Migrate migrateCommand `cmd:"" help:"Bring the ledger's schema up to date."`
-	Config  configCommand  `cmd:"" help:"Print every setting, its value and where it comes from."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run the server."`
+	Sale      saleCommand      `cmd:"" help:"Sales of a running server."`
+	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
+	Preflight preflightCommand `cmd:"" help:"Check the settings of a running server's stores; exit 0 only if sales may be armed."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the ledger's schema up to date."`
+	Config    configCommand    `cmd:"" help:"Print every setting, its value and where it comes from."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // terminal is where a command reads and writes.
@@ -93,7 +94,7 @@ func report(out terminal, err error) int {
 	var usage usageError
 	var verdict verdictError
 	switch {
-	case errors.As(err, &verdict): // the verdict has been printed already
+	case errors.As(err, &verdict): // the report has been printed already
 		return exitFailed
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(out.stderr, "penstock: %s\n", usage.text)

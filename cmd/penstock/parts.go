@@ -66,7 +66,7 @@ func (n *node) newConsole() {
 		return
 	}
 	handler := console.New(console.Deps{
-		Keeper: n.keeper, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
+		Sales: n.sales, Verifier: n.verifier, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
 		Redrive: n.redrive, Metrics: metrics, Ready: n.ready, Log: n.log,
 		SessionSecret: n.keys.sessions, Now: time.Now, PublicURL: n.publicURL(),
 	})

@@ -15,21 +15,26 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
-	"github.com/penstock/penstock/internal/conductor"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
-	"github.com/penstock/penstock/internal/keeper"
+	"github.com/penstock/penstock/internal/leader"
+	"github.com/penstock/penstock/internal/recovery"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/internal/saleindex"
+	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/telemetry"
+	"github.com/penstock/penstock/internal/verify"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
 
 const (
-	conductorLeaseTTL = 2 * time.Second
+	leaderLeaseTTL = 2 * time.Second
+	// watchEvery is how often the leader looks whether a server of Redis is another one.
+	watchEvery = 500 * time.Millisecond
 	// consoleHeaderTimeout bounds slow clients of the console.
 	consoleHeaderTimeout = 5 * time.Second
 	consoleIdleTimeout   = 2 * time.Minute
@@ -45,18 +50,20 @@ type node struct {
 	adminKey          config.Secret
 	adminKeyGenerated bool
 
-	stores  *stores
-	tickets *queue.TicketKeys
-	passes  *queue.PassKeys
-	apiKeys *auth.Keys
-	board   *degrade.Board
-	cache   *salecache.Cache
-	keeper  *keeper.Keeper
-	orders  *checkout.Log
-	desk    *checkout.Desk
-	drain   *checkout.Drain
-	front   *front.Server
-	console *http.Server
+	stores   *stores
+	tickets  *queue.TicketKeys
+	passes   *queue.PassKeys
+	apiKeys  *auth.Keys
+	board    *degrade.Board
+	cache    *salecache.Cache
+	index    *saleindex.Index
+	sales    *sales.Sales
+	verifier *verify.Verifier
+	orders   *checkout.Log
+	desk     *checkout.Desk
+	drain    *checkout.Drain
+	front    *front.Server
+	console  *http.Server
 
 	frontListener   net.Listener
 	consoleListener net.Listener
@@ -91,7 +98,7 @@ func (n *node) open(ctx context.Context) (err error) {
 	}
 	n.startLoops()
 	if n.cfg.Demo {
-		return openDemoSale(ctx, n.keeper)
+		return openDemoSale(ctx, n.sales)
 	}
 	return nil
 }
@@ -142,11 +149,11 @@ func (n *node) build() error {
 	n.apiKeys = auth.NewKeys(n.adminKey.Reveal(), n.lookupKey)
 	n.orders = broker.OrderLog(checkout.LogOptions{})
 	n.desk = checkout.NewDesk(n.orders, n.log)
-	n.cache = salecache.New(salecache.Deps{Redis: n.stores.redis, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
-	n.keeper = keeper.New(keeper.Deps{
-		Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Journal: broker.Journal(),
-		Board: n.board, MayArm: n.mayArm, NodeID: n.cfg.NodeID, Log: n.log,
-		OpenStock: func(rec sale.Record) *reservation.Stock { return n.openStock(rec, "") },
+	n.index = saleindex.New(n.stores.redis)
+	n.cache = salecache.New(salecache.Deps{Index: n.index, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
+	n.sales = sales.New(sales.Deps{Ledger: n.stores.ledger, Index: n.index, Cache: n.cache, MayArm: n.mayArm, Log: n.log})
+	n.verifier = verify.New(verify.Deps{
+		Sales: n.sales, Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Board: n.board, OpenStock: n.stockOf,
 	})
 	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
 		return err
@@ -163,21 +170,24 @@ func (n *node) build() error {
 	return nil
 }
 
-func (n *node) openRoom(rec sale.Record) *queue.Room {
+func (n *node) openRoom(rec sale.Record, lost func()) *queue.Room {
 	return queue.OpenRoom(queue.Deps{
 		Redis: n.stores.redis, Tickets: n.tickets, Passes: n.passes,
-		Journal: n.stores.broker.Journal().Append, Log: n.log,
+		Journal: n.stores.broker.Journal().Append, Lost: lost, Log: n.log,
 		NodeID: n.cfg.NodeID, MaxWaitingTickets: n.cfg.MaxWaitingTickets,
 	}, rec)
 }
 
-func (n *node) openStock(rec sale.Record, gateKey string) *reservation.Stock {
+func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservation.Stock {
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: n.stores.redis, Secret: n.keys.reservations, GateKey: gateKey,
-		Journal: journal.Append, Enqueue: journal.Enqueue, Log: n.log,
+		Redis: n.stores.redis, Secret: n.keys.reservations, PreviousSecrets: n.keys.previousReservations, GateKey: gateKey,
+		Journal: journal.Append, Enqueue: journal.Enqueue, Lost: lost, Log: n.log,
 	}, rec)
 }
+
+// stockOf opens a stock to look at, by the way.
+func (n *node) stockOf(rec sale.Record) *reservation.Stock { return n.openStock(rec, "", nil) }
 
 // mayArm refuses to put a sale on a log that is known not to sync, unless told so.
 func (n *node) mayArm(ctx context.Context) error {
@@ -196,19 +206,13 @@ func (n *node) mayArm(ctx context.Context) error {
 
 func (n *node) startLoops() {
 	n.tasks.start("sale cache", n.cache.Run)
-	n.tasks.start("degradation", func(ctx context.Context) error { return n.board.Run(ctx, n.pressure) })
+	n.tasks.start("degradation", n.board.Run)
+	n.tasks.start("leader", n.newLeader().Run)
 	if n.cfg.Has(config.Gate) {
-		n.tasks.start("conductor", conductor.New(conductor.Deps{
-			Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log,
-			Lease: redis.NewLease(n.stores.redis, "ps:lease:conductor", n.cfg.NodeID, conductorLeaseTTL),
-		}).Run)
 		n.tasks.start("front", func(context.Context) error { return n.front.Serve(n.frontListener) })
 	}
 	if n.cfg.Has(config.Drain) {
 		n.tasks.start("drain", n.drain.Run)
-	}
-	if n.cfg.Has(config.Drain) || n.cfg.Has(config.Console) {
-		n.tasks.start("keeper", n.keeper.Run)
 	}
 	n.tasks.start("console", func(context.Context) error {
 		if err := n.console.Serve(n.consoleListener); !errors.Is(err, http.ErrServerClosed) {
@@ -216,6 +220,21 @@ func (n *node) startLoops() {
 		}
 		return nil
 	})
+}
+
+// newLeader makes this process a candidate. Every process is one, whatever its roles.
+func (n *node) newLeader() *leader.Leader {
+	rescue := recovery.New(recovery.Deps{
+		Ledger: n.stores.ledger, Redis: n.stores.redis, Index: n.index, Sales: n.cache, Broker: n.stores.broker,
+		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.mayArm, Log: n.log,
+	})
+	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
+	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leaderLeaseTTL), n.log,
+		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps),
+		leader.Task{Name: "recovery", Run: rescue.Run},
+		leader.Every("server watch", watchEvery, n.log, rescue.Watch()),
+		leader.Task{Name: "degradation", Run: n.board.Lead(n.pressure)},
+	)
 }
 
 // pressure is what moves the degradation level: how far the ledger is behind the order log. How
@@ -233,7 +252,7 @@ func (n *node) ready() error {
 	if err := n.stores.broker.Healthy(); err != nil {
 		return err
 	}
-	return n.cache.Ready()
+	return n.cache.Heard()
 }
 
 // wait returns when ctx ends, or with the error of the first loop that failed.

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/config"
-	"github.com/penstock/penstock/internal/keeper"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // verdictError ends the program with a failure that has been printed already.
 type verdictError struct{}
 
-func (verdictError) Error() string { return "at least one invariant does not hold" }
+func (verdictError) Error() string { return "the report says no" }
 
 type verifyCommand struct {
 	config.Client
@@ -35,7 +35,7 @@ func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
 	if c.Sale != "" {
 		path = "/admin/v1/sales/" + url.PathEscape(c.Sale) + "/verify"
 	}
-	var result keeper.Report
+	var result verify.Report
 	if err := client.do(ctx, http.MethodGet, path+"?wait="+c.Wait.String(), nil, &result); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
 	return nil
 }
 
-func (c *verifyCommand) print(out terminal, result keeper.Report) error {
+func (c *verifyCommand) print(out terminal, result verify.Report) error {
 	if !c.JSON {
 		return result.WriteText(out.stdout)
 	}

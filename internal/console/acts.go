@@ -56,7 +56,7 @@ func actorName(i auth.Identity) string {
 }
 
 func (c *Console) createSale(ctx context.Context, who caller, s sale.Sale) (sale.Record, error) {
-	rec, err := c.deps.Keeper.Create(ctx, s)
+	rec, err := c.deps.Sales.Create(ctx, s)
 	if err != nil {
 		return rec, err
 	}
@@ -66,12 +66,12 @@ func (c *Console) createSale(ctx context.Context, who caller, s sale.Sale) (sale
 
 // changeSale replaces a document. A sale that has begun is the operator's.
 func (c *Console) changeSale(ctx context.Context, who caller, before sale.Record, s sale.Sale, ifVersion int64) (sale.Record, error) {
-	if phase := c.deps.Keeper.Phase(ctx, before); phase.Begun() || phase == sale.PhaseEnded {
+	if phase := c.deps.Sales.Phase(before); phase.Begun() || phase == sale.PhaseEnded {
 		if !who.May(auth.Operator) {
 			return sale.Record{}, needs(auth.Operator)
 		}
 	}
-	after, err := c.deps.Keeper.Replace(ctx, before.ID, s, ifVersion)
+	after, err := c.deps.Sales.Replace(ctx, before.ID, s, ifVersion)
 	if err != nil {
 		return after, err
 	}
@@ -81,14 +81,14 @@ func (c *Console) changeSale(ctx context.Context, who caller, before sale.Record
 
 // control pauses, resumes or ends a sale.
 func (c *Console) control(ctx context.Context, who caller, id, action string) (sale.Record, error) {
-	before, err := c.deps.Keeper.Sale(ctx, id)
+	before, err := c.deps.Sales.Sale(ctx, id)
 	if err != nil {
 		return before, err
 	}
-	if action != actEnd && c.deps.Keeper.Phase(ctx, before) == sale.PhaseEnded {
+	if action != actEnd && c.deps.Sales.Phase(before) == sale.PhaseEnded {
 		return before, problem.With(problem.SaleIsLive, "the sale has ended")
 	}
-	after, err := c.deps.Keeper.Control(ctx, id, func(hand *sale.Control) {
+	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) {
 		switch action {
 		case actPause:
 			hand.Paused = true
@@ -110,7 +110,7 @@ func (c *Console) setMessage(ctx context.Context, who caller, id, message string
 		return sale.Record{}, err
 	}
 	before := ""
-	after, err := c.deps.Keeper.Control(ctx, id, func(hand *sale.Control) {
+	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) {
 		before, hand.Message = hand.Message, message
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, b
 	if by == 0 {
 		return ledger.ItemCount{}, problem.With(problem.InvalidQuantity, "change_by: 0 changes nothing")
 	}
-	count, err := c.deps.Keeper.ChangeStock(ctx, id, sku, by, expected)
+	count, err := c.deps.Sales.ChangeStock(ctx, id, sku, by, expected)
 	if err != nil {
 		return count, err
 	}
@@ -134,11 +134,11 @@ func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, b
 
 // removeSale removes a sale; its audit trail stays.
 func (c *Console) removeSale(ctx context.Context, who caller, id string) error {
-	before, err := c.deps.Keeper.Sale(ctx, id)
+	before, err := c.deps.Sales.Sale(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := c.deps.Keeper.Delete(ctx, id); err != nil {
+	if err := c.deps.Sales.Delete(ctx, id); err != nil {
 		return err
 	}
 	c.record(ctx, who, actDelete, id, diff(before.Sale, nil))

@@ -75,7 +75,7 @@ func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) er
 		return err
 	}
 	saleID := r.PathValue("sale")
-	if _, err := c.deps.Keeper.Sale(r.Context(), saleID); err != nil {
+	if _, err := c.deps.Sales.Sale(r.Context(), saleID); err != nil {
 		return err
 	}
 	if wantsCSV(r) {

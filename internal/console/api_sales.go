@@ -19,14 +19,20 @@ import (
 type saleView struct {
 	sale.Record
 	Phase sale.Phase `json:"phase"`
+	// NotArmedBecause says why a sale cannot be armed, if anything is known against it.
+	NotArmedBecause string `json:"not_armed_because,omitempty"`
 }
 
 func (c *Console) view(ctx context.Context, rec sale.Record) saleView {
-	return saleView{Record: rec, Phase: c.deps.Keeper.Phase(ctx, rec)}
+	view := saleView{Record: rec, Phase: c.deps.Sales.Phase(rec)}
+	if view.Phase == sale.PhaseNotArmed {
+		view.NotArmedBecause = c.deps.Sales.Refusal(ctx, rec.ID)
+	}
+	return view
 }
 
 func (c *Console) listSales(w http.ResponseWriter, r *http.Request, _ caller) error {
-	records, err := c.deps.Keeper.Sales(r.Context())
+	records, err := c.deps.Sales.List(r.Context())
 	if err != nil {
 		return err
 	}
@@ -38,7 +44,7 @@ func (c *Console) listSales(w http.ResponseWriter, r *http.Request, _ caller) er
 }
 
 func (c *Console) getSale(w http.ResponseWriter, r *http.Request, _ caller) error {
-	rec, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	rec, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
@@ -80,7 +86,7 @@ func (c *Console) putSale(w http.ResponseWriter, r *http.Request, who caller) er
 	if err != nil {
 		return err
 	}
-	before, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	before, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
@@ -118,7 +124,7 @@ func (c *Console) patchSale(w http.ResponseWriter, r *http.Request, who caller) 
 }
 
 func (c *Console) patchOnce(ctx context.Context, who caller, id string, patch []byte, ifVersion int64) (sale.Record, error) {
-	before, err := c.deps.Keeper.Sale(ctx, id)
+	before, err := c.deps.Sales.Sale(ctx, id)
 	if err != nil {
 		return before, err
 	}
@@ -179,7 +185,7 @@ func (c *Console) putMessage(w http.ResponseWriter, r *http.Request, who caller)
 }
 
 func (c *Console) getStats(w http.ResponseWriter, r *http.Request, _ caller) error {
-	stats, err := c.deps.Keeper.Stats(r.Context(), r.PathValue("sale"))
+	stats, err := c.deps.Verifier.Stats(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
@@ -204,7 +210,7 @@ func (c *Console) getVerify(w http.ResponseWriter, r *http.Request, _ caller) er
 		wait = parsed
 	}
 	allowMoreTime(w, wait+verifyMargin)
-	report, err := c.deps.Keeper.Verify(r.Context(), r.PathValue("sale"), wait)
+	report, err := c.deps.Verifier.Verify(r.Context(), r.PathValue("sale"), wait)
 	if err != nil {
 		return err
 	}

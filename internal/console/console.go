@@ -2,7 +2,7 @@
 // and the metrics, on a listener of their own.
 //
 // Both ways in share the acts of acts.go: an act checks the role that the sale's phase asks for,
-// lets the keeper do it, and writes the audit trail. The web pages work without JavaScript.
+// has package sales do it, and writes the audit trail. The web pages work without JavaScript.
 package console
 
 import (
@@ -15,16 +15,21 @@ import (
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
-	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/preflight"
+	"github.com/penstock/penstock/internal/sales"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // Deps is what the console works with. All but Redrive and PublicURL are required.
 type Deps struct {
-	Keeper *keeper.Keeper
-	Ledger *ledger.Ledger
-	Board  *degrade.Board
-	Keys   *auth.Keys
+	Sales    *sales.Sales
+	Verifier *verify.Verifier
+	// Preflight reads the settings of the stores.
+	Preflight *preflight.Checker
+	Ledger    *ledger.Ledger
+	Board     *degrade.Board
+	Keys      *auth.Keys
 	// Redrive sends a dead letter through the order log once more. The console marks it as
 	// resolved when Redrive returns nil.
 	Redrive func(ctx context.Context, letter ledger.DeadLetter) error

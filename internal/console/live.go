@@ -5,8 +5,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // liveView is what the page of a sale shows and refreshes each second.
@@ -58,18 +58,18 @@ func (i liveItem) FreeFrom() float64 { return i.Percent(i.Sold + i.Held) }
 
 // measure gathers the figures of a sale.
 func (c *Console) measure(ctx context.Context, saleID string) (liveView, error) {
-	rec, err := c.deps.Keeper.Sale(ctx, saleID)
+	rec, err := c.deps.Sales.Sale(ctx, saleID)
 	if err != nil {
 		return liveView{}, err
 	}
-	stats, err := c.deps.Keeper.Stats(ctx, saleID)
+	stats, err := c.deps.Verifier.Stats(ctx, saleID)
 	if err != nil {
 		return liveView{}, err
 	}
 	return newLiveView(rec, stats, c.deps.Board.Level().String()), nil
 }
 
-func newLiveView(rec sale.Record, stats keeper.Stats, level string) liveView {
+func newLiveView(rec sale.Record, stats verify.Stats, level string) liveView {
 	phase := stats.Phase
 	view := liveView{
 		Phase: phase, PhaseLabel: phaseLabel(phase), PhaseHint: phaseHint(phase), Message: rec.Message, Version: rec.Version,
@@ -105,6 +105,8 @@ func phaseLabel(p sale.Phase) string {
 		return "Sold out"
 	case sale.PhaseEnded:
 		return "Ended"
+	case sale.PhaseNotArmed:
+		return "Not armed"
 	default:
 		return string(p)
 	}
@@ -127,6 +129,8 @@ func phaseHint(p sale.Phase) string {
 		return "Every unit is sold."
 	case sale.PhaseEnded:
 		return "Nobody is let in any more."
+	case sale.PhaseNotArmed:
+		return "The sale should be open, and its stock and its line are not in Redis. Visitors are asked to wait."
 	default:
 		return ""
 	}

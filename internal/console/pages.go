@@ -28,7 +28,7 @@ type pages map[string]*template.Template
 // parsePages parses what is compiled in; a mistake there is found by every test.
 func parsePages() pages {
 	all := pages{}
-	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "error"} {
+	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "error"} {
 		t := template.New("layout.html").Funcs(helpers())
 		all[name] = template.Must(t.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
@@ -44,6 +44,7 @@ func helpers() template.FuncMap {
 		"count":      groupDigits,
 		"one":        func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"field":      viewField,
+		"plain":      plainField,
 		"add":        func(a, b int) int { return a + b },
 	}
 }

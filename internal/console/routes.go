@@ -61,6 +61,7 @@ func (c *Console) apiRoutes() []apiRoute {
 		call("GET /admin/v1/audit", auth.Viewer, c.getAudit),
 		call("GET /admin/v1/flags", auth.Viewer, c.getFlags),
 		call("PUT /admin/v1/flags", auth.Operator, c.putFlags),
+		call("GET /admin/v1/preflight", auth.Viewer, c.getPreflight),
 		call("GET /admin/v1/keys", auth.Admin, c.listKeys),
 		call("POST /admin/v1/keys", auth.Admin, c.postKey),
 		call("DELETE /admin/v1/keys/{key}", auth.Admin, c.deleteKey),
@@ -98,6 +99,7 @@ func (c *Console) webRoutes() []webRoute {
 		{"POST /sales/{sale}/pace", auth.Operator, c.paceForm, false},
 		{"POST /sales/{sale}/stock", auth.Operator, c.stockForm, false},
 		{"POST /sales/{sale}/delete", auth.Admin, c.deleteForm, false},
+		{"GET /preflight", auth.Viewer, c.preflightPage, false},
 		{"GET /level", auth.Viewer, c.levelPage, false},
 		{"POST /level", auth.Operator, c.levelForm, false},
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/embedded"
-	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/verify"
 	"github.com/penstock/penstock/reservation"
 )
 

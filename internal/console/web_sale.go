@@ -36,7 +36,7 @@ func (c *Console) salePage(w http.ResponseWriter, r *http.Request, in visit) err
 }
 
 func (c *Console) showSale(w http.ResponseWriter, r *http.Request, in visit, status int, form string, problems error) error {
-	rec, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	rec, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (c *Console) paceForm(w http.ResponseWriter, r *http.Request, in visit) err
 		if err != nil {
 			return err
 		}
-		before, err := c.deps.Keeper.Sale(r.Context(), id)
+		before, err := c.deps.Sales.Sale(r.Context(), id)
 		if err != nil {
 			return err
 		}

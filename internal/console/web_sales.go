@@ -19,7 +19,7 @@ type salesModel struct {
 
 // salesPage lists the sales: what runs first, then what comes, then what is over.
 func (c *Console) salesPage(w http.ResponseWriter, r *http.Request, in visit) error {
-	records, err := c.deps.Keeper.Sales(r.Context())
+	records, err := c.deps.Sales.List(r.Context())
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func (c *Console) newSaleForm(w http.ResponseWriter, r *http.Request, in visit) 
 }
 
 func (c *Console) editSalePage(w http.ResponseWriter, r *http.Request, in visit) error {
-	rec, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	rec, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
 	form := fillSaleForm(rec)
-	form.Begun = c.deps.Keeper.Phase(r.Context(), rec).Begun()
+	form.Begun = c.deps.Sales.Phase(rec).Begun()
 	if form.Begun && !in.May(auth.Operator) {
 		return needs(auth.Operator)
 	}
@@ -98,13 +98,13 @@ func (c *Console) editSalePage(w http.ResponseWriter, r *http.Request, in visit)
 
 // editSaleForm changes a sale, if it is still the version that the form was made from.
 func (c *Console) editSaleForm(w http.ResponseWriter, r *http.Request, in visit) error {
-	before, err := c.deps.Keeper.Sale(r.Context(), r.PathValue("sale"))
+	before, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
 	form := readSaleForm(r.PostForm)
 	form.Existing, form.ID = true, before.ID
-	if c.deps.Keeper.Phase(r.Context(), before).Begun() {
+	if c.deps.Sales.Phase(before).Begun() {
 		if !in.May(auth.Operator) {
 			return needs(auth.Operator)
 		}

@@ -29,6 +29,7 @@ type document struct {
 		MaxExtensions *int `json:"max_extensions"`
 	} `json:"reservation"`
 	Phase     json.RawMessage `json:"phase,omitempty"`
+	NotArmed  json.RawMessage `json:"not_armed_because,omitempty"`
 	Paused    json.RawMessage `json:"paused,omitempty"`
 	Ended     json.RawMessage `json:"ended,omitempty"`
 	Message   json.RawMessage `json:"message,omitempty"`
