@@ -13,9 +13,9 @@ const (
 	// busyPace bounds the age of what the hot paths tell of a sale in which something happens.
 	busyPace = 100 * time.Millisecond
 	// openPace is for a sale that has begun and that nobody visits.
-	openPace = 5 * time.Second
+	openPace = 20 * time.Second
 	// quietPace is for a sale that has not begun, or has ended.
-	quietPace = time.Minute
+	quietPace = 10 * time.Minute
 	// afterMoment is how long after its opening, start or end a sale counts as busy: the leader and
 	// the first visitors then need it fresh.
 	afterMoment = 3 * time.Second

@@ -2,8 +2,8 @@
 //
 // It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
 // snapshots from which the hot paths answer: at most 100 ms old for a sale in which something
-// happens, on this node or another. A sale that nobody visits is looked at every few seconds, and at
-// the moments at which it opens, starts and ends. Whatever the cache holds may be lost at any
+// happens, on this node or another. A sale that nobody visits is looked at seldom, and at the moments
+// at which it opens, starts and ends; and at once when the list or a server of Redis is another one. Whatever the cache holds may be lost at any
 // time: it comes from Redis.
 package salecache
 
@@ -185,6 +185,9 @@ func (c *Cache) look(ctx context.Context) error {
 		next.known = err == nil
 	}
 	c.view.Store(next)
+	if last.complete && !next.complete {
+		c.RefreshAll() // Redis may have lost the sales with the list
+	}
 	entries := *c.entries.Load()
 	for _, id := range view.Busy {
 		if entry := entries[id]; entry != nil {

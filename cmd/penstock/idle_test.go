@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+const (
+	idleScheduled = 1000
+	idleLive      = 50
+	idleFor       = 10 * time.Second
+	// idleCPUShare is the most that all these sales may cost, of one core.
+	idleCPUShare = 0.03
+	// idleCommands is the most that they may cost Redis, in commands a second.
+	idleCommands = 200
+)
+
+// TestSalesThatNobodyVisitsCostNextToNothing has a thousand scheduled sales and fifty live ones,
+// and nobody there. Two of them open and end meanwhile, on time.
+func TestSalesThatNobodyVisitsCostNextToNothing(t *testing.T) {
+	t.Run("embedded: CPU time", func(t *testing.T) {
+		s := newServer(t)
+		s.start()
+		s.createMany()
+		before := s.cpuTime()
+		s.opensAndEndsOnTime()
+		if share := (s.cpuTime() - before).Seconds() / idleFor.Seconds(); share > idleCPUShare {
+			t.Fatalf("%.3f of a core, want at most %.2f", share, idleCPUShare)
+		} else {
+			t.Logf("%.3f of a core", share)
+		}
+	})
+	t.Run("real: commands of redis", func(t *testing.T) {
+		memory := testenv.Redis(t)
+		s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
+		s.start()
+		s.createMany()
+		before := commandsOf(t, memory)
+		s.opensAndEndsOnTime()
+		if rate := float64(commandsOf(t, memory)-before) / idleFor.Seconds(); rate > idleCommands {
+			t.Fatalf("%.0f commands a second, want at most %d", rate, idleCommands)
+		} else {
+			t.Logf("%.0f commands a second", rate)
+		}
+	})
+}
+
+// createMany makes the sales, many at a time.
+func (s *server) createMany() {
+	s.t.Helper()
+	now := time.Now().UTC()
+	work := make(chan string, idleScheduled+idleLive)
+	for i := range idleScheduled {
+		work <- fmt.Sprintf("later-%d", i)
+	}
+	for i := range idleLive {
+		work <- fmt.Sprintf("live-%d", i)
+	}
+	close(work)
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for id := range work {
+				starts := now.Add(-time.Minute)
+				if strings.HasPrefix(id, "later") {
+					starts = now.Add(time.Hour)
+				}
+				s.admin(http.StatusCreated, "POST", "/sales", map[string]any{
+					"id": id, "name": id, "starts_at": starts, "ends_at": starts.Add(3 * time.Hour),
+					"items": []any{map[string]any{"sku": "A", "stock": 10}},
+				})
+			}
+		})
+	}
+	all.Wait()
+	s.awaitSale("live-0")
+	// What counts as busy after it was created has to calm down first.
+	<-time.After(15 * time.Second)
+}
+
+// opensAndEndsOnTime lets idleFor pass, in which one sale opens and ends with nobody there but one
+// who looks when it should have.
+func (s *server) opensAndEndsOnTime() {
+	s.t.Helper()
+	begin := time.Now()
+	starts, ends := begin.Add(3*time.Second).UTC(), begin.Add(6*time.Second).UTC()
+	s.admin(http.StatusCreated, "POST", "/sales", map[string]any{
+		"id": "soon", "name": "soon", "starts_at": starts, "ends_at": ends, "items": []any{map[string]any{"sku": "A", "stock": 10}},
+	})
+	phase := func() any {
+		a, err := send(http.DefaultClient, call{method: "GET", url: s.front + "/v1/sales/soon"})
+		if err != nil {
+			return err
+		}
+		return a.body["phase"]
+	}
+	for _, moment := range []struct {
+		at   time.Time
+		want string
+	}{{starts, "live"}, {ends, "ended"}} {
+		<-time.After(time.Until(moment.at))
+		testenv.Eventually(s.t, 2*time.Second, "the sale is "+moment.want+" in time", func() bool { return phase() == moment.want })
+	}
+	<-time.After(idleFor - time.Since(begin))
+}
+
+func (s *server) cpuTime() time.Duration {
+	s.t.Helper()
+	used, err := testenv.CPUTimeOfTree(s.cmd.Process.Pid)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return used
+}
+
+// commandsOf counts the commands that the server has run so far, those inside scripts included.
+func commandsOf(t *testing.T, server *testenv.RedisServer) int64 {
+	t.Helper()
+	client, err := redis.Connect(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	text, err := client.Do(t.Context(), client.B().Info().Section("stats").Build()).ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		if count, found := strings.CutPrefix(strings.TrimSpace(line), "total_commands_processed:"); found {
+			n, err := strconv.ParseInt(count, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("redis does not count its commands")
+	return 0
+}
