@@ -24,8 +24,8 @@ const (
 
 // CommitResult is what the ledger did with a batch.
 type CommitResult struct {
-	Inserted  []string // reservation ids
-	Duplicate int      // orders that it had already
+	Inserted  []string // reservations whose order is new, sorted
+	Duplicate int      // orders that the ledger had already, or that were in the batch twice
 }
 
 // DrainDeps is what a drain needs. Commit, DeadLetter and Settle may be called again with orders

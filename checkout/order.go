@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/penstock/penstock/reservation"
 )
 
 // Order is what a shopper ordered, as it travels from acceptance to the ledger.
@@ -30,6 +32,39 @@ type Line struct {
 	Quantity   int64  `json:"quantity"`
 	UnitAmount int64  `json:"unit_amount,omitempty"`
 	Currency   string `json:"currency,omitempty"`
+}
+
+// Stored is an order as the ledger holds it.
+type Stored struct {
+	Order
+	Status            string // committed, payment_pending, paid, declined, failed or refunded
+	CommittedAtMillis int64  // 0 for an order that failed
+}
+
+// Units returns what of each item was ordered.
+func (o *Order) Units() []reservation.Line {
+	lines := make([]reservation.Line, len(o.Lines))
+	for i, line := range o.Lines {
+		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return lines
+}
+
+// Settlement tells Redis that the order is in the ledger.
+func (o *Order) Settlement(committedAtMillis int64) reservation.Settlement {
+	return reservation.Settlement{
+		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+		OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: committedAtMillis,
+	}
+}
+
+// Settlements returns the settlement of each order.
+func Settlements(orders []Order, committedAtMillis int64) []reservation.Settlement {
+	all := make([]reservation.Settlement, len(orders))
+	for i := range orders {
+		all[i] = orders[i].Settlement(committedAtMillis)
+	}
+	return all
 }
 
 // EncodeOrder returns the record of an order in the log.

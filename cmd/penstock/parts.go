@@ -11,36 +11,15 @@ import (
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/telemetry"
-	"github.com/penstock/penstock/reservation"
 )
 
 func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
-		LookupOrder: n.lookupOrder, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.ready, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 	})
 	return err
-}
-
-// lookupOrder asks the ledger for an order that Redis no longer knows.
-func (n *node) lookupOrder(ctx context.Context, id string) (front.Order, error) {
-	row, err := n.stores.ledger.Order(ctx, id)
-	if err != nil {
-		return front.Order{}, err
-	}
-	return front.Order{
-		ID: row.ID, Sale: row.Sale, Reservation: row.Reservation, Status: row.Status, Lines: linesOf(row.Lines),
-		CreatedAt: time.UnixMilli(row.CreatedAtMillis).UTC(), CommittedAt: time.UnixMilli(row.CommittedAtMillis).UTC(),
-	}, nil
-}
-
-func linesOf(from []ledger.Line) []reservation.Line {
-	lines := make([]reservation.Line, len(from))
-	for i, line := range from {
-		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
-	}
-	return lines
 }
 
 // lookupKey finds the holder of an API key in the ledger.

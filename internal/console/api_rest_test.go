@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
@@ -64,7 +65,7 @@ func TestAKeyIsShownOnceAndDiesWhenDeleted(t *testing.T) {
 }
 
 // sell writes orders into the ledger as the drain does.
-func (s *stage) sell(saleID string, orders ...ledger.Order) {
+func (s *stage) sell(saleID string, orders ...checkout.Order) {
 	s.t.Helper()
 	for i := range orders {
 		o := &orders[i]
@@ -75,16 +76,16 @@ func (s *stage) sell(saleID string, orders ...ledger.Order) {
 	}
 }
 
-func lines(sku string, quantity int64) []ledger.Line {
-	return []ledger.Line{{SKU: sku, Quantity: quantity, UnitAmount: 12900, Currency: "EUR"}}
+func lines(sku string, quantity int64) []checkout.Line {
+	return []checkout.Line{{SKU: sku, Quantity: quantity, UnitAmount: 12900, Currency: "EUR"}}
 }
 
 func TestOrdersAreListedPageByPage(t *testing.T) {
 	s := newStage(t)
 	s.newSale("drop", live)
 	s.sell("drop",
-		ledger.Order{ID: "ord_1", Lines: lines("A", 1), CustomerDoc: json.RawMessage(`{"email":"a@example.org"}`)},
-		ledger.Order{ID: "ord_2", Lines: lines("A", 2)}, ledger.Order{ID: "ord_3", Lines: lines("A", 1)})
+		checkout.Order{ID: "ord_1", Lines: lines("A", 1), CustomerDoc: json.RawMessage(`{"email":"a@example.org"}`)},
+		checkout.Order{ID: "ord_2", Lines: lines("A", 2)}, checkout.Order{ID: "ord_3", Lines: lines("A", 1)})
 	seen, cursor := []string{}, ""
 	for range 5 {
 		page := s.admin("GET", "/admin/v1/sales/drop/orders?limit=2&cursor="+cursor, "", 200).json()
@@ -111,9 +112,9 @@ func TestOrdersAreExportedWithoutFormulas(t *testing.T) {
 	s := newStage(t)
 	s.newSale("drop", live)
 	s.sell("drop",
-		ledger.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
-		ledger.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
-		ledger.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
+		checkout.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
+		checkout.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
+		checkout.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
 	a := s.do("GET", "/admin/v1/sales/drop/orders", bootstrapKey, "", "Accept", "text/csv")
 	a.expect(200)
 	if !strings.HasPrefix(a.header.Get("Content-Type"), "text/csv") || !strings.Contains(a.header.Get("Content-Disposition"), "orders-drop.csv") {

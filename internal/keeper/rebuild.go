@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -102,7 +102,7 @@ func (k *Keeper) undrained(ctx context.Context, saleID string) (int, error) {
 
 // remember gathers what the durable stores know of a sale. What was sold and bought is added up
 // from the orders themselves, so that the three agree whatever is being committed meanwhile.
-func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.OrderRow) (*queue.Restored, *reservation.Restored, error) {
+func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []checkout.Stored) (*queue.Restored, *reservation.Restored, error) {
 	var records [][]byte
 	for record, err := range k.deps.Journal.Replay(ctx, rec.ID, time.Now().Add(-journalReach)) {
 		if err != nil {
@@ -115,7 +115,7 @@ func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.
 	return queue.Fold(slices.Values(records)), stock, nil
 }
 
-func addOrders(stock *reservation.Restored, orders []ledger.OrderRow) {
+func addOrders(stock *reservation.Restored, orders []checkout.Stored) {
 	type pool struct{ sku, channel string }
 	sold := make(map[pool]int64)
 	ordered := make(map[string]bool, len(orders))
@@ -130,7 +130,7 @@ func addOrders(stock *reservation.Restored, orders []ledger.OrderRow) {
 			sold[pool{line.SKU, o.Channel}] += line.Quantity
 		}
 		stock.Orders = append(stock.Orders, reservation.RestoredOrder{
-			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
+			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
 			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
 		})
 	}
@@ -140,17 +140,9 @@ func addOrders(stock *reservation.Restored, orders []ledger.OrderRow) {
 	stock.Ordered = func(reservationID string) bool { return ordered[reservationID] }
 }
 
-func linesOf(o ledger.OrderRow) []reservation.Line {
-	lines := make([]reservation.Line, len(o.Lines))
-	for i, line := range o.Lines {
-		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
-	}
-	return lines
-}
-
 // settleLate settles the orders that reached the ledger while the state was being rebuilt: a node
 // that had confirmed one before the loss may have published it after the log was looked at.
-func (k *Keeper) settleLate(ctx context.Context, rec sale.Record, counted []ledger.OrderRow) error {
+func (k *Keeper) settleLate(ctx context.Context, rec sale.Record, counted []checkout.Stored) error {
 	now, err := k.ordersOf(ctx, rec.ID)
 	if err != nil || len(now) == len(counted) {
 		return err
@@ -162,10 +154,7 @@ func (k *Keeper) settleLate(ctx context.Context, rec sale.Record, counted []ledg
 	var late []reservation.Settlement
 	for _, o := range now {
 		if !known[o.Reservation] {
-			late = append(late, reservation.Settlement{
-				ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
-				OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
-			})
+			late = append(late, o.Settlement(o.CommittedAtMillis))
 		}
 	}
 	_, err = k.deps.OpenStock(rec).Settle(ctx, late)
@@ -176,8 +165,8 @@ func (k *Keeper) settleLate(ctx context.Context, rec sale.Record, counted []ledg
 const ordersPage = 1000
 
 // ordersOf reads all orders of a sale. Their number is bounded by its stock.
-func (k *Keeper) ordersOf(ctx context.Context, saleID string) ([]ledger.OrderRow, error) {
-	var all []ledger.OrderRow
+func (k *Keeper) ordersOf(ctx context.Context, saleID string) ([]checkout.Stored, error) {
+	var all []checkout.Stored
 	for cursor := ""; ; {
 		page, next, err := k.deps.Ledger.Orders(ctx, saleID, cursor, ordersPage)
 		if err != nil {
