@@ -219,7 +219,7 @@ func TestARelayLeavesYoungOrdersToTheirPublishers(t *testing.T) {
 	rec := drop()
 	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
-	draft, err := encodeDraft(request(""))
+	draft, err := encodeDraft(request(""), rec, MaxOrderBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestTooLargeAnOrderIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
 	req := request(reserve(t, stock, "1"))
-	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", maxDraftBytes) + `"`)
+	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", MaxDocumentBytes) + `"`)
 	if _, _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BodyTooLarge) {
 		t.Errorf("too large: %v", err)
 	}

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ type Order struct {
 	Sale        string `json:"sale"`
 	Reservation string `json:"reservation"` // unique in the ledger: the guarantee of exactly once
 	Customer    string `json:"customer"`    // hash, as the reservation holds it
-	// CustomerDoc is the shop's own document about the customer, kept as it came.
+	// CustomerDoc is the shop's own document about the customer, as CompactDocument returns it.
 	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
 	Lines       []Line          `json:"lines"`
 	Channel     string          `json:"channel,omitempty"`
@@ -69,11 +70,23 @@ func Settlements(orders []Order, committedAtMillis int64) []reservation.Settleme
 
 // EncodeOrder returns the record of an order in the log.
 func EncodeOrder(o Order) ([]byte, error) {
-	raw, err := json.Marshal(o)
+	raw, err := encode(o)
 	if err != nil {
 		return nil, fmt.Errorf("checkout: encode order %s: %w", o.ID, err)
 	}
 	return raw, nil
+}
+
+// encode is json.Marshal without the escaping of <, > and &, which would make a document of the
+// shop up to six times as long as it was when it was checked.
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 var errIncomplete = errors.New("it lacks an id, a sale, a reservation or lines")

@@ -7,19 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 )
 
-// Bounds of what CommitOrders takes.
-const (
-	MaxBatch         = 10_000   // orders in one transaction
-	maxDocumentBytes = 64 << 10 // of the customer document and the metadata, each
-)
+// MaxBatch bounds the orders of one transaction.
+const MaxBatch = 10_000
 
 // inserter is the part of a commit that differs: PostgreSQL takes a batch as
 // arrays in one statement, SQLite row by row with a prepared statement.
@@ -82,41 +77,12 @@ func prepare(orders []checkout.Order) ([]checkout.Order, error) {
 	return slices.CompactFunc(batch, func(a, b checkout.Order) bool { return a.Reservation == b.Reservation }), nil
 }
 
+// check applies the one validator of an order, which the front applied before it was accepted.
 func check(o *checkout.Order) error {
-	switch {
-	case o.ID == "" || o.Sale == "" || o.Reservation == "" || len(o.Lines) == 0:
-		return refused("order %q lacks an id, a sale, a reservation or lines", o.ID)
-	case !storable(o.ID, o.Sale, o.Reservation, o.Customer, o.Channel, o.PaymentRef):
-		return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
-	case len(o.CustomerDoc) > maxDocumentBytes || len(o.Metadata) > maxDocumentBytes:
-		return refused("order %q: a document of more than %d bytes", o.ID, maxDocumentBytes)
-	case !validDocument(o.CustomerDoc) || !validDocument(o.Metadata):
-		return refused("order %q: a document is not JSON", o.ID)
-	}
-	for _, line := range o.Lines {
-		if line.Quantity <= 0 {
-			return refused("order %q: a quantity of %d", o.ID, line.Quantity)
-		}
-		if !storable(line.SKU, line.Currency) {
-			return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
-		}
+	if err := o.Validate(); err != nil {
+		return refused("order %q: %v", o.ID, err)
 	}
 	return nil
-}
-
-// storable reports whether both databases can hold the texts: PostgreSQL takes
-// neither a NUL nor what is not UTF-8.
-func storable(texts ...string) bool {
-	for _, text := range texts {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return false
-		}
-	}
-	return true
-}
-
-func validDocument(doc json.RawMessage) bool {
-	return len(doc) == 0 || json.Valid(doc) && storable(string(doc))
 }
 
 // split tells the orders that were inserted from those that were not.

@@ -191,7 +191,7 @@ func TestBadOrdersAreRefusedForGoodAndTakeNothingWithThem(t *testing.T) {
 			"not UTF-8":        func(o *checkout.Order) { o.Channel = "\xff" },
 			"document no JSON": func(o *checkout.Order) { o.CustomerDoc = json.RawMessage("{") },
 			"document too long": func(o *checkout.Order) {
-				o.Metadata = json.RawMessage(`"` + strings.Repeat("x", maxDocumentBytes) + `"`)
+				o.Metadata = json.RawMessage(`"` + strings.Repeat("x", checkout.MaxDocumentBytes) + `"`)
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
