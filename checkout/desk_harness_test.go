@@ -2,7 +2,6 @@ package checkout_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -80,12 +79,13 @@ func runDrain(t *testing.T, b *checkout.Broker, stock *reservation.Stock, ledger
 			return result, nil
 		},
 		Permanent: ledger.IsPermanent,
-		DeadLetter: func(ctx context.Context, raw []byte, reason string) error {
-			var all []error
+		DeadLetter: func(ctx context.Context, raw []byte, refusal error) (failed bool, err error) {
 			for _, l := range ledgers {
-				all = append(all, l.AddDeadLetter(ctx, raw, reason))
+				if failed, err = l.AddDeadLetter(ctx, raw, refusal); err != nil {
+					return false, err
+				}
 			}
-			return errors.Join(all...)
+			return failed, nil
 		},
 		Settle: func(ctx context.Context, _ string, orders []checkout.Order, atMillis int64) error {
 			_, err := stock.Settle(ctx, checkout.Settlements(orders, atMillis))

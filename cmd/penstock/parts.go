@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/console"
@@ -53,9 +54,20 @@ func (n *node) newConsole() {
 	n.console.RegisterOnShutdown(handler.Close)
 }
 
-// redrive sends what the ledger refused through the order log once more.
-func (n *node) redrive(ctx context.Context, letter ledger.DeadLetter) error {
-	return n.orders.Append(ctx, letter.Raw)
+// redrive commits the order of a dead letter, and tells Redis once it is in the ledger.
+func (n *node) redrive(ctx context.Context, letterID string) (checkout.Stored, error) {
+	order, _, err := n.stores.ledger.Redrive(ctx, letterID, ledger.Units{
+		// The units of a failed order stay with it in Redis, so there is nothing to move.
+		Reacquire: func(context.Context, checkout.Order) error { return nil },
+		GiveBack:  func(context.Context, checkout.Order, error) error { return nil },
+	})
+	if err != nil {
+		return order, err
+	}
+	if err := n.settle(ctx, order.Sale, []checkout.Order{order.Order}, order.CommittedAtMillis); err != nil {
+		n.log.Warn("an order that was driven again is in the ledger and not settled in Redis", "order", order.ID, "error", err)
+	}
+	return order, nil
 }
 
 // publicURL is where browsers see the front.

@@ -173,7 +173,7 @@ func (s *stack) newDesk(ctx context.Context, shelf *salecache.Cache, running *sy
 	orders := broker.OrderLog(checkout.LogOptions{})
 	drain := broker.NewDrain(checkout.DrainDeps{
 		Commit: s.commit, Log: quiet,
-		DeadLetter: func(context.Context, []byte, string) error { return nil },
+		DeadLetter: func(context.Context, []byte, error) (bool, error) { return false, nil },
 		Settle: func(ctx context.Context, saleID string, orders []checkout.Order, at int64) error {
 			return settle(ctx, shelf.Get(saleID), orders, at)
 		},

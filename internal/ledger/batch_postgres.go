@@ -61,7 +61,7 @@ func (postgresInserter) stranger(ctx context.Context, tx *sql.Tx, batch []checko
 	return id, err
 }
 
-func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) error {
+func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (int64, error) {
 	var orders, skus, currencies []string
 	var positions, quantities, amounts []int64
 	for _, o := range batch {
@@ -70,9 +70,13 @@ func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.
 			positions, quantities, amounts = append(positions, int64(i)), append(quantities, line.Quantity), append(amounts, line.UnitAmount)
 		}
 	}
-	_, err := tx.ExecContext(ctx, `
+	result, err := tx.ExecContext(ctx, `
 		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
-		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])`,
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS b(order_id)
+		WHERE NOT EXISTS (SELECT FROM failed_orders f WHERE f.id = b.order_id)`,
 		orders, positions, skus, quantities, amounts, currencies)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

@@ -57,20 +57,26 @@ func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []checkout
 	return "", nil
 }
 
-func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (err error) {
+func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (inserted int64, err error) {
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
-		VALUES ($1, $2, $3, $4, $5, $6)`)
+		SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM failed_orders WHERE id = $1)`)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, insert.Close()) }()
 	for _, o := range batch {
 		for i, line := range o.Lines {
-			if _, err := insert.ExecContext(ctx, o.ID, i, line.SKU, line.Quantity, line.UnitAmount, line.Currency); err != nil {
-				return err
+			result, err := insert.ExecContext(ctx, o.ID, i, line.SKU, line.Quantity, line.UnitAmount, line.Currency)
+			if err != nil {
+				return inserted, err
 			}
+			changed, err := result.RowsAffected()
+			if err != nil {
+				return inserted, err
+			}
+			inserted += changed
 		}
 	}
-	return nil
+	return inserted, nil
 }

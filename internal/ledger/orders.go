@@ -25,40 +25,58 @@ type inserter interface {
 	orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) ([]string, error)
 	// stranger returns the id of an order of the batch whose reservation has no order, or "".
 	stranger(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (id string, err error)
-	// lines inserts the lines of all given orders.
-	lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) error
+	// lines inserts the lines of all given orders, except of those that failed before, and returns
+	// how many.
+	lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (int64, error)
 }
 
 // CommitOrders writes all orders in one transaction, or none. An order whose
 // reservation has one already is left out, so that a batch may be committed any
 // number of times. The units of the new ones are added to what is sold. If that
-// exceeds what is allocated, or an item is unknown, the whole batch is refused
-// with an error for which IsPermanent holds.
+// exceeds what is allocated, an item is unknown, or an order failed before, the
+// whole batch is refused with an error for which IsPermanent holds.
 func (l *Ledger) CommitOrders(ctx context.Context, orders []checkout.Order) (checkout.CommitResult, error) {
 	batch, err := prepare(orders)
 	if err != nil || len(batch) == 0 {
 		return checkout.CommitResult{}, err
 	}
 	var inserted []string
-	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) error {
-		inserted, err = l.insert.orders(ctx, tx, batch, time.Now().UnixMilli())
-		if err != nil {
-			return err
-		}
-		fresh, skipped := split(batch, inserted)
-		if err := l.checkSkipped(ctx, tx, skipped); err != nil || len(fresh) == 0 {
-			return err
-		}
-		if err := l.insert.lines(ctx, tx, fresh); err != nil {
-			return err
-		}
-		return addSold(ctx, tx, fresh)
+	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) (err error) {
+		inserted, err = l.commitInTx(ctx, tx, batch, time.Now().UnixMilli())
+		return err
 	})
 	if err != nil {
 		return checkout.CommitResult{}, err
 	}
 	slices.Sort(inserted)
 	return checkout.CommitResult{Inserted: inserted, Duplicate: len(orders) - len(inserted)}, nil
+}
+
+// commitInTx writes a prepared batch and returns the reservations whose order is new.
+func (l *Ledger) commitInTx(ctx context.Context, tx *sql.Tx, batch []checkout.Order, nowMillis int64) ([]string, error) {
+	inserted, err := l.insert.orders(ctx, tx, batch, nowMillis)
+	if err != nil {
+		return nil, err
+	}
+	fresh, skipped := split(batch, inserted)
+	if err := l.checkSkipped(ctx, tx, skipped); err != nil || len(fresh) == 0 {
+		return nil, err
+	}
+	want := 0
+	for i := range fresh {
+		want += len(fresh[i].Lines)
+	}
+	got, err := l.insert.lines(ctx, tx, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if got != int64(want) {
+		if err := findFailed(ctx, tx, fresh); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%d of %d order lines were inserted", got, want)
+	}
+	return inserted, addSold(ctx, tx, fresh)
 }
 
 // prepare checks the orders, drops repetitions and sorts by reservation, so
@@ -175,9 +193,13 @@ func document(text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// Order reads one order. Code: unknown_order.
+// Order reads one order, also one that failed. It ends with ctx, and after 5 s at the latest.
+// Codes: unknown_order, unavailable.
 func (l *Ledger) Order(ctx context.Context, id string) (checkout.Stored, error) {
 	rows, err := collect(ctx, l.read, queryTimeout, scanOrder, `SELECT `+orderColumns+` FROM orders WHERE id = $1`, id)
+	if err == nil && len(rows) == 0 {
+		return l.failedOrder(ctx, id)
+	}
 	order, err := one(rows, err, problem.UnknownOrder)
 	if err != nil {
 		return checkout.Stored{}, err

@@ -33,6 +33,7 @@ const (
 	SaleExists             Code = "sale_exists"
 	SaleIsLive             Code = "sale_is_live"
 	StockConflict          Code = "stock_conflict"
+	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
 	BodyTooLarge           Code = "body_too_large"
@@ -83,6 +84,7 @@ var table = map[Code]row{
 	SaleExists:             {http.StatusConflict, "A sale with this id exists"},
 	SaleIsLive:             {http.StatusConflict, "Not possible in this phase of the sale"},
 	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
+	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
