@@ -176,6 +176,16 @@ func waitForJetStream(ctx context.Context, js jetstream.JetStream) error {
 	}
 }
 
+// maxMessageBytes is how many bytes of records a message of the stream may have, by what the server
+// told when this connection was made, or made again.
+func (b *Broker) maxMessageBytes(stream jetstream.Stream) int {
+	most := b.nc.MaxPayload()
+	if bound := stream.CachedInfo().Config.MaxMsgSize; bound > 0 {
+		most = min(most, int64(bound))
+	}
+	return int(max(0, most-messageOverhead))
+}
+
 // Healthy returns an error while the connection is down.
 func (b *Broker) Healthy() error {
 	if !b.nc.IsConnected() {

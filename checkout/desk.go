@@ -48,16 +48,16 @@ func NewDesk(orderLog *Log, log *slog.Logger) *Desk {
 func (d *Desk) Close(ctx context.Context) { d.cleaner.close(ctx) }
 
 // Accept confirms the reservation and returns once the order is durable in the order log. The
-// same request again gives the same order, again=true, with the same promise. Refusals are those
-// of reservation.Stock.Confirm; unavailable (503) means that the order is not known to be durable:
-// it is in the outbox, asking again or the relay will bring it into the log.
+// same request again gives the same order, again=true, with the same promise.
+//
+// What the ledger or the log could never take is refused before the reservation is confirmed:
+// bad_request or body_too_large. Further refusals are those of reservation.Stock.Confirm.
+// Unavailable (503) means that the order may not be durable yet: it is in the outbox, and asking
+// again or the relay brings it into the log.
 func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Record, req OrderRequest) (o Order, again bool, err error) {
-	draft, err := encodeDraft(req)
+	draft, err := encodeDraft(req, rec, d.log.MaxRecordBytes())
 	if err != nil {
-		return Order{}, false, problem.With(problem.BadRequest, "the order is not valid JSON")
-	}
-	if len(draft) > maxDraftBytes {
-		return Order{}, false, problem.BodyTooLarge
+		return Order{}, false, err
 	}
 	confirmed, err := stock.Confirm(ctx, reservation.Confirmation{
 		ReservationID: req.Reservation, IdempotencyKey: req.IdempotencyKey, PayloadHash: payloadHash(req), Order: draft,
@@ -65,7 +65,7 @@ func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Re
 	if err != nil {
 		return Order{}, false, err
 	}
-	if confirmed.Order != nil { // the first request's words, should this one's be spelt differently
+	if confirmed.Order != nil { // the bytes of the first request, if this one differs in white space
 		draft = confirmed.Order
 	}
 	if o, err = complete(draft, confirmed.Reservation, rec); err != nil {
@@ -98,40 +98,6 @@ func (d *Desk) publish(ctx context.Context, o Order) error {
 		return problem.Retry(problem.Unavailable, "the order log is not available; try again", unavailableSeconds)
 	}
 	return nil
-}
-
-// A draft is what of an order is not in its reservation. The outbox holds drafts, because only the
-// script that confirms a reservation sees what is in it; complete adds the rest.
-type draft struct {
-	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
-	PaymentRef  string          `json:"payment_ref,omitempty"`
-	Metadata    json.RawMessage `json:"metadata,omitempty"`
-}
-
-// maxDraftBytes leaves room for the lines within MaxOrderBytes.
-const maxDraftBytes = MaxOrderBytes - 32<<10
-
-func encodeDraft(req OrderRequest) ([]byte, error) {
-	return json.Marshal(draft{CustomerDoc: req.CustomerDoc, PaymentRef: req.PaymentRef, Metadata: req.Metadata})
-}
-
-func complete(raw []byte, r reservation.Reservation, rec sale.Record) (Order, error) {
-	var from draft
-	if err := json.Unmarshal(raw, &from); err != nil {
-		return Order{}, problem.With(problem.InternalError, "the outbox holds something that is no order: "+err.Error())
-	}
-	o := Order{
-		ID: reservation.OrderID(r.ID), Sale: r.Sale, Reservation: r.ID, Customer: r.Customer, CustomerDoc: from.CustomerDoc,
-		Lines: make([]Line, len(r.Lines)), Channel: r.Channel, PaymentRef: from.PaymentRef, Metadata: from.Metadata,
-		CreatedAtMillis: r.OrderedAt.UnixMilli(), Epoch: r.Epoch,
-	}
-	for i, l := range r.Lines {
-		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity}
-		if at := rec.ItemIndex(l.SKU); at >= 0 && rec.Items[at].Price != nil {
-			o.Lines[i].UnitAmount, o.Lines[i].Currency = rec.Items[at].Price.Amount, rec.Items[at].Price.Currency
-		}
-	}
-	return o, nil
 }
 
 func payloadHash(req OrderRequest) [16]byte {

@@ -84,17 +84,7 @@ func openDesk(t testing.TB, b *Broker) *Desk {
 // settleWith is what the program gives a drain as Settle.
 func settleWith(s *reservation.Stock) func(context.Context, string, []Order, int64) error {
 	return func(ctx context.Context, _ string, orders []Order, atMillis int64) error {
-		settlements := make([]reservation.Settlement, len(orders))
-		for i, o := range orders {
-			settlements[i] = reservation.Settlement{
-				ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel,
-				OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: atMillis,
-			}
-			for _, l := range o.Lines {
-				settlements[i].Lines = append(settlements[i].Lines, reservation.Line{SKU: l.SKU, Quantity: l.Quantity})
-			}
-		}
-		_, err := s.Settle(ctx, settlements)
+		_, err := s.Settle(ctx, Settlements(orders, atMillis))
 		return err
 	}
 }
@@ -229,7 +219,7 @@ func TestARelayLeavesYoungOrdersToTheirPublishers(t *testing.T) {
 	rec := drop()
 	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
-	draft, err := encodeDraft(request(""))
+	draft, err := encodeDraft(request(""), rec, MaxOrderBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +237,7 @@ func TestTooLargeAnOrderIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
 	req := request(reserve(t, stock, "1"))
-	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", maxDraftBytes) + `"`)
+	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", MaxDocumentBytes) + `"`)
 	if _, _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BodyTooLarge) {
 		t.Errorf("too large: %v", err)
 	}

@@ -24,20 +24,25 @@ const (
 
 // CommitResult is what the ledger did with a batch.
 type CommitResult struct {
-	Inserted  []string // reservation ids
-	Duplicate int      // orders that it had already
+	Inserted  []string // reservations whose order is new, sorted
+	Duplicate int      // orders that the ledger had already, or that were in the batch twice
 }
 
-// DrainDeps is what a drain needs. Commit, DeadLetter and Settle may be called again with orders
-// that they saw before, and must not mind.
+// DrainDeps is what a drain needs. Commit, DeadLetter, Failed and Settle may be called again with
+// orders that they saw before: the second call must change nothing.
 type DrainDeps struct {
 	// Commit puts all orders into the ledger in one transaction, or none. Never called twice at a time.
 	Commit func(ctx context.Context, orders []Order) (CommitResult, error)
 	// Permanent tells errors of Commit that no later attempt can mend. Nil: there are none.
 	Permanent func(err error) bool
-	// DeadLetter keeps what the ledger cannot take: an order's record, readable by DecodeOrder and
-	// fit for Log.Append once the reason is gone; or bytes that are no order.
-	DeadLetter func(ctx context.Context, raw []byte, reason string) error
+	// DeadLetter keeps what the ledger cannot take, with the refusal: the record of an order, readable
+	// by DecodeOrder, or bytes that are not an order. It returns whether the order is failed from now
+	// on; an order that is in the ledger after all is not.
+	DeadLetter func(ctx context.Context, raw []byte, refusal error) (failed bool, err error)
+	// Failed hears of each order that failed, after its dead letter is kept, to move its units and to
+	// tell the buyer. With an error it is called again later, for as long as it takes; for a sale that
+	// is gone it must return nil. May be nil.
+	Failed func(ctx context.Context, o Order, refusal error) error
 	// Settle tells Redis that orders of one sale are in the ledger. With an error they are settled
 	// again later, for as long as it takes; for a sale that is gone it must return nil.
 	Settle func(ctx context.Context, saleID string, orders []Order, committedAtMillis int64) error
@@ -103,6 +108,9 @@ type Drain struct {
 func (b *Broker) NewDrain(deps DrainDeps) *Drain {
 	if deps.Permanent == nil {
 		deps.Permanent = func(error) bool { return false }
+	}
+	if deps.Failed == nil {
+		deps.Failed = func(context.Context, Order, error) error { return nil }
 	}
 	if deps.OnCommit == nil {
 		deps.OnCommit = func(time.Duration, int) {}
@@ -281,7 +289,7 @@ type message struct {
 
 type garbage struct {
 	raw    []byte
-	reason string
+	reason error
 }
 
 func newMessage(raw jetstream.Msg) *message {
@@ -291,13 +299,13 @@ func newMessage(raw jetstream.Msg) *message {
 	}
 	records, err := splitBatch(raw.Data())
 	if err != nil {
-		m.garbage = append(m.garbage, garbage{raw: raw.Data(), reason: err.Error()})
+		m.garbage = append(m.garbage, garbage{raw: raw.Data(), reason: err})
 		return m
 	}
 	for i, r := range records {
 		o, err := DecodeOrder(r)
 		if err != nil {
-			m.garbage = append(m.garbage, garbage{raw: r, reason: fmt.Sprintf("record %d of %d: %v", i+1, len(records), err)})
+			m.garbage = append(m.garbage, garbage{raw: r, reason: fmt.Errorf("record %d of %d: %w", i+1, len(records), err)})
 			continue
 		}
 		m.orders, m.records = append(m.orders, o), append(m.records, r)

@@ -10,7 +10,20 @@ import (
 type committed struct {
 	messages []*message
 	orders   []Order // without the dead-lettered ones
+	failed   []failure
 	atMillis int64
+}
+
+// failure is an order that the ledger refused for good.
+type failure struct {
+	order   Order
+	refusal error
+}
+
+// outcome is what became of the orders of a batch.
+type outcome struct {
+	done   []Order // in the ledger
+	failed []failure
 }
 
 // pending is an order with its record, in a batch.
@@ -60,7 +73,7 @@ func (d *Drain) commitBatch(ctx, work context.Context, messages []*message) (*co
 			batch = append(batch, pending{order: o, record: m.records[i]})
 		}
 		for _, g := range m.garbage {
-			if err := d.deadLetter(ctx, work, g.raw, g.reason); err != nil {
+			if _, err := d.deadLetter(ctx, work, g.raw, g.reason); err != nil {
 				return nil, err
 			}
 		}
@@ -69,33 +82,40 @@ func (d *Drain) commitBatch(ctx, work context.Context, messages []*message) (*co
 	if err != nil {
 		return nil, err
 	}
-	return &committed{messages: messages, orders: done, atMillis: time.Now().UnixMilli()}, nil
+	return &committed{messages: messages, orders: done.done, failed: done.failed, atMillis: time.Now().UnixMilli()}, nil
 }
 
 // commit puts the batch into the ledger, in order. When the ledger refuses it for good it is cut
-// in halves, down to the single order that is at fault, which becomes a dead letter. It returns
-// the orders that are in the ledger.
-func (d *Drain) commit(ctx, work context.Context, batch []pending) ([]Order, error) {
+// in halves, down to the single order that is refused, which becomes a dead letter.
+func (d *Drain) commit(ctx, work context.Context, batch []pending) (outcome, error) {
 	if len(batch) == 0 {
-		return nil, nil
+		return outcome{}, nil
 	}
 	refused, err := d.commitOnce(ctx, work, batch)
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	if refused == nil {
-		return ordersOf(batch), nil
+		return outcome{done: ordersOf(batch)}, nil
 	}
 	if len(batch) == 1 {
-		d.deps.Log.Error("the ledger refuses an order for good", "order", batch[0].order.ID, "sale", batch[0].order.Sale, "error", refused)
-		return nil, d.deadLetter(ctx, work, batch[0].record, refused.Error())
+		return d.refuse(ctx, work, batch[0], refused)
 	}
 	first, err := d.commit(ctx, work, batch[:len(batch)/2])
 	if err != nil {
-		return nil, err
+		return outcome{}, err
 	}
 	second, err := d.commit(ctx, work, batch[len(batch)/2:])
-	return append(first, second...), err
+	return outcome{done: append(first.done, second.done...), failed: append(first.failed, second.failed...)}, err
+}
+
+func (d *Drain) refuse(ctx, work context.Context, p pending, refusal error) (outcome, error) {
+	d.deps.Log.Error("the ledger refuses an order for good", "order", p.order.ID, "sale", p.order.Sale, "error", refusal)
+	failed, err := d.deadLetter(ctx, work, p.record, refusal)
+	if err != nil || !failed {
+		return outcome{}, err
+	}
+	return outcome{failed: []failure{{order: p.order, refusal: refusal}}}, nil
 }
 
 // commitOnce tries until the ledger takes the batch (nil, nil) or refuses it for good (refused).
@@ -122,14 +142,15 @@ func (d *Drain) commitOnce(ctx, work context.Context, batch []pending) (refused,
 	return refused, err
 }
 
-func (d *Drain) deadLetter(ctx, work context.Context, raw []byte, reason string) error {
-	err := d.persist(ctx, work, "a dead letter cannot be kept", d.limits.CommitTimeout, func(ctx context.Context) error {
-		return d.deps.DeadLetter(ctx, raw, reason)
+func (d *Drain) deadLetter(ctx, work context.Context, raw []byte, refusal error) (failed bool, err error) {
+	err = d.persist(ctx, work, "a dead letter cannot be kept", d.limits.CommitTimeout, func(ctx context.Context) (err error) {
+		failed, err = d.deps.DeadLetter(ctx, raw, refusal)
+		return err
 	})
 	if err == nil {
 		d.metrics.deadLetters.Inc()
 	}
-	return err
+	return failed, err
 }
 
 // persist calls do until it succeeds. When ctx ends the attempt under way may finish (within

@@ -35,7 +35,23 @@ func (d *Drain) settle(ctx, work context.Context, batch *committed, attempts int
 			d.deps.Log.Warn("orders are in the ledger and not settled in Redis; they come again", "sale", saleID, "orders", len(bySale[saleID]), "error", err)
 		}
 	}
+	for _, f := range batch.failed {
+		if err := d.tellFailed(work, f); err != nil {
+			failed[f.order.Sale] = true
+			d.deps.Log.Warn("an order failed and its units could not be moved; it comes again", "sale", f.order.Sale, "order", f.order.ID, "error", err)
+		}
+	}
 	return failed
+}
+
+func (d *Drain) tellFailed(work context.Context, f failure) error {
+	attempt, cancel := context.WithTimeout(work, d.limits.SettleTimeout)
+	defer cancel()
+	err := d.deps.Failed(attempt, f.order, f.refusal)
+	if err != nil {
+		d.metrics.settleFailures.Inc()
+	}
+	return err
 }
 
 func (d *Drain) settleSale(ctx, work context.Context, saleID string, orders []Order, atMillis int64, attempts int) error {

@@ -164,16 +164,17 @@ func (k *books) commit(_ context.Context, orders []Order) (CommitResult, error) 
 	return r, nil
 }
 
-func (k *books) deadLetter(_ context.Context, raw []byte, reason string) error {
+func (k *books) deadLetter(_ context.Context, raw []byte, refusal error) (failed bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.letterFails != nil {
 		if err := k.letterFails(); err != nil {
-			return err
+			return false, err
 		}
 	}
-	k.letters, k.reasons = append(k.letters, string(raw)), append(k.reasons, reason)
-	return nil
+	k.letters, k.reasons = append(k.letters, string(raw)), append(k.reasons, refusal.Error())
+	_, err = DecodeOrder(raw)
+	return err == nil, nil
 }
 
 func (k *books) settle(_ context.Context, saleID string, orders []Order, atMillis int64) error {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/penstock/penstock/internal/batch"
 )
@@ -21,10 +20,13 @@ type LogOptions struct {
 	MaxInFlight    int // groups being written at a time; default 1, which measured best: the larger groups win
 }
 
-// MaxOrderBytes bounds one record of the order log.
+// MaxOrderBytes bounds one record of the order log, unless the server takes less.
 const MaxOrderBytes = 256 << 10
 
-// ErrOrderTooLarge says that a record is longer than MaxOrderBytes.
+// messageOverhead is what a message of either stream has beside its records, at most.
+const messageOverhead = 256
+
+// ErrOrderTooLarge says that a record is longer than MaxRecordBytes.
 var ErrOrderTooLarge = errors.New("checkout: the order is too large for the log")
 
 func (o LogOptions) withDefaults() LogOptions {
@@ -43,7 +45,7 @@ func (o LogOptions) withDefaults() LogOptions {
 // Log is the writing end of the order log. Orders that arrive while a group is being written
 // travel together in the next; an order that meets an idle log is written at once.
 type Log struct {
-	js       jetstream.JetStream
+	b        *Broker
 	opts     LogOptions
 	metrics  *Metrics
 	combiner *batch.Combiner[[]byte, error]
@@ -51,20 +53,24 @@ type Log struct {
 
 // OrderLog opens the writing end. Close it before the broker.
 func (b *Broker) OrderLog(opts LogOptions) *Log {
-	l := &Log{js: b.js, opts: opts.withDefaults(), metrics: b.opts.metrics}
+	l := &Log{b: b, opts: opts.withDefaults(), metrics: b.opts.metrics}
 	l.combiner = batch.New(batch.Options{
 		MaxBatch: l.opts.MaxGroupOrders, MaxWaiting: l.opts.MaxWaiting, MaxRuns: l.opts.MaxInFlight,
 	}, l.write)
 	return l
 }
 
+// MaxRecordBytes is the longest record that the log takes now: MaxOrderBytes, or less if the
+// server's max_payload, or the stream's max_msg_size, is smaller.
+func (l *Log) MaxRecordBytes() int { return min(MaxOrderBytes, l.b.maxMessageBytes(l.b.orders)) }
+
 // Append puts one order's record into the log and returns when JetStream has acknowledged it,
 // which on a server that syncs always is after the fsync. On an error other than ErrOrderTooLarge,
 // ErrLogFull, batch.ErrFull and batch.ErrClosed the order may or may not be in the log: appending
 // it again is right. The record is not copied, and must not change until Append returns nil.
 func (l *Log) Append(ctx context.Context, record []byte) error {
-	if len(record) > MaxOrderBytes {
-		return fmt.Errorf("%w: %d bytes, limit %d", ErrOrderTooLarge, len(record), MaxOrderBytes)
+	if most := l.MaxRecordBytes(); len(record) > most {
+		return fmt.Errorf("%w: %d bytes, limit %d", ErrOrderTooLarge, len(record), most)
 	}
 	failed, err := l.combiner.Do(ctx, record)
 	if err == nil {
@@ -87,7 +93,7 @@ func (l *Log) write(ctx context.Context, records [][]byte) ([]error, error) {
 	defer cancel()
 	messages, counts := l.group(records)
 	started := time.Now()
-	failures := publishAll(ctx, l.js, messages)
+	failures := publishAll(ctx, l.b.js, messages)
 	l.metrics.appendSeconds.Observe(time.Since(started).Seconds())
 
 	results := make([]error, 0, len(records))
@@ -105,9 +111,10 @@ func (l *Log) write(ctx context.Context, records [][]byte) ([]error, error) {
 
 // group packs consecutive records into messages, and tells how many are in each.
 func (l *Log) group(records [][]byte) (messages []*nats.Msg, counts []int) {
+	most := min(l.opts.MaxGroupBytes, l.b.maxMessageBytes(l.b.orders))
 	for from := 0; from < len(records); {
 		size, to := 0, from
-		for to < len(records) && (to == from || size+recordBytes(len(records[to])) <= l.opts.MaxGroupBytes) {
+		for to < len(records) && (to == from || size+recordBytes(len(records[to])) <= most) {
 			size += recordBytes(len(records[to]))
 			to++
 		}

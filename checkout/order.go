@@ -1,9 +1,12 @@
 package checkout
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/penstock/penstock/reservation"
 )
 
 // Order is what a shopper ordered, as it travels from acceptance to the ledger.
@@ -12,7 +15,7 @@ type Order struct {
 	Sale        string `json:"sale"`
 	Reservation string `json:"reservation"` // unique in the ledger: the guarantee of exactly once
 	Customer    string `json:"customer"`    // hash, as the reservation holds it
-	// CustomerDoc is the shop's own document about the customer, kept as it came.
+	// CustomerDoc is the shop's own document about the customer, as CompactDocument returns it.
 	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
 	Lines       []Line          `json:"lines"`
 	Channel     string          `json:"channel,omitempty"`
@@ -32,13 +35,58 @@ type Line struct {
 	Currency   string `json:"currency,omitempty"`
 }
 
+// Stored is an order as the ledger holds it.
+type Stored struct {
+	Order
+	Status            string // committed, payment_pending, paid, declined, failed or refunded
+	CommittedAtMillis int64  // 0 for an order that failed
+}
+
+// Units returns what of each item was ordered.
+func (o *Order) Units() []reservation.Line {
+	lines := make([]reservation.Line, len(o.Lines))
+	for i, line := range o.Lines {
+		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return lines
+}
+
+// Settlement tells Redis that the order is in the ledger.
+func (o *Order) Settlement(committedAtMillis int64) reservation.Settlement {
+	return reservation.Settlement{
+		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+		OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: committedAtMillis,
+	}
+}
+
+// Settlements returns the settlement of each order.
+func Settlements(orders []Order, committedAtMillis int64) []reservation.Settlement {
+	all := make([]reservation.Settlement, len(orders))
+	for i := range orders {
+		all[i] = orders[i].Settlement(committedAtMillis)
+	}
+	return all
+}
+
 // EncodeOrder returns the record of an order in the log.
 func EncodeOrder(o Order) ([]byte, error) {
-	raw, err := json.Marshal(o)
+	raw, err := encode(o)
 	if err != nil {
 		return nil, fmt.Errorf("checkout: encode order %s: %w", o.ID, err)
 	}
 	return raw, nil
+}
+
+// encode is json.Marshal without the escaping of <, > and &, which would make a document of the
+// shop up to six times as long as it was when it was checked.
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 var errIncomplete = errors.New("it lacks an id, a sale, a reservation or lines")

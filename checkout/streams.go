@@ -94,6 +94,9 @@ func usable(have jetstream.StreamConfig) error {
 func merge(have, want jetstream.StreamConfig, setBytes bool) (jetstream.StreamConfig, bool) {
 	merged := have
 	merged.Subjects, merged.Discard, merged.MaxAge, merged.AllowDirect = want.Subjects, want.Discard, want.MaxAge, want.AllowDirect
+	if have.MaxMsgSize >= 0 && have.MaxMsgSize < want.MaxMsgSize {
+		merged.MaxMsgSize = want.MaxMsgSize
+	}
 	if want.Duplicates > 0 {
 		merged.Duplicates = want.Duplicates
 	}
@@ -101,6 +104,7 @@ func merge(have, want jetstream.StreamConfig, setBytes bool) (jetstream.StreamCo
 		merged.MaxBytes = want.MaxBytes
 	}
 	same := slices.Equal(merged.Subjects, have.Subjects) && merged.Discard == have.Discard && merged.MaxAge == have.MaxAge &&
-		merged.AllowDirect == have.AllowDirect && merged.Duplicates == have.Duplicates && merged.MaxBytes == have.MaxBytes
+		merged.AllowDirect == have.AllowDirect && merged.Duplicates == have.Duplicates && merged.MaxBytes == have.MaxBytes &&
+		merged.MaxMsgSize == have.MaxMsgSize
 	return merged, !same
 }

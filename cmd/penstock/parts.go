@@ -5,42 +5,22 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/telemetry"
-	"github.com/penstock/penstock/reservation"
 )
 
 func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
-		LookupOrder: n.lookupOrder, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.ready, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 	})
 	return err
-}
-
-// lookupOrder asks the ledger for an order that Redis no longer knows.
-func (n *node) lookupOrder(ctx context.Context, id string) (front.Order, error) {
-	row, err := n.stores.ledger.Order(ctx, id)
-	if err != nil {
-		return front.Order{}, err
-	}
-	return front.Order{
-		ID: row.ID, Sale: row.Sale, Reservation: row.Reservation, Status: row.Status, Lines: linesOf(row.Lines),
-		CreatedAt: time.UnixMilli(row.CreatedAtMillis).UTC(), CommittedAt: time.UnixMilli(row.CommittedAtMillis).UTC(),
-	}, nil
-}
-
-func linesOf(from []ledger.Line) []reservation.Line {
-	lines := make([]reservation.Line, len(from))
-	for i, line := range from {
-		lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
-	}
-	return lines
 }
 
 // lookupKey finds the holder of an API key in the ledger.
@@ -74,9 +54,20 @@ func (n *node) newConsole() {
 	n.console.RegisterOnShutdown(handler.Close)
 }
 
-// redrive sends what the ledger refused through the order log once more.
-func (n *node) redrive(ctx context.Context, letter ledger.DeadLetter) error {
-	return n.orders.Append(ctx, letter.Raw)
+// redrive commits the order of a dead letter, and tells Redis once it is in the ledger.
+func (n *node) redrive(ctx context.Context, letterID string) (checkout.Stored, error) {
+	order, _, err := n.stores.ledger.Redrive(ctx, letterID, ledger.Units{
+		// The units of a failed order stay with it in Redis, so there is nothing to move.
+		Reacquire: func(context.Context, checkout.Order) error { return nil },
+		GiveBack:  func(context.Context, checkout.Order, error) error { return nil },
+	})
+	if err != nil {
+		return order, err
+	}
+	if err := n.settle(ctx, order.Sale, []checkout.Order{order.Order}, order.CommittedAtMillis); err != nil {
+		n.log.Warn("an order that was driven again is in the ledger and not settled in Redis", "order", order.ID, "error", err)
+	}
+	return order, nil
 }
 
 // publicURL is where browsers see the front.

@@ -1,13 +1,13 @@
 package console
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/reservation"
 )
 
 // deadLetterView is an order that the ledger would not take, with the reason. Raw is what came
@@ -46,41 +46,24 @@ func (c *Console) listDeadLetters(w http.ResponseWriter, r *http.Request, _ call
 	return writeJSON(w, http.StatusOK, listOf("dead_letters", views, next))
 }
 
-// postRedrive sends a dead letter through the log again. When it is sent and then cannot be marked
-// as resolved, sending it twice does no harm: the ledger takes an order once.
+// postRedrive commits the order of a dead letter to the ledger and tells what happened: 200 with the
+// order once it is there, 409 still_refused with the reason otherwise. The letter is resolved when
+// its order is in the ledger, and not before.
 func (c *Console) postRedrive(w http.ResponseWriter, r *http.Request, who caller) error {
 	if err := refuseBody(w, r); err != nil {
 		return err
+	}
+	if c.deps.Redrive == nil {
+		return problem.With(problem.Unavailable, "this process has no orders to redrive")
 	}
 	letter, err := c.deps.Ledger.DeadLetter(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	if c.deps.Redrive == nil {
-		return problem.With(problem.Unavailable, "this process has no order log to redrive to")
-	}
-	if err := c.deps.Redrive(r.Context(), letter); err != nil {
-		return err
-	}
-	c.record(r.Context(), who, actRedrive, "", map[string]string{"id": letter.ID, "reason": letter.Reason})
-	if err := c.resolve(r.Context(), letter); err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusAccepted, map[string]string{"id": letter.ID, "status": "redriven"})
-}
-
-// resolve closes a letter that was sent again. The drain may have failed on it and opened it anew
-// before we close it; then it must not stay closed, or nobody would see it again.
-func (c *Console) resolve(ctx context.Context, letter ledger.DeadLetter) error {
-	if err := c.deps.Ledger.ResolveDeadLetter(ctx, letter.ID); err != nil {
-		return err
-	}
-	now, err := c.deps.Ledger.DeadLetter(ctx, letter.ID)
+	order, err := c.deps.Redrive(r.Context(), letter.ID)
 	if err != nil {
 		return err
 	}
-	if now.Times > letter.Times && now.ResolvedAtMillis != 0 {
-		return c.deps.Ledger.AddDeadLetter(ctx, now.Raw, now.Reason)
-	}
-	return nil
+	c.record(r.Context(), who, actRedrive, order.Sale, map[string]string{"id": letter.ID, "reason": letter.Reason, "order": order.ID})
+	return writeJSON(w, http.StatusOK, map[string]any{"id": letter.ID, "status": reservation.OrderCommitted, "order": viewOrder(order)})
 }

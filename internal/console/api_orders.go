@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/checkout"
 )
 
 const (
@@ -41,7 +41,7 @@ type orderItem struct {
 	Currency   string `json:"currency,omitempty"`
 }
 
-func viewOrder(o ledger.OrderRow) orderView {
+func viewOrder(o checkout.Stored) orderView {
 	view := orderView{
 		ID: o.ID, Sale: o.Sale, Reservation: o.Reservation, Status: o.Status, Customer: rawJSON(o.CustomerDoc),
 		Channel: o.Channel, PaymentRef: o.PaymentRef, Metadata: rawJSON(o.Metadata),
@@ -145,7 +145,7 @@ func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, c
 	}
 }
 
-func writeRows(out *csv.Writer, orders []ledger.OrderRow) {
+func writeRows(out *csv.Writer, orders []checkout.Stored) {
 	for _, o := range orders {
 		view := viewOrder(o)
 		for _, item := range view.Items {

@@ -1,17 +1,17 @@
 package console
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
-	"github.com/penstock/penstock/internal/ledger"
-	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 func TestTheLevelIsPinnedAndGivenBack(t *testing.T) {
@@ -64,7 +64,7 @@ func TestAKeyIsShownOnceAndDiesWhenDeleted(t *testing.T) {
 }
 
 // sell writes orders into the ledger as the drain does.
-func (s *stage) sell(saleID string, orders ...ledger.Order) {
+func (s *stage) sell(saleID string, orders ...checkout.Order) {
 	s.t.Helper()
 	for i := range orders {
 		o := &orders[i]
@@ -75,16 +75,16 @@ func (s *stage) sell(saleID string, orders ...ledger.Order) {
 	}
 }
 
-func lines(sku string, quantity int64) []ledger.Line {
-	return []ledger.Line{{SKU: sku, Quantity: quantity, UnitAmount: 12900, Currency: "EUR"}}
+func lines(sku string, quantity int64) []checkout.Line {
+	return []checkout.Line{{SKU: sku, Quantity: quantity, UnitAmount: 12900, Currency: "EUR"}}
 }
 
 func TestOrdersAreListedPageByPage(t *testing.T) {
 	s := newStage(t)
 	s.newSale("drop", live)
 	s.sell("drop",
-		ledger.Order{ID: "ord_1", Lines: lines("A", 1), CustomerDoc: json.RawMessage(`{"email":"a@example.org"}`)},
-		ledger.Order{ID: "ord_2", Lines: lines("A", 2)}, ledger.Order{ID: "ord_3", Lines: lines("A", 1)})
+		checkout.Order{ID: "ord_1", Lines: lines("A", 1), CustomerDoc: json.RawMessage(`{"email":"a@example.org"}`)},
+		checkout.Order{ID: "ord_2", Lines: lines("A", 2)}, checkout.Order{ID: "ord_3", Lines: lines("A", 1)})
 	seen, cursor := []string{}, ""
 	for range 5 {
 		page := s.admin("GET", "/admin/v1/sales/drop/orders?limit=2&cursor="+cursor, "", 200).json()
@@ -111,9 +111,9 @@ func TestOrdersAreExportedWithoutFormulas(t *testing.T) {
 	s := newStage(t)
 	s.newSale("drop", live)
 	s.sell("drop",
-		ledger.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
-		ledger.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
-		ledger.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
+		checkout.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
+		checkout.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
+		checkout.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
 	a := s.do("GET", "/admin/v1/sales/drop/orders", bootstrapKey, "", "Accept", "text/csv")
 	a.expect(200)
 	if !strings.HasPrefix(a.header.Get("Content-Type"), "text/csv") || !strings.Contains(a.header.Get("Content-Disposition"), "orders-drop.csv") {
@@ -168,14 +168,15 @@ func TestTheAuditTrailIsReadBySaleAndAsAWhole(t *testing.T) {
 	}
 }
 
-func TestADeadLetterIsSentAgain(t *testing.T) {
+func TestARedriveTellsWhatHappened(t *testing.T) {
 	s := newStage(t)
-	if err := s.ledger.AddDeadLetter(t.Context(), []byte(`{"order":1}`), "unknown item"); err != nil {
+	s.newSale("drop", live)
+	record, err := checkout.EncodeOrder(checkout.Order{ID: "ord_1", Sale: "drop", Reservation: "rsv_1", Lines: lines("LATER", 1)})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ledger.AddDeadLetter(t.Context(), []byte{0xff}, "garbage"); err != nil {
-		t.Fatal(err)
-	}
+	s.keep(string(record), "unknown item")
+	s.keep("\xff", "garbage")
 	list := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)
 	byReason := map[string]map[string]any{}
 	for _, d := range list {
@@ -185,36 +186,55 @@ func TestADeadLetterIsSentAgain(t *testing.T) {
 	if len(byReason) != 2 || byReason["unknown item"]["raw"] == nil || byReason["garbage"]["raw_base64"] != "/w==" {
 		t.Fatalf("got %v", list)
 	}
-	path := "/admin/v1/dead-letters/" + byReason["unknown item"]["id"].(string) + "/redrive"
-
-	s.redrive = func(ledger.DeadLetter) error { return problem.Unavailable }
-	s.do("POST", path, bootstrapKey, "").refused(503, "unavailable")
-	if n := s.openLetters(); n != 2 {
-		t.Fatalf("%d open after a redrive that failed", n)
+	again := func(reason string) string {
+		return "/admin/v1/dead-letters/" + byReason[reason]["id"].(string) + "/redrive"
 	}
-	var sent string
-	s.redrive = func(d ledger.DeadLetter) error { sent = string(d.Raw); return nil }
-	s.admin("POST", path, "", http.StatusAccepted)
-	s.audited("dead_letter.redrive", "", "unknown item")
-	if sent != `{"order":1}` || s.openLetters() != 1 {
-		t.Fatalf("sent %q, %d open", sent, s.openLetters())
+
+	a := s.do("POST", again("unknown item"), bootstrapKey, "")
+	a.refused(409, "still_refused")
+	if !strings.Contains(string(a.body), "LATER") {
+		t.Fatalf("the reason is missing: %s", a.body)
+	}
+	s.do("POST", again("garbage"), bootstrapKey, "").refused(409, "still_refused")
+	if n := s.openLetters(); n != 2 {
+		t.Fatalf("%d open after redrives that were refused", n)
+	}
+	rec, err := s.ledger.Sale(t.Context(), "drop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Items = append(rec.Items, sale.Item{SKU: "LATER", Name: "Later", Stock: 1})
+	if _, err := s.ledger.SaveSale(t.Context(), rec, rec.Version); err != nil {
+		t.Fatal(err)
+	}
+	got := s.admin("POST", again("unknown item"), "", 200).json()
+	if got["status"] != "committed" || got["order"].(map[string]any)["status"] != "committed" || got["order"].(map[string]any)["id"] != "ord_1" {
+		t.Fatalf("got %v", got)
+	}
+	s.audited("dead_letter.redrive", "drop", "unknown item")
+	if s.openLetters() != 1 {
+		t.Fatalf("%d open", s.openLetters())
 	}
 	s.do("POST", "/admin/v1/dead-letters/dl_none/redrive", bootstrapKey, "").refused(404, "not_found")
 }
 
-func TestADeadLetterThatFailsAgainAtOnceStaysVisible(t *testing.T) {
-	s := newStage(t)
-	if err := s.ledger.AddDeadLetter(t.Context(), []byte("x"), "first"); err != nil {
-		t.Fatal(err)
+// keep makes a dead letter and returns its id.
+func (s *stage) keep(raw, reason string) string {
+	s.t.Helper()
+	if _, err := s.ledger.AddDeadLetter(s.t.Context(), []byte(raw), errors.New(reason)); err != nil {
+		s.t.Fatal(err)
 	}
-	id := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)[0].(map[string]any)["id"].(string)
-	s.redrive = func(d ledger.DeadLetter) error { // the drain is faster than the console
-		return s.ledger.AddDeadLetter(t.Context(), d.Raw, "second")
+	letters, _, err := s.ledger.DeadLetters(s.t.Context(), "", 100)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	s.admin("POST", "/admin/v1/dead-letters/"+id+"/redrive", "", http.StatusAccepted)
-	if s.openLetters() != 1 {
-		t.Fatal("an order that is not in the ledger is out of sight")
+	for _, letter := range letters {
+		if string(letter.Raw) == raw {
+			return letter.ID
+		}
 	}
+	s.t.Fatalf("there is no dead letter %q", raw)
+	return ""
 }
 
 func (s *stage) openLetters() int {
@@ -248,16 +268,15 @@ func TestWithTheLedgerDownOnlyTheLevelCanBeMoved(t *testing.T) {
 
 func TestAnErrorOfOursShowsNothingOfItself(t *testing.T) {
 	s := newStage(t)
-	if err := s.ledger.AddDeadLetter(t.Context(), []byte("x"), "first"); err != nil {
-		t.Fatal(err)
+	id := s.keep("x", "first")
+	s.redrive = func(context.Context, string) (checkout.Stored, error) {
+		return checkout.Stored{}, errors.New("password=hunter2")
 	}
-	id := s.admin("GET", "/admin/v1/dead-letters", "", 200).json()["dead_letters"].([]any)[0].(map[string]any)["id"].(string)
-	s.redrive = func(ledger.DeadLetter) error { return errors.New("password=hunter2") }
 	a := s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "")
 	a.refused(500, "internal_error")
 	if strings.Contains(string(a.body), "hunter2") {
 		t.Fatalf("the answer is %s", a.body)
 	}
-	s.redrive = func(ledger.DeadLetter) error { panic("oh") }
+	s.redrive = func(context.Context, string) (checkout.Stored, error) { panic("oh") }
 	s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "").expect(500)
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
@@ -30,9 +31,9 @@ type Deps struct {
 	Ledger    *ledger.Ledger
 	Board     *degrade.Board
 	Keys      *auth.Keys
-	// Redrive sends a dead letter through the order log once more. The console marks it as
-	// resolved when Redrive returns nil.
-	Redrive func(ctx context.Context, letter ledger.DeadLetter) error
+	// Redrive commits the order of a dead letter and resolves the letter, or refuses: see
+	// ledger.Ledger.Redrive.
+	Redrive func(ctx context.Context, letterID string) (checkout.Stored, error)
 	Metrics http.Handler
 	// Ready returns why this node should get no traffic, or nil.
 	Ready func() error

@@ -19,6 +19,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
@@ -35,7 +36,7 @@ type stage struct {
 	console *Console
 	ledger  *ledger.Ledger
 	keys    map[auth.Role]string
-	redrive func(ledger.DeadLetter) error
+	redrive func(context.Context, string) (checkout.Stored, error)
 	unready error
 }
 
@@ -58,10 +59,17 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{t: t, ledger: books, keys: map[auth.Role]string{}}
+	s.redrive = func(ctx context.Context, id string) (checkout.Stored, error) {
+		o, _, err := books.Redrive(ctx, id, ledger.Units{
+			Reacquire: func(context.Context, checkout.Order) error { return nil },
+			GiveBack:  func(context.Context, checkout.Order, error) error { return nil },
+		})
+		return o, err
+	}
 	s.console = New(Deps{
 		Keeper: newKeeper(t, books, client, board, log), Ledger: books, Board: board,
 		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
-		Redrive:       func(_ context.Context, letter ledger.DeadLetter) error { return s.redrive(letter) },
+		Redrive:       func(ctx context.Context, id string) (checkout.Stored, error) { return s.redrive(ctx, id) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
 		Ready:         func() error { return s.unready },
 		Log:           log,

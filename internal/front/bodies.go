@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/reservation"
 )
@@ -14,7 +15,6 @@ import (
 const (
 	MaxBodyBytes     = 64 << 10
 	maxCustomerBytes = reservation.MaxCustomer
-	maxPaymentBytes  = 512
 	maxLineQuantity  = reservation.MaxQuantity
 )
 
@@ -130,7 +130,7 @@ type orderBody struct {
 }
 
 // parseOrder reads the body as strictly as parseReservation. The customer and the metadata belong
-// to the shop and are passed on as they are, as long as they are objects.
+// to the shop and are passed on without white space, and otherwise as they are, if they are objects.
 func parseOrder(body []byte) (orderBody, error) {
 	var parsed orderBody
 	r := &reader{data: body}
@@ -156,7 +156,16 @@ func parseOrder(body []byte) (orderBody, error) {
 	case parsed.Customer == nil:
 		return orderBody{}, badField("customer", "is required, an object")
 	}
-	return parsed, nil
+	return parsed, parsed.compact()
+}
+
+// compact brings the shop's documents into the form in which they are checked, sent and stored.
+func (b *orderBody) compact() (err error) {
+	if b.Customer, err = checkout.CompactDocument("customer", b.Customer); err != nil {
+		return err
+	}
+	b.Metadata, err = checkout.CompactDocument("metadata", b.Metadata)
+	return err
 }
 
 // parsePayment reads {"token": …} or {"reference": …}.
@@ -172,10 +181,10 @@ func parsePayment(r *reader, ref *string) error {
 	if err != nil {
 		return err
 	}
-	if members != 1 || *ref == "" || len(*ref) > maxPaymentBytes {
-		return badField("payment", fmt.Sprintf("has either token or reference, 1 to %d bytes", maxPaymentBytes))
+	if members != 1 {
+		*ref = ""
 	}
-	return nil
+	return checkout.ValidPaymentRef(*ref)
 }
 
 // parseNothing reads the body of a call that takes none: absent, blank, or an empty object.

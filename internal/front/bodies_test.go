@@ -104,7 +104,7 @@ func TestAnOrderKeepsTheShopsDocumentsAsTheyCame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got.Customer) != `{"b": 1.50, "a":[{}]}` || string(got.Metadata) != `{"utm":"x"}` || got.PaymentRef != "p-1" || got.Reservation != "rsv_1" {
+	if string(got.Customer) != `{"b":1.50,"a":[{}]}` || string(got.Metadata) != `{"utm":"x"}` || got.PaymentRef != "p-1" || got.Reservation != "rsv_1" {
 		t.Fatalf("got %+v", got)
 	}
 }

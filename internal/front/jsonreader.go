@@ -209,7 +209,7 @@ func (r *reader) fractional() bool {
 	return r.pos < len(r.data) && bytes.IndexByte([]byte(".eE"), r.data[r.pos]) >= 0
 }
 
-// rawObjectInto reads an object of any content as it stands.
+// rawObjectInto reads an object of any content as it stands; checkout.CompactDocument checks it.
 func (r *reader) rawObjectInto(into *json.RawMessage) error {
 	if !r.at('{') {
 		return r.want("an object")
@@ -218,9 +218,6 @@ func (r *reader) rawObjectInto(into *json.RawMessage) error {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return problem.With(problem.BadRequest, fmt.Sprintf("the object at byte %d is not well-formed", r.pos))
-	}
-	if !utf8.Valid(raw) {
-		return problem.With(problem.BadRequest, fmt.Sprintf("the object at byte %d is not UTF-8", r.pos))
 	}
 	r.pos += int(dec.InputOffset())
 	*into = raw

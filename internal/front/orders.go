@@ -10,15 +10,6 @@ import (
 	"github.com/penstock/penstock/reservation"
 )
 
-// Order is what a shop may know of an order, from Redis or from the ledger.
-type Order struct {
-	ID, Sale, Reservation string
-	Status                string // queued, committed, payment_pending, paid, declined or failed
-	Lines                 []reservation.Line
-	CreatedAt             time.Time
-	CommittedAt           time.Time // zero until committed
-}
-
 // postOrders accepts an order. It answers 202 once the order is durable, and is refused for no
 // load of ours: whoever comes here holds units.
 func (s *Server) postOrders(c *call) error {
@@ -84,13 +75,7 @@ func (s *Server) accept(c *call, req checkout.OrderRequest) error {
 	if err != nil {
 		return err
 	}
-	order := Order{
-		ID: accepted.ID, Sale: accepted.Sale, Reservation: accepted.Reservation, Status: reservation.OrderQueued,
-		CreatedAt: time.UnixMilli(accepted.CreatedAtMillis), Lines: make([]reservation.Line, len(accepted.Lines)),
-	}
-	for i, line := range accepted.Lines {
-		order.Lines[i] = reservation.Line{SKU: line.SKU, Quantity: line.Quantity}
-	}
+	order := checkout.Stored{Order: accepted, Status: reservation.OrderQueued}
 	c.buf = appendOrder(c.buf, &order)
 	if again {
 		c.sendJSON(200)
@@ -118,47 +103,61 @@ func (s *Server) getOrder(c *call) error {
 	return nil
 }
 
-func (s *Server) findOrder(ctx context.Context, id, reservationID string) (Order, error) {
+func (s *Server) findOrder(ctx context.Context, id, reservationID string) (checkout.Stored, error) {
 	young, missing := s.youngOrder(ctx, id, reservationID)
 	if missing == nil {
 		return young, nil
 	}
 	if s.LookupOrder == nil {
-		return Order{}, missing
+		return checkout.Stored{}, missing
 	}
 	order, err := s.LookupOrder(ctx, id)
 	if errors.Is(err, problem.UnknownOrder) && !errors.Is(missing, problem.UnknownOrder) {
-		return Order{}, missing // Redis could not be asked, so nobody can say that there is none
+		return checkout.Stored{}, missing // Redis could not be asked, so nobody can say that there is none
 	}
 	return order, err
 }
 
 // youngOrder asks Redis. Codes: unknown_order, unavailable.
-func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (Order, error) {
+func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (checkout.Stored, error) {
 	saleID, _, _, err := reservation.ParseID(reservationID)
 	if err != nil {
-		return Order{}, problem.UnknownOrder
+		return checkout.Stored{}, problem.UnknownOrder
 	}
 	entry, err := s.find(saleID, problem.UnknownOrder)
 	if err != nil {
-		return Order{}, err
+		return checkout.Stored{}, err
 	}
 	r, err := entry.Stock().Get(ctx, reservationID)
 	switch {
 	case errors.Is(err, problem.UnknownReservation):
-		return Order{}, problem.UnknownOrder
+		return checkout.Stored{}, problem.UnknownOrder
 	case err != nil:
-		return Order{}, err
+		return checkout.Stored{}, err
 	case r.OrderID != id:
-		return Order{}, problem.UnknownOrder
+		return checkout.Stored{}, problem.UnknownOrder
 	}
-	return Order{
-		ID: id, Sale: r.Sale, Reservation: r.ID, Status: r.OrderStatus, Lines: r.Lines,
-		CreatedAt: r.OrderedAt, CommittedAt: r.CommittedAt,
-	}, nil
+	return storedOf(id, r), nil
 }
 
-func appendOrder(b []byte, o *Order) []byte {
+// storedOf is what Redis knows of an order.
+func storedOf(id string, r reservation.Reservation) checkout.Stored {
+	o := checkout.Stored{
+		Order: checkout.Order{
+			ID: id, Sale: r.Sale, Reservation: r.ID, Lines: make([]checkout.Line, len(r.Lines)), CreatedAtMillis: r.OrderedAt.UnixMilli(),
+		},
+		Status: r.OrderStatus,
+	}
+	for i, line := range r.Lines {
+		o.Lines[i] = checkout.Line{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	if !r.CommittedAt.IsZero() {
+		o.CommittedAtMillis = r.CommittedAt.UnixMilli()
+	}
+	return o
+}
+
+func appendOrder(b []byte, o *checkout.Stored) []byte {
 	b = append(b, `{"id":`...)
 	b = appendString(b, o.ID)
 	b = append(b, `,"sale":`...)
@@ -168,12 +167,12 @@ func appendOrder(b []byte, o *Order) []byte {
 	b = append(b, `,"status":`...)
 	b = appendString(b, o.Status)
 	b = append(b, `,"items":`...)
-	b = appendLines(b, o.Lines)
+	b = appendLines(b, o.Units())
 	b = append(b, `,"created_at":`...)
-	b = appendTime(b, o.CreatedAt)
-	if !o.CommittedAt.IsZero() {
+	b = appendTime(b, time.UnixMilli(o.CreatedAtMillis))
+	if o.CommittedAtMillis != 0 {
 		b = append(b, `,"committed_at":`...)
-		b = appendTime(b, o.CommittedAt)
+		b = appendTime(b, time.UnixMilli(o.CommittedAtMillis))
 	}
 	return append(b, '}')
 }

@@ -29,7 +29,7 @@ type Deps struct {
 	Desk    *checkout.Desk
 	// LookupOrder asks the ledger for an order that Redis no longer knows; unknown_order when it
 	// does not exist. Nil means that there is nobody to ask.
-	LookupOrder func(ctx context.Context, id string) (Order, error)
+	LookupOrder func(ctx context.Context, id string) (checkout.Stored, error)
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
 	// Keys recognises the API keys of shops; nil means that there are none.

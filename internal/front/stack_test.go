@@ -47,7 +47,7 @@ type stack struct {
 	shopKey string
 
 	mu     sync.Mutex
-	ledger map[string]Order
+	ledger map[string]checkout.Stored
 	paused bool // the drain commits nothing
 }
 
@@ -60,7 +60,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	s := &stack{
-		t: t, mini: testenv.Mini(t), ledger: make(map[string]Order), logged: &lockedBuffer{},
+		t: t, mini: testenv.Mini(t), ledger: make(map[string]checkout.Stored), logged: &lockedBuffer{},
 		tickets: queue.NewTicketKeys(stackSecret), passes: queue.NewPassKeys(stackSecret),
 	}
 	client, err := redis.Connect(ctx, "redis://"+s.mini.Addr())
@@ -173,7 +173,7 @@ func (s *stack) newDesk(ctx context.Context, shelf *salecache.Cache, running *sy
 	orders := broker.OrderLog(checkout.LogOptions{})
 	drain := broker.NewDrain(checkout.DrainDeps{
 		Commit: s.commit, Log: quiet,
-		DeadLetter: func(context.Context, []byte, string) error { return nil },
+		DeadLetter: func(context.Context, []byte, error) (bool, error) { return false, nil },
 		Settle: func(ctx context.Context, saleID string, orders []checkout.Order, at int64) error {
 			return settle(ctx, shelf.Get(saleID), orders, at)
 		},
@@ -191,26 +191,8 @@ func (s *stack) newDesk(ctx context.Context, shelf *salecache.Cache, running *sy
 }
 
 func settle(ctx context.Context, entry *salecache.Entry, orders []checkout.Order, at int64) error {
-	if entry == nil {
-		return nil
-	}
-	settlements := make([]reservation.Settlement, len(orders))
-	for i, o := range orders {
-		settlements[i] = reservation.Settlement{
-			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
-			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: at,
-		}
-	}
-	_, err := entry.Stock().Settle(ctx, settlements)
+	_, err := entry.Stock().Settle(ctx, checkout.Settlements(orders, at))
 	return err
-}
-
-func linesOf(o checkout.Order) []reservation.Line {
-	lines := make([]reservation.Line, len(o.Lines))
-	for i, l := range o.Lines {
-		lines[i] = reservation.Line{SKU: l.SKU, Quantity: l.Quantity}
-	}
-	return lines
 }
 
 func (s *stack) commit(_ context.Context, orders []checkout.Order) (checkout.CommitResult, error) {
@@ -225,22 +207,19 @@ func (s *stack) commit(_ context.Context, orders []checkout.Order) (checkout.Com
 			result.Duplicate++
 			continue
 		}
-		s.ledger[o.ID] = Order{
-			ID: o.ID, Sale: o.Sale, Reservation: o.Reservation, Status: "committed", Lines: linesOf(o),
-			CreatedAt: time.UnixMilli(o.CreatedAtMillis), CommittedAt: time.Now(),
-		}
+		s.ledger[o.ID] = checkout.Stored{Order: o, Status: reservation.OrderCommitted, CommittedAtMillis: time.Now().UnixMilli()}
 		result.Inserted = append(result.Inserted, o.Reservation)
 	}
 	return result, nil
 }
 
-func (s *stack) lookup(_ context.Context, id string) (Order, error) {
+func (s *stack) lookup(_ context.Context, id string) (checkout.Stored, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o, there := s.ledger[id]; there {
 		return o, nil
 	}
-	return Order{}, problem.UnknownOrder
+	return checkout.Stored{}, problem.UnknownOrder
 }
 
 // liveSale is a sale that began a minute ago; change may adapt it.

@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/penstock/penstock/checkout"
 )
 
 // postgresInserter sends a whole batch as arrays: one statement, however many
 // rows, where a statement a row costs a round trip each.
 type postgresInserter struct{}
 
-func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) ([]string, error) {
+func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) ([]string, error) {
 	n := len(batch)
 	ids, reservations, sales := make([]string, n), make([]string, n), make([]string, n)
 	customers, channels, payments := make([]string, n), make([]string, n), make([]string, n)
@@ -43,7 +45,7 @@ func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, c
 	return inserted, rows.Err()
 }
 
-func (postgresInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order) (string, error) {
+func (postgresInserter) stranger(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (string, error) {
 	ids, reservations := make([]string, len(batch)), make([]string, len(batch))
 	for i, o := range batch {
 		ids[i], reservations[i] = o.ID, o.Reservation
@@ -59,7 +61,7 @@ func (postgresInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order)
 	return id, err
 }
 
-func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) error {
+func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (int64, error) {
 	var orders, skus, currencies []string
 	var positions, quantities, amounts []int64
 	for _, o := range batch {
@@ -68,9 +70,13 @@ func (postgresInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) er
 			positions, quantities, amounts = append(positions, int64(i)), append(quantities, line.Quantity), append(amounts, line.UnitAmount)
 		}
 	}
-	_, err := tx.ExecContext(ctx, `
+	result, err := tx.ExecContext(ctx, `
 		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
-		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])`,
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS b(order_id)
+		WHERE NOT EXISTS (SELECT FROM failed_orders f WHERE f.id = b.order_id)`,
 		orders, positions, skus, quantities, amounts, currencies)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

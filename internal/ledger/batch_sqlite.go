@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/penstock/penstock/checkout"
 )
 
 // sqliteInserter prepares once and inserts row by row: there is no round trip
 // to save, and the one sync comes with the transaction's end.
 type sqliteInserter struct{}
 
-func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) (inserted []string, err error) {
+func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) (inserted []string, err error) {
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -37,7 +39,7 @@ func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []Order, com
 	return inserted, nil
 }
 
-func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order) (id string, err error) {
+func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (id string, err error) {
 	query, err := tx.PrepareContext(ctx, `SELECT count(*) FROM orders WHERE reservation = $1`)
 	if err != nil {
 		return "", err
@@ -55,20 +57,26 @@ func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []Order) (
 	return "", nil
 }
 
-func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []Order) (err error) {
+func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (inserted int64, err error) {
 	insert, err := tx.PrepareContext(ctx, `
 		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
-		VALUES ($1, $2, $3, $4, $5, $6)`)
+		SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM failed_orders WHERE id = $1)`)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, insert.Close()) }()
 	for _, o := range batch {
 		for i, line := range o.Lines {
-			if _, err := insert.ExecContext(ctx, o.ID, i, line.SKU, line.Quantity, line.UnitAmount, line.Currency); err != nil {
-				return err
+			result, err := insert.ExecContext(ctx, o.ID, i, line.SKU, line.Quantity, line.UnitAmount, line.Currency)
+			if err != nil {
+				return inserted, err
 			}
+			changed, err := result.RowsAffected()
+			if err != nil {
+				return inserted, err
+			}
+			inserted += changed
 		}
 	}
-	return nil
+	return inserted, nil
 }

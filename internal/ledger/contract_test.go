@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -58,23 +59,23 @@ func record(id string, stock int64, skus ...string) sale.Record {
 }
 
 // order is the order number n of a sale: one unit of sku.
-func order(saleID, sku string, n int) Order {
-	return Order{
+func order(saleID, sku string, n int) checkout.Order {
+	return checkout.Order{
 		ID: fmt.Sprintf("ord_%s_%06d", saleID, n), Sale: saleID, Reservation: fmt.Sprintf("rsv_%s_%06d", saleID, n),
 		Customer: fmt.Sprintf("c%d", n), CreatedAtMillis: 1_900_000_000_000 + int64(n), Epoch: 1,
-		Lines: []Line{{SKU: sku, Quantity: 1, UnitAmount: 12900, Currency: "EUR"}},
+		Lines: []checkout.Line{{SKU: sku, Quantity: 1, UnitAmount: 12900, Currency: "EUR"}},
 	}
 }
 
-func orderRange(saleID, sku string, from, to int) []Order {
-	var orders []Order
+func orderRange(saleID, sku string, from, to int) []checkout.Order {
+	var orders []checkout.Order
 	for n := from; n < to; n++ {
 		orders = append(orders, order(saleID, sku, n))
 	}
 	return orders
 }
 
-func commit(t testing.TB, l *Ledger, orders ...Order) CommitResult {
+func commit(t testing.TB, l *Ledger, orders ...checkout.Order) checkout.CommitResult {
 	t.Helper()
 	result, err := l.CommitOrders(t.Context(), orders)
 	if err != nil {

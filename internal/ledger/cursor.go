@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -50,4 +51,15 @@ func nextCursor(rows, limit int, last position) string {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.millis, 10) + " " + last.id))
+}
+
+// storable reports whether both databases can hold the texts: PostgreSQL takes
+// neither a NUL nor what is not UTF-8.
+func storable(texts ...string) bool {
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return false
+		}
+	}
+	return true
 }

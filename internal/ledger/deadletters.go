@@ -23,17 +23,10 @@ type DeadLetter struct {
 	ResolvedAtMillis int64 // 0 while it waits for a person
 }
 
-// AddDeadLetter keeps a record for a person. The same record again is the same
-// dead letter, open again if it was resolved.
-func (l *Ledger) AddDeadLetter(ctx context.Context, raw []byte, reason string) error {
-	if raw == nil {
-		raw = []byte{}
-	}
+// letterID makes the same record the same dead letter.
+func letterID(raw []byte) string {
 	sum := sha256.Sum256(raw)
-	_, err := l.exec(ctx, `INSERT INTO dead_letters (id, raw, reason, times, created_ms) VALUES ($1, $2, $3, 1, $4)
-		ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, times = dead_letters.times + 1, resolved_ms = NULL`,
-		"dl_"+hex.EncodeToString(sum[:16]), raw, printable(reason, maxReasonBytes), time.Now().UnixMilli())
-	return err
+	return "dl_" + hex.EncodeToString(sum[:16])
 }
 
 // printable makes any text one that both databases store, of bounded length.
@@ -73,7 +66,7 @@ func (l *Ledger) DeadLetter(ctx context.Context, id string) (DeadLetter, error) 
 	return one(rows, err, problem.With(problem.NotFound, "there is no such dead letter"))
 }
 
-// ResolveDeadLetter closes a dead letter: it was redriven, or settled by hand.
+// ResolveDeadLetter closes a dead letter: its order is in the ledger, or it was settled by hand.
 // Once is enough; again changes nothing. Code: not_found.
 func (l *Ledger) ResolveDeadLetter(ctx context.Context, id string) error {
 	changed, err := l.exec(ctx, `UPDATE dead_letters SET resolved_ms = coalesce(resolved_ms, $1) WHERE id = $2`, time.Now().UnixMilli(), id)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -37,7 +38,7 @@ func TestMigrationsAreAppliedOnceByManyNodes(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if fmt.Sprint(applied) != "[00001_ledger.sql]" {
+			if fmt.Sprint(applied) != "[00001_ledger.sql 00002_failed_orders.sql]" {
 				t.Errorf("applied %v", applied)
 			}
 			if again, err := Migrate(t.Context(), url); err != nil || len(again) != 0 {
@@ -86,7 +87,7 @@ func TestLedgerOutlivesAnOutageOfPostgres(t *testing.T) {
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
-		_, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", 2)})
+		_, err := l.CommitOrders(t.Context(), []checkout.Order{order("drop", "a", 2)})
 		if !errors.Is(err, problem.Unavailable) || IsPermanent(err) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -97,7 +98,7 @@ func TestLedgerOutlivesAnOutageOfPostgres(t *testing.T) {
 			t.Fatal(err)
 		}
 		testenv.Eventually(t, 10*time.Second, "the ledger to answer again", func() bool {
-			_, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", 1), order("drop", "a", 2)})
+			_, err := l.CommitOrders(t.Context(), []checkout.Order{order("drop", "a", 1), order("drop", "a", 2)})
 			return err == nil
 		})
 	}
@@ -111,7 +112,7 @@ func TestPausedPostgresIsAnOutageWithinTheCallersTime(t *testing.T) {
 	if err := server.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.CommitOrders(within(t, 200*time.Millisecond), []Order{order("drop", "a", 1)})
+	_, err := l.CommitOrders(within(t, 200*time.Millisecond), []checkout.Order{order("drop", "a", 1)})
 	if !errors.Is(err, problem.Unavailable) || IsPermanent(err) {
 		t.Errorf("commit: %v", err)
 	}
@@ -135,7 +136,7 @@ func TestLockedSQLiteIsAnOutage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = l.CommitOrders(within(t, 200*time.Millisecond), []Order{order("drop", "a", 1)})
+	_, err = l.CommitOrders(within(t, 200*time.Millisecond), []checkout.Order{order("drop", "a", 1)})
 	if !errors.Is(err, problem.Unavailable) || IsPermanent(err) {
 		t.Errorf("commit: %v", err)
 	}

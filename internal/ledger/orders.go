@@ -7,48 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 )
 
-// Bounds of what CommitOrders takes.
-const (
-	MaxBatch         = 10_000   // orders in one transaction
-	maxDocumentBytes = 64 << 10 // of the customer document and the metadata, each
-)
-
-// Order is an order as it is committed.
-type Order struct {
-	ID          string
-	Sale        string
-	Reservation string // unique: the guarantee of exactly once
-	Customer    string // hash
-	Channel     string
-	PaymentRef  string
-	CustomerDoc json.RawMessage // the shop's document about the customer; may be empty
-	Metadata    json.RawMessage // the shop's; may be empty
-	Lines       []Line
-	// CreatedAtMillis is when the order was accepted.
-	CreatedAtMillis int64
-	Epoch           int64
-}
-
-// Line is a quantity of one item. UnitAmount is in minor units of Currency.
-type Line struct {
-	SKU        string
-	Quantity   int64
-	UnitAmount int64
-	Currency   string
-}
-
-// CommitResult is what became of a batch.
-type CommitResult struct {
-	Inserted  []string // reservations whose order is new, sorted
-	Duplicate int      // orders the ledger had already, or had twice in the batch
-}
+// MaxBatch bounds the orders of one transaction.
+const MaxBatch = 10_000
 
 // inserter is the part of a commit that differs: PostgreSQL takes a batch as
 // arrays in one statement, SQLite row by row with a prepared statement.
@@ -56,100 +22,89 @@ type inserter interface {
 	// orders inserts the orders that meet no other, by reservation or id, and returns their
 	// reservations. Both are named: with ON CONFLICT (reservation) alone, PostgreSQL may come
 	// upon the id first when the same order is being committed elsewhere, and fail.
-	orders(ctx context.Context, tx *sql.Tx, batch []Order, committedAtMillis int64) ([]string, error)
+	orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) ([]string, error)
 	// stranger returns the id of an order of the batch whose reservation has no order, or "".
-	stranger(ctx context.Context, tx *sql.Tx, batch []Order) (id string, err error)
-	// lines inserts the lines of all given orders.
-	lines(ctx context.Context, tx *sql.Tx, batch []Order) error
+	stranger(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (id string, err error)
+	// lines inserts the lines of all given orders, except of those that failed before, and returns
+	// how many.
+	lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (int64, error)
 }
 
 // CommitOrders writes all orders in one transaction, or none. An order whose
 // reservation has one already is left out, so that a batch may be committed any
 // number of times. The units of the new ones are added to what is sold. If that
-// exceeds what is allocated, or an item is unknown, the whole batch is refused
-// with an error for which IsPermanent holds.
-func (l *Ledger) CommitOrders(ctx context.Context, orders []Order) (CommitResult, error) {
+// exceeds what is allocated, an item is unknown, or an order failed before, the
+// whole batch is refused with an error for which IsPermanent holds.
+func (l *Ledger) CommitOrders(ctx context.Context, orders []checkout.Order) (checkout.CommitResult, error) {
 	batch, err := prepare(orders)
 	if err != nil || len(batch) == 0 {
-		return CommitResult{}, err
+		return checkout.CommitResult{}, err
 	}
 	var inserted []string
-	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) error {
-		inserted, err = l.insert.orders(ctx, tx, batch, time.Now().UnixMilli())
-		if err != nil {
-			return err
-		}
-		fresh, skipped := split(batch, inserted)
-		if err := l.checkSkipped(ctx, tx, skipped); err != nil || len(fresh) == 0 {
-			return err
-		}
-		if err := l.insert.lines(ctx, tx, fresh); err != nil {
-			return err
-		}
-		return addSold(ctx, tx, fresh)
+	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) (err error) {
+		inserted, err = l.commitInTx(ctx, tx, batch, time.Now().UnixMilli())
+		return err
 	})
 	if err != nil {
-		return CommitResult{}, err
+		return checkout.CommitResult{}, err
 	}
 	slices.Sort(inserted)
-	return CommitResult{Inserted: inserted, Duplicate: len(orders) - len(inserted)}, nil
+	return checkout.CommitResult{Inserted: inserted, Duplicate: len(orders) - len(inserted)}, nil
+}
+
+// commitInTx writes a prepared batch and returns the reservations whose order is new.
+func (l *Ledger) commitInTx(ctx context.Context, tx *sql.Tx, batch []checkout.Order, nowMillis int64) ([]string, error) {
+	inserted, err := l.insert.orders(ctx, tx, batch, nowMillis)
+	if err != nil {
+		return nil, err
+	}
+	fresh, skipped := split(batch, inserted)
+	if err := l.checkSkipped(ctx, tx, skipped); err != nil || len(fresh) == 0 {
+		return nil, err
+	}
+	want := 0
+	for i := range fresh {
+		want += len(fresh[i].Lines)
+	}
+	got, err := l.insert.lines(ctx, tx, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if got != int64(want) {
+		if err := findFailed(ctx, tx, fresh); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%d of %d order lines were inserted", got, want)
+	}
+	return inserted, addSold(ctx, tx, fresh)
 }
 
 // prepare checks the orders, drops repetitions and sorts by reservation, so
 // that transactions that overlap lock in the same order and cannot deadlock.
-func prepare(orders []Order) ([]Order, error) {
+func prepare(orders []checkout.Order) ([]checkout.Order, error) {
 	if len(orders) > MaxBatch {
 		return nil, refused("%d orders in a batch; at most %d", len(orders), MaxBatch)
 	}
 	for i := range orders {
-		if err := orders[i].check(); err != nil {
+		if err := check(&orders[i]); err != nil {
 			return nil, err
 		}
 	}
 	batch := slices.Clone(orders)
-	slices.SortStableFunc(batch, func(a, b Order) int { return cmp.Compare(a.Reservation, b.Reservation) })
-	return slices.CompactFunc(batch, func(a, b Order) bool { return a.Reservation == b.Reservation }), nil
+	slices.SortStableFunc(batch, func(a, b checkout.Order) int { return cmp.Compare(a.Reservation, b.Reservation) })
+	return slices.CompactFunc(batch, func(a, b checkout.Order) bool { return a.Reservation == b.Reservation }), nil
 }
 
-func (o *Order) check() error {
-	switch {
-	case o.ID == "" || o.Sale == "" || o.Reservation == "" || len(o.Lines) == 0:
-		return refused("order %q lacks an id, a sale, a reservation or lines", o.ID)
-	case !storable(o.ID, o.Sale, o.Reservation, o.Customer, o.Channel, o.PaymentRef):
-		return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
-	case len(o.CustomerDoc) > maxDocumentBytes || len(o.Metadata) > maxDocumentBytes:
-		return refused("order %q: a document of more than %d bytes", o.ID, maxDocumentBytes)
-	case !validDocument(o.CustomerDoc) || !validDocument(o.Metadata):
-		return refused("order %q: a document is not JSON", o.ID)
-	}
-	for _, line := range o.Lines {
-		if line.Quantity <= 0 {
-			return refused("order %q: a quantity of %d", o.ID, line.Quantity)
-		}
-		if !storable(line.SKU, line.Currency) {
-			return refused("order %q: text that is not UTF-8, or holds a NUL", o.ID)
-		}
+// check applies the one validator of an order, which the front applied before it was accepted.
+func check(o *checkout.Order) error {
+	if err := o.Validate(); err != nil {
+		return refused("order %q: %v", o.ID, err)
 	}
 	return nil
 }
 
-// storable reports whether both databases can hold the texts: PostgreSQL takes
-// neither a NUL nor what is not UTF-8.
-func storable(texts ...string) bool {
-	for _, text := range texts {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return false
-		}
-	}
-	return true
-}
-
-func validDocument(doc json.RawMessage) bool {
-	return len(doc) == 0 || json.Valid(doc) && storable(string(doc))
-}
-
 // split tells the orders that were inserted from those that were not.
-func split(batch []Order, inserted []string) (fresh, skipped []Order) {
+func split(batch []checkout.Order, inserted []string) (fresh, skipped []checkout.Order) {
 	if len(inserted) == len(batch) {
 		return batch, nil
 	}
@@ -170,7 +125,7 @@ func split(batch []Order, inserted []string) (fresh, skipped []Order) {
 // checkSkipped makes sure that what was not inserted is there already. An order
 // can also be skipped because its id belongs to another reservation: that one
 // would be lost.
-func (l *Ledger) checkSkipped(ctx context.Context, tx *sql.Tx, skipped []Order) error {
+func (l *Ledger) checkSkipped(ctx context.Context, tx *sql.Tx, skipped []checkout.Order) error {
 	if len(skipped) == 0 {
 		return nil
 	}
@@ -188,7 +143,7 @@ type itemKey struct{ sale, sku string }
 
 // addSold raises the counters, item by item in sorted order: the item's row is
 // what concurrent commits wait for, and the last to be locked.
-func addSold(ctx context.Context, tx *sql.Tx, fresh []Order) error {
+func addSold(ctx context.Context, tx *sql.Tx, fresh []checkout.Order) error {
 	units := make(map[itemKey]int64)
 	for _, o := range fresh {
 		for _, line := range o.Lines {
@@ -219,17 +174,10 @@ func addSold(ctx context.Context, tx *sql.Tx, fresh []Order) error {
 	return nil
 }
 
-// OrderRow is an order as the ledger holds it.
-type OrderRow struct {
-	Order
-	Status            string // committed, payment_pending, paid, declined or failed
-	CommittedAtMillis int64
-}
-
 const orderColumns = `id, reservation, sale, customer, channel, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms`
 
-func scanOrder(rows *sql.Rows) (OrderRow, error) {
-	var o OrderRow
+func scanOrder(rows *sql.Rows) (checkout.Stored, error) {
+	var o checkout.Stored
 	var customerDoc, metadata string
 	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.PaymentRef,
 		&customerDoc, &metadata, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
@@ -245,12 +193,16 @@ func document(text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// Order reads one order. Code: unknown_order.
-func (l *Ledger) Order(ctx context.Context, id string) (OrderRow, error) {
+// Order reads one order, also one that failed. It ends with ctx, and after 5 s at the latest.
+// Codes: unknown_order, unavailable.
+func (l *Ledger) Order(ctx context.Context, id string) (checkout.Stored, error) {
 	rows, err := collect(ctx, l.read, queryTimeout, scanOrder, `SELECT `+orderColumns+` FROM orders WHERE id = $1`, id)
+	if err == nil && len(rows) == 0 {
+		return l.failedOrder(ctx, id)
+	}
 	order, err := one(rows, err, problem.UnknownOrder)
 	if err != nil {
-		return OrderRow{}, err
+		return checkout.Stored{}, err
 	}
 	lines, err := collect(ctx, l.read, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM order_lines l WHERE l.order_id = $1 ORDER BY l.position`, id)
 	for _, line := range lines {
@@ -263,17 +215,17 @@ func (l *Ledger) Order(ctx context.Context, id string) (OrderRow, error) {
 // after cursor; "" begins. The next cursor is "" after the last page. An order
 // keeps its place, so that pages neither repeat nor skip what was there when
 // reading began. Code: bad_request for a cursor that is none.
-func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
 	return orders(ctx, l.read, saleID, cursor, limit)
 }
 
 // ReportOrders is Orders for people's eyes: from the replica if there is one,
 // which may lag. Nothing may be decided by it.
-func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
 	return orders(ctx, l.report, saleID, cursor, limit)
 }
 
-func orders(ctx context.Context, db *sql.DB, saleID, cursor string, limit int) ([]OrderRow, string, error) {
+func orders(ctx context.Context, db *sql.DB, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
 	after, err := parseCursor(cursor, beforeAll)
 	if err != nil {
 		return nil, "", err
@@ -293,7 +245,7 @@ func orders(ctx context.Context, db *sql.DB, saleID, cursor string, limit int) (
 }
 
 // addLines reads the lines of all orders of a page in one query.
-func addLines(ctx context.Context, db *sql.DB, page []OrderRow, saleID string, after, end position) error {
+func addLines(ctx context.Context, db *sql.DB, page []checkout.Stored, saleID string, after, end position) error {
 	lines, err := collect(ctx, db, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM orders o JOIN order_lines l ON l.order_id = o.id
 		WHERE o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)
 		ORDER BY l.order_id, l.position`, saleID, after.millis, after.id, end.millis, end.id)
@@ -316,7 +268,7 @@ const lineColumns = `l.order_id, l.sku, l.quantity, l.unit_amount, l.currency`
 
 type orderLine struct {
 	order string
-	Line
+	checkout.Line
 }
 
 func scanLine(rows *sql.Rows) (orderLine, error) {

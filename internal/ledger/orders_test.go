@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -20,12 +21,12 @@ func TestOrderIsReadAsItWasCommitted(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		newSale(t, l, "drop", 10, "a", "b")
 		want := order("drop", "b", 1)
-		want.Lines = append(want.Lines, Line{SKU: "a", Quantity: 2})
+		want.Lines = append(want.Lines, checkout.Line{SKU: "a", Quantity: 2})
 		want.Channel, want.PaymentRef = "web", "pi_1"
 		want.CustomerDoc = json.RawMessage(`{"name":"Zoë \u0000","n":1.0}`)
 		before := time.Now().UnixMilli()
 		result := commit(t, l, want)
-		if !reflect.DeepEqual(result, CommitResult{Inserted: []string{want.Reservation}}) {
+		if !reflect.DeepEqual(result, checkout.CommitResult{Inserted: []string{want.Reservation}}) {
 			t.Errorf("result %+v", result)
 		}
 		got, err := l.Order(t.Context(), want.ID)
@@ -119,7 +120,7 @@ func TestSameOrderAtTheSameMomentIsADuplicate(t *testing.T) {
 	var wg sync.WaitGroup
 	for range drains {
 		wg.Go(func() {
-			result, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", 1)})
+			result, err := l.CommitOrders(t.Context(), []checkout.Order{order("drop", "a", 1)})
 			if err != nil {
 				t.Error(err)
 			}
@@ -155,7 +156,7 @@ func TestManyBuyersAtOnceNeverOversell(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range buyers {
 			wg.Go(func() {
-				_, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", n)})
+				_, err := l.CommitOrders(t.Context(), []checkout.Order{order("drop", "a", n)})
 				switch {
 				case err == nil:
 					sold.Add(1)
@@ -178,30 +179,32 @@ func TestBadOrdersAreRefusedForGoodAndTakeNothingWithThem(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		newSale(t, l, "drop", 10, "a")
 		commit(t, l, order("drop", "a", 1))
-		for name, spoil := range map[string]func(*Order){
-			"unknown sale":      func(o *Order) { o.Sale = "other" },
-			"unknown item":      func(o *Order) { o.Lines[0].SKU = "z" },
-			"id of another":     func(o *Order) { o.ID = order("drop", "a", 1).ID },
-			"no reservation":    func(o *Order) { o.Reservation = "" },
-			"no lines":          func(o *Order) { o.Lines = nil },
-			"no units":          func(o *Order) { o.Lines[0].Quantity = 0 },
-			"negative units":    func(o *Order) { o.Lines[0].Quantity = -1 },
-			"NUL":               func(o *Order) { o.PaymentRef = "a\x00b" },
-			"not UTF-8":         func(o *Order) { o.Channel = "\xff" },
-			"document no JSON":  func(o *Order) { o.CustomerDoc = json.RawMessage("{") },
-			"document too long": func(o *Order) { o.Metadata = json.RawMessage(`"` + strings.Repeat("x", maxDocumentBytes) + `"`) },
+		for name, spoil := range map[string]func(*checkout.Order){
+			"unknown sale":     func(o *checkout.Order) { o.Sale = "other" },
+			"unknown item":     func(o *checkout.Order) { o.Lines[0].SKU = "z" },
+			"id of another":    func(o *checkout.Order) { o.ID = order("drop", "a", 1).ID },
+			"no reservation":   func(o *checkout.Order) { o.Reservation = "" },
+			"no lines":         func(o *checkout.Order) { o.Lines = nil },
+			"no units":         func(o *checkout.Order) { o.Lines[0].Quantity = 0 },
+			"negative units":   func(o *checkout.Order) { o.Lines[0].Quantity = -1 },
+			"NUL":              func(o *checkout.Order) { o.PaymentRef = "a\x00b" },
+			"not UTF-8":        func(o *checkout.Order) { o.Channel = "\xff" },
+			"document no JSON": func(o *checkout.Order) { o.CustomerDoc = json.RawMessage("{") },
+			"document too long": func(o *checkout.Order) {
+				o.Metadata = json.RawMessage(`"` + strings.Repeat("x", checkout.MaxDocumentBytes) + `"`)
+			},
 		} {
 			t.Run(name, func(t *testing.T) {
 				bad := order("drop", "a", 3)
 				spoil(&bad)
-				_, err := l.CommitOrders(t.Context(), []Order{order("drop", "a", 2), bad})
+				_, err := l.CommitOrders(t.Context(), []checkout.Order{order("drop", "a", 2), bad})
 				if !IsPermanent(err) || !errors.Is(err, ErrConstraint) {
 					t.Errorf("got %v", err)
 				}
 				checkSold(t, l, "drop", "a", 1)
 			})
 		}
-		_, err := l.CommitOrders(t.Context(), make([]Order, MaxBatch+1))
+		_, err := l.CommitOrders(t.Context(), make([]checkout.Order, MaxBatch+1))
 		if !IsPermanent(err) {
 			t.Errorf("a batch that is too large: %v", err)
 		}

@@ -18,7 +18,7 @@ func TestDeadLetterIsKeptOnceResolvedAndReopened(t *testing.T) {
 		raw := []byte("\x00\xffnot an order")
 		reason := strings.Repeat("é\x00", maxReasonBytes)
 		for range 2 {
-			if err := l.AddDeadLetter(t.Context(), raw, reason); err != nil {
+			if _, err := l.AddDeadLetter(t.Context(), raw, errors.New(reason)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -40,7 +40,7 @@ func TestDeadLetterIsKeptOnceResolvedAndReopened(t *testing.T) {
 		if got, err := l.DeadLetter(t.Context(), letter.ID); err != nil || got.ResolvedAtMillis == 0 {
 			t.Errorf("resolved: %+v, %v", got, err)
 		}
-		if err := l.AddDeadLetter(t.Context(), raw, "again"); err != nil {
+		if _, err := l.AddDeadLetter(t.Context(), raw, errors.New("again")); err != nil {
 			t.Fatal(err)
 		}
 		checkOpen(t, l, 1)
@@ -63,7 +63,7 @@ func checkOpen(t *testing.T, l *Ledger, want int64) {
 func TestDeadLettersComeInPages(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		for n := range 7 {
-			if err := l.AddDeadLetter(t.Context(), fmt.Append(nil, n), "x"); err != nil {
+			if _, err := l.AddDeadLetter(t.Context(), fmt.Append(nil, n), errors.New("x")); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 )
@@ -140,7 +141,7 @@ func TestDeleteSaleKeepsOneWithOrders(t *testing.T) {
 		if err := l.DeleteSale(t.Context(), "empty"); !errors.Is(err, problem.UnknownSale) {
 			t.Errorf("again: %v", err)
 		}
-		if _, err := l.CommitOrders(t.Context(), []Order{order("empty", "a", 1)}); !errors.Is(err, ErrConstraint) {
+		if _, err := l.CommitOrders(t.Context(), []checkout.Order{order("empty", "a", 1)}); !errors.Is(err, ErrConstraint) {
 			t.Errorf("an order for a deleted sale: %v", err)
 		}
 	})

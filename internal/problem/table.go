@@ -34,6 +34,7 @@ const (
 	SaleIsLive             Code = "sale_is_live"
 	StockConflict          Code = "stock_conflict"
 	NotArmed               Code = "not_armed"
+	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
 	BodyTooLarge           Code = "body_too_large"
@@ -85,6 +86,7 @@ var table = map[Code]row{
 	SaleIsLive:             {http.StatusConflict, "Not possible in this phase of the sale"},
 	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
 	NotArmed:               {http.StatusConflict, "The sale cannot be armed"},
+	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},

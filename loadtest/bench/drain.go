@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
@@ -131,16 +132,16 @@ func (d *drainer) commit(ctx context.Context, size int, length time.Duration) (c
 	return committed{perSecond: float64(done) / elapsed.Seconds(), cpuMicros: micros(after-before, int64(done))}, err
 }
 
-func (d *drainer) orders(n int) []ledger.Order {
-	orders := make([]ledger.Order, n)
+func (d *drainer) orders(n int) []checkout.Order {
+	orders := make([]checkout.Order, n)
 	now := time.Now().UnixMilli()
 	for i := range orders {
 		d.made++
 		id := fmt.Sprintf("%s_1_%024d", drainSale, d.made)
-		orders[i] = ledger.Order{
+		orders[i] = checkout.Order{
 			ID: "ord_" + id, Sale: drainSale, Reservation: "rsv_" + id, Customer: fmt.Sprintf("%032x", d.made),
 			CustomerDoc: []byte(`{"email":"ada@example.com","name":"Ada Example"}`), PaymentRef: "bench",
-			Lines:           []ledger.Line{{SKU: sku, Quantity: 1, UnitAmount: 100, Currency: "EUR"}},
+			Lines:           []checkout.Line{{SKU: sku, Quantity: 1, UnitAmount: 100, Currency: "EUR"}},
 			CreatedAtMillis: now, Epoch: 1,
 		}
 	}

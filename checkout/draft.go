@@ -1,0 +1,89 @@
+package checkout
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/reservation"
+)
+
+// A draft is what of an order is not in its reservation. The outbox holds drafts, because only the
+// script that confirms a reservation sees what is in it; complete adds the rest.
+type draft struct {
+	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
+	PaymentRef  string          `json:"payment_ref,omitempty"`
+	Metadata    json.RawMessage `json:"metadata,omitempty"`
+}
+
+// encodeDraft checks what the shop sent and returns the draft's bytes. The order that it becomes,
+// with any reservation of the sale, is valid and has at most maxBytes. Codes: bad_request,
+// body_too_large.
+func encodeDraft(req OrderRequest, rec sale.Record, maxBytes int) ([]byte, error) {
+	customer, err := CompactDocument("customer", req.CustomerDoc)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := CompactDocument("metadata", req.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if req.PaymentRef != "" {
+		if err := ValidPaymentRef(req.PaymentRef); err != nil {
+			return nil, err
+		}
+	}
+	raw, err := encode(draft{CustomerDoc: customer, PaymentRef: req.PaymentRef, Metadata: metadata})
+	if err != nil {
+		return nil, badMember("order", "cannot be encoded as JSON")
+	}
+	if most := maxBytes - addedBytes(rec); len(raw) > most {
+		return nil, problem.With(problem.BodyTooLarge,
+			fmt.Sprintf("customer, payment and metadata have %d bytes together; this server takes %d", len(raw), max(0, most)))
+	}
+	return raw, nil
+}
+
+const (
+	// frameBytes is the most that an order has beside its draft and its lines: names of members,
+	// ids, the customer's hash, the channel, the time and the epoch.
+	frameBytes = 640
+	// lineBytes is the most that a line has beside its SKU, and priceBytes what a price adds to it
+	// beside the currency.
+	lineBytes  = len(`{"sku":"","quantity":1000},`)
+	priceBytes = len(`,"unit_amount":1000000000000,"currency":""`)
+)
+
+// addedBytes is the most that a reservation of the sale adds to a draft.
+func addedBytes(rec sale.Record) int {
+	sum, longest := 0, 0
+	for i := range rec.Items {
+		line := lineBytes + len(rec.Items[i].SKU)
+		if rec.Items[i].Price != nil {
+			line += priceBytes + len(rec.Items[i].Price.Currency)
+		}
+		sum, longest = sum+line, max(longest, line)
+	}
+	return frameBytes + min(sum, reservation.MaxLines*longest)
+}
+
+// complete makes the order of a draft and its reservation.
+func complete(raw []byte, r reservation.Reservation, rec sale.Record) (Order, error) {
+	var from draft
+	if err := json.Unmarshal(raw, &from); err != nil {
+		return Order{}, problem.With(problem.InternalError, "the outbox holds something that is not an order: "+err.Error())
+	}
+	o := Order{
+		ID: reservation.OrderID(r.ID), Sale: r.Sale, Reservation: r.ID, Customer: r.Customer, CustomerDoc: from.CustomerDoc,
+		Lines: make([]Line, len(r.Lines)), Channel: r.Channel, PaymentRef: from.PaymentRef, Metadata: from.Metadata,
+		CreatedAtMillis: r.OrderedAt.UnixMilli(), Epoch: r.Epoch,
+	}
+	for i, l := range r.Lines {
+		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity}
+		if at := rec.ItemIndex(l.SKU); at >= 0 && rec.Items[at].Price != nil {
+			o.Lines[i].UnitAmount, o.Lines[i].Currency = rec.Items[at].Price.Amount, rec.Items[at].Price.Currency
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,86 @@
+package checkout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/reservation"
+)
+
+// drawSale draws a sale with the longest texts and numbers that a sale may have, now and then.
+func drawSale(t *rapid.T) sale.Record {
+	rec := sale.Record{Sale: sale.Sale{ID: rapid.StringMatching(`[a-z0-9-]{1,64}`).Draw(t, "sale")}}
+	for i := range rapid.IntRange(1, sale.MaxItems).Draw(t, "items") {
+		item := sale.Item{SKU: fmt.Sprint(i) + strings.Repeat("x", rapid.IntRange(0, 62).Draw(t, "sku"))}
+		if rapid.Bool().Draw(t, "priced") {
+			item.Price = &sale.Price{Amount: sale.MaxPriceAmount, Currency: "EUR"}
+		}
+		rec.Items = append(rec.Items, item)
+	}
+	return rec
+}
+
+func TestARoomForTheReservationIsEnoughAndTight(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rec := drawSale(t)
+		r := reservation.Reservation{
+			ID: "rsv_" + rec.ID + "_" + "1y2p0ij32e8e7" + "_" + strings.Repeat("c", 22), Sale: rec.ID, Customer: strings.Repeat("h", 16),
+			Channel: strings.Repeat("c", 32), Epoch: math.MaxInt64, OrderedAt: time.UnixMilli(math.MaxInt64 / 2),
+		}
+		for i := range min(len(rec.Items), reservation.MaxLines) {
+			r.Lines = append(r.Lines, reservation.Line{SKU: rec.Items[i].SKU, Quantity: reservation.MaxQuantity})
+		}
+		raw, err := encodeDraft(request(""), rec, math.MaxInt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := complete(raw, r, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record, err := EncodeOrder(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := len(raw) + addedBytes(rec) - len(record)
+		if left < 0 {
+			t.Fatalf("the order is %d bytes longer than was reckoned", -left)
+		}
+		if len(rec.Items) <= reservation.MaxLines && left > 1000 {
+			t.Fatalf("%d bytes were reckoned that no order needs", left)
+		}
+	})
+}
+
+// An order that the server's max_payload does not let through must not be confirmed: it could never
+// be published.
+func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {
+	rec := drop()
+	s := startServer(t, testenv.NATSConfig("max_payload: 64KB"))
+	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), s.broker(t)
+	desk := openDesk(t, b)
+	req := request(reserve(t, stock, "1"))
+	req.CustomerDoc = json.RawMessage(`{"n":"` + strings.Repeat("x", 65_300) + `"}`)
+	var refusal *problem.Refusal
+	_, _, err := desk.Accept(t.Context(), stock, rec, req)
+	if !errors.Is(err, problem.BodyTooLarge) || !errors.As(err, &refusal) || !strings.Contains(refusal.Detail, "bytes") {
+		t.Fatalf("got %v", err)
+	}
+	if r, err := stock.Get(t.Context(), req.Reservation); err != nil || r.OrderID != "" {
+		t.Fatalf("the reservation is %+v, %v", r, err)
+	}
+	req.CustomerDoc = json.RawMessage(`{"n":"` + strings.Repeat("x", 63_000) + `"}`)
+	if _, _, err := desk.Accept(t.Context(), stock, rec, req); err != nil {
+		t.Fatalf("an order that fits: %v", err)
+	}
+}
