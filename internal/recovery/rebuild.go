@@ -105,7 +105,7 @@ func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
 	if err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
 	}
-	if err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Sold) error {
+	if err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Stored) error {
 		b.orders += int64(len(page))
 		return arming.Orders(ctx, restoredOf(page))
 	}); err != nil {
@@ -124,4 +124,77 @@ func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
 	}
 	b.heldAfter = b.heldNow(ctx, rec)
 	return nil
+}
+
+// eachPage reads the orders of a sale that were created at or after fromMillis, a page at a time.
+func (b *rebuilding) eachPage(ctx context.Context, saleID string, fromMillis int64, do func([]checkout.Stored) error) error {
+	for cursor := ""; ; {
+		page, next, err := b.deps.Ledger.BareOrders(ctx, saleID, fromMillis, cursor, ordersPage)
+		if err != nil {
+			return err
+		}
+		if len(page) > 0 {
+			if err := do(page); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+// readJournal reads the journal once, for the holds and for the room.
+func (b *rebuilding) readJournal(ctx context.Context, saleID string) (*reservation.Folded, *queue.Restored, error) {
+	if b.first {
+		return nil, nil, nil
+	}
+	folder := reservation.NewFolder()
+	var failed error
+	room := queue.Fold(func(yield func([]byte) bool) {
+		for record, err := range b.deps.Journal.Replay(ctx, saleID, time.Now().Add(-journalReach)) {
+			if err != nil {
+				failed = err
+				return
+			}
+			folder.Add(record)
+			if !yield(record) {
+				return
+			}
+		}
+	})
+	if failed != nil {
+		return nil, nil, failed
+	}
+	return folder.Folded(), room, nil
+}
+
+// settleLate settles the orders that reached the ledger while the state was being rebuilt: a node
+// that had confirmed one before may have published it after the log was looked at. Settling an order
+// again changes nothing.
+func (b *rebuilding) settleLate(ctx context.Context, rec sale.Record) error {
+	if b.first {
+		return nil
+	}
+	stock := b.deps.OpenStock(rec)
+	return b.eachPage(ctx, rec.ID, b.started.Add(-lateOrders).UnixMilli(), func(page []checkout.Stored) error {
+		late := make([]reservation.Settlement, len(page))
+		for i := range page {
+			late[i] = page[i].Settlement(page[i].CommittedAtMillis)
+		}
+		_, err := stock.Settle(ctx, late)
+		return err
+	})
+}
+
+// report says what was done, and what was lost under which durability.
+func (b *rebuilding) report(rec sale.Record) {
+	took := time.Since(b.started).Milliseconds()
+	if b.first {
+		b.deps.Log.Info("a sale was armed", "sale", rec.ID, "epoch", rec.Epoch, "took_ms", took)
+		return
+	}
+	b.deps.Log.Warn("a sale was rebuilt in redis", "sale", rec.ID, "epoch", rec.Epoch, "orders", b.orders,
+		"units_held_before", b.heldBefore, "units_held_after", b.heldAfter, "durability", string(rec.Durability), "took_ms", took)
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+// liveSale is a document of a sale that is live now.
+func liveSale(id string, stock int) map[string]any {
+	now := time.Now().UTC()
+	return map[string]any{
+		"id": id, "name": id, "starts_at": now.Add(-time.Minute), "ends_at": now.Add(time.Hour),
+		"admission": map[string]any{"mode": "open"}, "items": []any{map[string]any{"sku": "A", "stock": stock}},
+	}
+}
+
+// TestNoSaleIsArmedOnALogThatIsNotKnownToSync covers a NATS server with its default settings, which
+// syncs every two minutes: with its monitoring endpoint, which tells so, and without, when nobody
+// can tell. The refusal reaches whoever asked, and no epoch is used up.
+func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
+	for name, monitored := range map[string]bool{"it tells that it does not": true, "nobody can tell": false} {
+		t.Run(name, func(t *testing.T) {
+			log := testenv.NATS(t, testenv.SyncInterval("2m"))
+			settings := []string{"PENSTOCK_NATS_URL=" + log.URL}
+			if monitored {
+				settings = orderLogAt(log)
+			}
+			s := newServer(t, settings...)
+			s.start()
+			refused := s.admin(http.StatusConflict, "POST", "/sales", liveSale("drop", 5))
+			reasons, _ := refused.body["reasons"].([]any)
+			if refused.text("code") != "not_armed" || len(reasons) == 0 || !strings.Contains(string(refused.raw), "sync_interval") {
+				t.Fatalf("the refusal: %s", refused.raw)
+			}
+			s.admin(http.StatusNotFound, "GET", "/sales/drop", nil)
+			file := filepath.Join(t.TempDir(), "sale.yaml")
+			doc := "id: drop\nname: Drop\nstarts_at: 2026-01-01T00:00:00Z\nends_at: 2036-01-01T00:00:00Z\nitems: [{sku: A, stock: 5}]\n"
+			if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, code := s.command("sale", "apply", "-f", file); code != 1 || !strings.Contains(out, "sync_interval") {
+				t.Fatalf("sale apply: exit %d\n%s", code, out)
+			}
+			if out, code := s.command("preflight"); code != 1 || !strings.Contains(out, "REFUSE") {
+				t.Fatalf("preflight: exit %d\n%s", code, out)
+			}
+			s.terminate()
+
+			s.env = append(s.env, "PENSTOCK_ALLOW_UNSYNCED=true")
+			s.start()
+			created := s.admin(http.StatusCreated, "POST", "/sales", liveSale("drop", 5))
+			s.awaitSale("drop")
+			if epoch := created.body["epoch"]; epoch != 1.0 {
+				t.Fatalf("the epoch of a new sale is %v: %s", epoch, created.raw)
+			}
+			s.terminate()
+
+			// The permission is taken back: the sale that ran is not armed any more, says so, and its
+			// epoch stays while nobody may arm it.
+			s.env = append(s.env, "PENSTOCK_ALLOW_UNSYNCED=false")
+			s.start()
+			var told answer
+			testenv.Eventually(t, 20*time.Second, "the operator is told why the sale is not armed", func() bool {
+				told = s.admin(http.StatusOK, "GET", "/sales/drop", nil)
+				return told.text("phase") == "not_armed" && strings.Contains(told.text("not_armed_because"), "sync_interval")
+			})
+			visitor, err := send(http.DefaultClient, call{method: "POST", url: s.front + "/v1/sales/drop/tickets"})
+			if err != nil || visitor.status != http.StatusServiceUnavailable || visitor.header.Get("Retry-After") == "" {
+				t.Fatalf("a visitor of the sale that is not armed: %d %s, %v", visitor.status, visitor.raw, err)
+			}
+			if epoch := s.admin(http.StatusOK, "GET", "/sales/drop", nil).body["epoch"]; epoch != told.body["epoch"] {
+				t.Fatalf("the epoch went from %v to %v while the sale could not be armed", told.body["epoch"], epoch)
+			}
+		})
+	}
+}
+
