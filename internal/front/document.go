@@ -18,6 +18,9 @@ var (
 // getSale sends the public document: the same bytes for everybody, made once per refresh, and fit
 // for a cache in front of us.
 func (s *Server) getSale(c *call) error {
+	if err := seen(c.entry); err != nil {
+		return err
+	}
 	c.sendPublic(typeJSON, valuePublicOneSecond, c.entry.Document())
 	return nil
 }

@@ -42,6 +42,9 @@ func (s *Server) postOrders(c *call) error {
 	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
 		return err
 	}
+	if err := intact(c.entry); err != nil {
+		return err
+	}
 	scope, err := s.orderScope(c, parsed.Reservation)
 	if err != nil {
 		return err
@@ -141,6 +144,9 @@ func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (Orde
 	}
 	entry, err := s.find(saleID, problem.UnknownOrder)
 	if err != nil {
+		return Order{}, err
+	}
+	if err := intact(entry); err != nil {
 		return Order{}, err
 	}
 	r, err := entry.Stock().Get(ctx, reservationID)

@@ -148,30 +148,6 @@ func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 	}
 }
 
-// A sale that this node does not know may exist after all, while Redis is being filled again.
-func TestNobodyIsToldThatThereIsNoSaleBeforeThatIsKnown(t *testing.T) {
-	s := newStack(t)
-	testenv.Eventually(t, waitFor, "the sales are read", s.Sales.Complete)
-	s.expect(404, "unknown_sale", "GET", "/v1/sales/spring", nil, "")
-	s.mini.FlushAll()
-	testenv.Eventually(t, waitFor, "the loss is noticed", func() bool { return !s.Sales.Complete() })
-	rsv := "rsv_spring_1_AAAAAAAAAAAAAAAAAAAAAA"
-	order := `{"reservation":"` + rsv + `","customer":{}}`
-	for _, row := range []struct{ method, path, body string }{
-		{"GET", "/v1/sales/spring", ""}, {"GET", "/v1/sales/spring/ticket", ""}, {"POST", "/v1/sales/spring/tickets", ""}, {"GET", "/sales/spring", ""},
-		{"GET", "/v1/auth?sale=spring", ""}, {"GET", "/v1/reservations/" + rsv, ""}, {"POST", "/v1/orders", order},
-	} {
-		got := s.expect(503, "unavailable", row.method, row.path, header{"Idempotency-Key": "k"}, row.body)
-		if got.Header.Get("Retry-After") == "" {
-			t.Errorf("%s %s: no Retry-After", row.method, row.path)
-		}
-	}
-	page := s.expect(503, "", "GET", "/sales/spring", header{"Accept": "text/html"}, "")
-	if !strings.Contains(string(page.body), "One moment") || page.Header.Get("Refresh") == "" {
-		t.Fatalf("page %s %v", page.body, page.Header)
-	}
-}
-
 func TestWithoutTheDemoThereIsNoShop(t *testing.T) {
 	s := newStack(t, func(d *Deps) { d.Demo = false })
 	for _, path := range []string{"/", "/demo", "/demo/checkout"} {
