@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
@@ -51,6 +52,7 @@ type node struct {
 	apiKeys *auth.Keys
 	board   *degrade.Board
 	cache   *salecache.Cache
+	watch   *health.Watch
 	keeper  *keeper.Keeper
 	orders  *checkout.Log
 	desk    *checkout.Desk
@@ -143,6 +145,7 @@ func (n *node) build() error {
 	n.orders = broker.OrderLog(checkout.LogOptions{})
 	n.desk = checkout.NewDesk(n.orders, n.log)
 	n.cache = salecache.New(salecache.Deps{Redis: n.stores.redis, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
+	n.watch = n.newWatch()
 	n.keeper = keeper.New(keeper.Deps{
 		Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Journal: broker.Journal(),
 		Board: n.board, MayArm: n.mayArm, NodeID: n.cfg.NodeID, Log: n.log,
@@ -196,6 +199,7 @@ func (n *node) mayArm(ctx context.Context) error {
 
 func (n *node) startLoops() {
 	n.tasks.start("sale cache", n.cache.Run)
+	n.tasks.start("health", n.watch.Run)
 	n.tasks.start("degradation", func(ctx context.Context) error { return n.board.Run(ctx, n.pressure) })
 	if n.cfg.Has(config.Gate) {
 		n.tasks.start("conductor", conductor.New(conductor.Deps{
@@ -225,17 +229,6 @@ func (n *node) pressure(ctx context.Context) (degrade.Pressure, error) {
 	return degrade.Pressure{LogLagSeconds: lag.OldestSeconds}, err
 }
 
-// ready tells whether the node should get traffic.
-func (n *node) ready() error {
-	if n.stopping.Load() {
-		return errors.New("the process is stopping")
-	}
-	if err := n.stores.broker.Healthy(); err != nil {
-		return err
-	}
-	return n.cache.Ready()
-}
-
 // wait returns when ctx ends, or with the error of the first loop that failed.
 func (n *node) wait(ctx context.Context) error {
 	select {
@@ -249,7 +242,7 @@ func (n *node) wait(ctx context.Context) error {
 // stop finishes what is under way, in the order in which the work flows: no new requests, then no
 // loops, then the order log, then the stores.
 func (n *node) stop(ctx context.Context) error {
-	n.stopping.Store(true)
+	n.stopping.Store(true) // a failed start has not been through drain
 	var failed []error
 	if n.front != nil {
 		failed = append(failed, n.front.Shutdown(ctx))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/keeper"
 	"github.com/penstock/penstock/internal/ledger"
 )
@@ -29,8 +30,8 @@ type Deps struct {
 	// resolved when Redrive returns nil.
 	Redrive func(ctx context.Context, letter ledger.DeadLetter) error
 	Metrics http.Handler
-	// Ready returns why this node should get no traffic, or nil.
-	Ready func() error
+	// Ready says whether this node should get traffic, and how its parts are doing.
+	Ready func() health.Readiness
 	Log   *slog.Logger
 	// SessionSecret signs the cookies: 32 bytes or more.
 	SessionSecret []byte

@@ -21,6 +21,7 @@ import (
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
@@ -36,7 +37,7 @@ type stage struct {
 	ledger  *ledger.Ledger
 	keys    map[auth.Role]string
 	redrive func(ledger.DeadLetter) error
-	unready error
+	unready string
 }
 
 func newStage(t *testing.T) *stage {
@@ -63,7 +64,7 @@ func newStage(t *testing.T) *stage {
 		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
 		Redrive:       func(_ context.Context, letter ledger.DeadLetter) error { return s.redrive(letter) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
-		Ready:         func() error { return s.unready },
+		Ready:         func() health.Readiness { return health.Readiness{Reason: s.unready} },
 		Log:           log,
 		SessionSecret: []byte("0123456789abcdef0123456789abcdef"),
 		Now:           time.Now,

@@ -51,6 +51,7 @@ type Cache struct {
 	deps      Deps
 	entries   atomic.Pointer[map[string]*Entry]
 	complete  atomic.Bool
+	hasRead   atomic.Bool
 	refreshed atomic.Int64 // when the index was last read, Unix nanoseconds of the monotonic-backed clock
 	started   time.Time
 }
@@ -79,8 +80,12 @@ func (c *Cache) All() []*Entry {
 	return all
 }
 
-// Ready returns nil when the cache has lately heard from Redis.
-func (c *Cache) Ready() error {
+// HasRead reports whether every sale has been read at least once, so that this node can serve polls
+// and pages from memory.
+func (c *Cache) HasRead() bool { return c.hasRead.Load() }
+
+// Heard returns nil when Redis has lately answered and holds the list of all sales.
+func (c *Cache) Heard() error {
 	last := c.refreshed.Load()
 	if last == 0 {
 		return errors.New("the sales have not been read yet")
@@ -144,7 +149,11 @@ func (c *Cache) discover(ctx context.Context) error {
 		}
 	}
 	c.entries.Store(&next)
-	c.complete.Store(index.Synced && len(failed) == 0)
+	complete := index.Synced && len(failed) == 0
+	c.complete.Store(complete)
+	if complete {
+		c.hasRead.Store(true)
+	}
 	c.refreshed.Store(int64(time.Since(c.started)))
 	return errors.Join(failed...)
 }
