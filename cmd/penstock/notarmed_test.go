@@ -80,4 +80,3 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 		})
 	}
 }
-

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,4 +51,59 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 		})
 	}
 	s.verify()
+}
+
+// TestANodeIsReadyForWhatItCanDo takes the stores away one after the other: polls and pages go on
+// from memory, so that the node stays ready and names what is missing.
+func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
+	redis, nats, postgres := testenv.Redis(t), testenv.NATS(t), testenv.PostgresDedicated(t)
+	s := newServer(t, "PENSTOCK_REDIS_URL="+redis.URL, "PENSTOCK_NATS_URL="+nats.URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)
+	s.start()
+	s.createSale("drop", 100, nil)
+	v := &visitor{front: s.front, sale: "drop", name: "ada"}
+	v.admit(t)
+	part := func(name string) (ok bool) {
+		a := must(t, http.StatusOK, call{method: "GET", url: s.front + "/readyz"})
+		parts, _ := a.body["parts"].(map[string]any)
+		one, _ := parts[name].(map[string]any)
+		ok, known := one["ok"].(bool)
+		if !known {
+			t.Fatalf("no part %s in %v", name, a.body)
+		}
+		return ok
+	}
+	for _, name := range []string{"sales", "redis", "order_log", "ledger"} {
+		testenv.Eventually(t, 10*time.Second, name+" is well", func() bool { return part(name) })
+	}
+	for _, store := range []struct {
+		name string
+		stop func() error
+	}{{"ledger", postgres.Stop}, {"order_log", nats.Stop}, {"redis", redis.Stop}} {
+		if err := store.stop(); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Eventually(t, 15*time.Second, store.name+" is reported", func() bool { return !part(store.name) })
+		must(t, http.StatusOK, call{method: "GET", url: v.salePath("/ticket"), header: v.header()})
+		must(t, http.StatusOK, call{method: "GET", url: s.front + "/v1/sales/drop"})
+		must(t, http.StatusOK, call{method: "GET", url: s.console + "/readyz"})
+	}
+}
+
+// TestDrainDelayServesOnUnready sends SIGTERM: the node turns unready at once, serves for the delay,
+// and a second SIGTERM ends the delay.
+func TestDrainDelayServesOnUnready(t *testing.T) {
+	s := newServer(t, "PENSTOCK_DRAIN_DELAY=2m")
+	s.start()
+	s.createSale("drop", 100, nil)
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 5*time.Second, "the node is unready", func() bool {
+		a, err := send(http.DefaultClient, call{method: "GET", url: s.front + "/readyz"})
+		return err == nil && a.status == http.StatusServiceUnavailable
+	})
+	must(t, http.StatusCreated, call{method: "POST", url: s.front + "/v1/sales/drop/tickets"})
+	if code := s.terminate(); code != 0 { // within 30 s, although the delay is 2 minutes
+		t.Fatalf("exit code %d", code)
+	}
 }

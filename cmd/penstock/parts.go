@@ -18,7 +18,7 @@ func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
-		Ready: n.ready, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
+		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 	})
 	return err
 }
@@ -42,12 +42,12 @@ func (n *node) newConsole() {
 	metrics := telemetry.MetricsHandler(n.reg, n.log)
 	n.console = &http.Server{ReadHeaderTimeout: consoleHeaderTimeout, IdleTimeout: consoleIdleTimeout}
 	if !n.cfg.Has(config.Console) {
-		n.console.Handler = console.Health(metrics, n.ready)
+		n.console.Handler = console.Health(metrics, n.readiness)
 		return
 	}
 	handler := console.New(console.Deps{
-		Sales: n.sales, Verifier: n.verifier, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
-		Redrive: n.redrive, Metrics: metrics, Ready: n.ready, Log: n.log,
+		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
+		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
 		SessionSecret: n.keys.sessions, Now: time.Now, PublicURL: n.publicURL(),
 	})
 	n.console.Handler = handler

@@ -18,7 +18,9 @@ import (
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/leader"
+	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/recovery"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
@@ -50,20 +52,22 @@ type node struct {
 	adminKey          config.Secret
 	adminKeyGenerated bool
 
-	stores   *stores
-	tickets  *queue.TicketKeys
-	passes   *queue.PassKeys
-	apiKeys  *auth.Keys
-	board    *degrade.Board
-	cache    *salecache.Cache
-	index    *saleindex.Index
-	sales    *sales.Sales
-	verifier *verify.Verifier
-	orders   *checkout.Log
-	desk     *checkout.Desk
-	drain    *checkout.Drain
-	front    *front.Server
-	console  *http.Server
+	stores    *stores
+	tickets   *queue.TicketKeys
+	passes    *queue.PassKeys
+	apiKeys   *auth.Keys
+	board     *degrade.Board
+	index     *saleindex.Index
+	cache     *salecache.Cache
+	watch     *health.Watch
+	preflight *preflight.Checker
+	sales     *sales.Sales
+	verifier  *verify.Verifier
+	orders    *checkout.Log
+	desk      *checkout.Desk
+	drain     *checkout.Drain
+	front     *front.Server
+	console   *http.Server
 
 	frontListener   net.Listener
 	consoleListener net.Listener
@@ -151,7 +155,9 @@ func (n *node) build() error {
 	n.desk = checkout.NewDesk(n.orders, n.log)
 	n.index = saleindex.New(n.stores.redis)
 	n.cache = salecache.New(salecache.Deps{Index: n.index, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
-	n.sales = sales.New(sales.Deps{Ledger: n.stores.ledger, Index: n.index, Cache: n.cache, MayArm: n.mayArm, Log: n.log})
+	n.watch = n.newWatch()
+	n.preflight = n.newPreflight()
+	n.sales = sales.New(sales.Deps{Ledger: n.stores.ledger, Index: n.index, Cache: n.cache, MayArm: n.preflight.MayArm, Log: n.log})
 	n.verifier = verify.New(verify.Deps{
 		Sales: n.sales, Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Board: n.board, OpenStock: n.stockOf,
 	})
@@ -189,23 +195,9 @@ func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservat
 // stockOf opens a stock to look at, by the way.
 func (n *node) stockOf(rec sale.Record) *reservation.Stock { return n.openStock(rec, "", nil) }
 
-// mayArm refuses to put a sale on a log that is known not to sync, unless told so.
-func (n *node) mayArm(ctx context.Context) error {
-	if n.cfg.AllowUnsynced {
-		return nil
-	}
-	synced, err := n.stores.broker.Synced(ctx)
-	if err != nil {
-		return err
-	}
-	if synced == checkout.SyncedNo {
-		return errors.New("the NATS server does not sync each write to disk: set sync_interval: always, or PENSTOCK_ALLOW_UNSYNCED=true and accept that a power failure may lose orders")
-	}
-	return nil
-}
-
 func (n *node) startLoops() {
 	n.tasks.start("sale cache", n.cache.Run)
+	n.tasks.start("health", n.watch.Run)
 	n.tasks.start("degradation", n.board.Run)
 	n.tasks.start("leader", n.newLeader().Run)
 	if n.cfg.Has(config.Gate) {
@@ -226,7 +218,7 @@ func (n *node) startLoops() {
 func (n *node) newLeader() *leader.Leader {
 	rescue := recovery.New(recovery.Deps{
 		Ledger: n.stores.ledger, Redis: n.stores.redis, Index: n.index, Sales: n.cache, Broker: n.stores.broker,
-		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.mayArm, Log: n.log,
+		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.preflight.MayArm, Log: n.log,
 	})
 	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
 	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leaderLeaseTTL), n.log,
@@ -244,17 +236,6 @@ func (n *node) pressure(ctx context.Context) (degrade.Pressure, error) {
 	return degrade.Pressure{LogLagSeconds: lag.OldestSeconds}, err
 }
 
-// ready tells whether the node should get traffic.
-func (n *node) ready() error {
-	if n.stopping.Load() {
-		return errors.New("the process is stopping")
-	}
-	if err := n.stores.broker.Healthy(); err != nil {
-		return err
-	}
-	return n.cache.Heard()
-}
-
 // wait returns when ctx ends, or with the error of the first loop that failed.
 func (n *node) wait(ctx context.Context) error {
 	select {
@@ -268,7 +249,7 @@ func (n *node) wait(ctx context.Context) error {
 // stop finishes what is under way, in the order in which the work flows: no new requests, then no
 // loops, then the order log, then the stores.
 func (n *node) stop(ctx context.Context) error {
-	n.stopping.Store(true)
+	n.stopping.Store(true) // a failed start has not been through drain
 	var failed []error
 	if n.front != nil {
 		failed = append(failed, n.front.Shutdown(ctx))

@@ -25,6 +25,9 @@ func (c *serveCommand) Run(ctx context.Context, out terminal) error {
 	}
 	node.banner(out)
 	failure := node.wait(ctx)
+	if failure == nil {
+		node.drainTraffic(c.DrainDelay)
+	}
 	log.Info("stopping: finishing what is under way", "within", c.ShutdownTimeout)
 	stopping, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
@@ -60,6 +63,7 @@ func logFields(cfg *config.Config) []any {
 		slog.String("redis", orEmbedded(cfg.RedisURL)),
 		slog.String("nats", orEmbedded(cfg.NATSURL)),
 		slog.String("ledger", orEmbedded(cfg.PostgresURL)),
+		slog.Int64("journal_bytes_per_sale", cfg.JournalBytesPerSale),
 	}
 }
 

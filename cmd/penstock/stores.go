@@ -110,7 +110,7 @@ func (s *stores) openBroker(ctx context.Context, cfg *config.Config, reg prometh
 	if cfg.NATSURL == "" {
 		s.broker, err = s.embeddedBroker(ctx, cfg.DataDir, log, options)
 	} else {
-		options = append(options, checkout.WithMonitorURL(cfg.NATSMonitorURL.Reveal()))
+		options = append(options, checkout.WithMonitorURL(cfg.NATSMonitorURL.Reveal()), checkout.WithReplicas(cfg.OrderLogReplicas))
 		s.broker, err = checkout.Connect(ctx, cfg.NATSURL.Reveal(), log, options...)
 	}
 	if err != nil {

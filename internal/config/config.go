@@ -3,6 +3,8 @@
 package config
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -18,21 +20,27 @@ type Config struct {
 	NodeID        string `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
 	Demo          bool   `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
 
-	DataDir         string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
-	RedisURL        URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`
-	NATSURL         URL    `group:"State" name:"nats-url" env:"PENSTOCK_NATS_URL" help:"NATS with JetStream: nats://[user:password@]host:port, several separated by commas. Unset: embedded."`
-	NATSMonitorURL  URL    `group:"State" name:"nats-monitor-url" env:"PENSTOCK_NATS_MONITOR_URL" help:"The NATS server's monitoring endpoint, such as http://nats:8222, to check that it syncs each write to disk."`
-	AllowUnsynced   bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Open sales although the order log is not known to sync each write to disk. A power failure may then lose accepted orders."`
-	PostgresURL     URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
-	PostgresReadURL URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
+	DataDir          string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
+	RedisURL         URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`
+	NATSURL          URL    `group:"State" name:"nats-url" env:"PENSTOCK_NATS_URL" help:"NATS with JetStream: nats://[user:password@]host:port, several separated by commas. Unset: embedded."`
+	NATSMonitorURL   URL    `group:"State" name:"nats-monitor-url" env:"PENSTOCK_NATS_MONITOR_URL" help:"The NATS server's monitoring endpoint, such as http://nats:8222, to check that it syncs each write to disk."`
+	AllowUnsynced    bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Open sales although the order log is not known to sync each write to disk. A power failure may then lose accepted orders."`
+	OrderLogReplicas int    `group:"State" env:"PENSTOCK_ORDER_LOG_REPLICAS" default:"1" help:"Copies that NATS keeps of the order log and the journal, on as many servers of its cluster: 1, 3 or 5."`
+	PostgresURL      URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
+	PostgresReadURL  URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
 
 	AdminKey        Secret   `group:"Keys" env:"PENSTOCK_ADMIN_KEY" help:"API key of role admin that always works, even while the ledger is down. Unset: generated into the data directory."`
-	Secret          Secret   `group:"Keys" env:"PENSTOCK_SECRET" help:"Signs tickets and passes: 32 bytes or more, the same for all processes. Unset: generated into the data directory."`
-	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas. Tickets signed with them stay valid."`
+	Secret          Secret   `group:"Keys" env:"PENSTOCK_SECRET" help:"Signs tickets, passes and sessions, and derives the ids of reservations: 32 bytes or more, the same for all processes. Unset: generated into the data directory."`
+	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas (write a comma inside of one as \\,). What was signed with them stays valid."`
+	NextSecret      Secret   `group:"Keys" env:"PENSTOCK_NEXT_SECRET" help:"The value that the secret will have next. It is believed and its public key is published, but nothing is signed with it yet; see docs/operations.md on rotating the secret."`
 
-	MaxWaitingTickets int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale; later ones are told that the room is full."`
-	MaxInflight       int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"2048" help:"Requests the front works on at once. From half of it on polls are stretched, from three quarters on nobody new joins a line, beyond it nobody new reserves (503 with Retry-After); orders are never shed."`
-	ShutdownTimeout   time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way and log batches may take to finish after SIGTERM."`
+	MaxWaitingTickets        int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale; later ones are told that the room is full."`
+	MaxInflight              int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"2048" help:"Requests the front works on at once. From half of it on polls are stretched, from three quarters on nobody new joins a line, beyond it nobody new reserves (503 with Retry-After); orders are never shed."`
+	MaxConnectionsPerAddress int           `group:"Limits" env:"PENSTOCK_MAX_CONNECTIONS_PER_ADDRESS" default:"1024" help:"Connections that the front keeps open for one client address (one /64 network for IPv6). 0 is no limit. The addresses in the trusted proxies are not limited."`
+	TrustedProxies           []Network     `group:"Limits" env:"PENSTOCK_TRUSTED_PROXIES" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,fc00::/7,fe80::/10" help:"Addresses and networks of proxies and load balancers in front, separated by commas: the connections of many visitors come from them. The default is loopback and the private networks; name the public addresses of a CDN beside them."`
+	JournalBytesPerSale      int64         `group:"Limits" env:"PENSTOCK_JOURNAL_BYTES_PER_SALE" default:"268435456" help:"Bytes that one sale may use in the journal of reservations. A sale that has used them up refuses new reservations; it never drops old records."`
+	DrainDelay               time.Duration `group:"Limits" env:"PENSTOCK_DRAIN_DELAY" default:"0s" help:"How long the process serves on, unready, after SIGTERM before it closes its listener. Behind a load balancer use a little more than it takes to notice an unready node, such as 5s. A second SIGTERM ends the delay."`
+	ShutdownTimeout          time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way and log batches may take to finish after SIGTERM and the drain delay."`
 
 	LogLevel  string `group:"Logging" env:"PENSTOCK_LOG_LEVEL" default:"info" help:"Least severity that is logged: debug, info, warn or error."`
 	LogFormat string `group:"Logging" env:"PENSTOCK_LOG_FORMAT" default:"text" help:"Format of the log on standard error: text or json."`
@@ -63,6 +71,30 @@ func (r *Role) UnmarshalText(text []byte) error {
 	*r = Role(strings.TrimSpace(string(text)))
 	return nil
 }
+
+// Network is a range of addresses. A single address is written without a length.
+type Network netip.Prefix
+
+// UnmarshalText reads 10.0.0.0/8 or 192.0.2.7.
+func (n *Network) UnmarshalText(text []byte) error {
+	written := strings.TrimSpace(string(text))
+	if address, err := netip.ParseAddr(written); err == nil {
+		*n = Network(netip.PrefixFrom(address, address.BitLen()))
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(written)
+	if err != nil {
+		return fmt.Errorf("%q is not an address or a network, write it like 192.0.2.7 or 10.0.0.0/8", written)
+	}
+	*n = Network(prefix.Masked())
+	return nil
+}
+
+// String writes the network with its length.
+func (n Network) String() string { return netip.Prefix(n).String() }
+
+// MarshalText writes what String does.
+func (n Network) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // Has tells whether the process takes on the role.
 func (c *Config) Has(r Role) bool { return slices.Contains(c.Roles, r) }

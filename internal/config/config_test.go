@@ -145,6 +145,43 @@ func TestUnparsableValueNamesItsSetting(t *testing.T) {
 	}
 }
 
+func TestSpacesAroundASecretAreNotPartOfIt(t *testing.T) {
+	defaults(t)
+	long := strings.Repeat("s", MinSecretBytes)
+	t.Setenv("PENSTOCK_SECRET", long+"\n")
+	t.Setenv("PENSTOCK_PREVIOUS_SECRETS", long+"a \n, "+long+"b\r\n")
+	t.Setenv("PENSTOCK_NEXT_SECRET", " "+long+"c\n")
+	t.Setenv("PENSTOCK_ADMIN_KEY", "key\n")
+	c, _, err := parse(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Secret.Reveal() != long || len(c.PreviousSecrets) != 2 || c.PreviousSecrets[0].Reveal() != long+"a" ||
+		c.PreviousSecrets[1].Reveal() != long+"b" || c.NextSecret.Reveal() != long+"c" || c.AdminKey.Reveal() != "key" {
+		t.Fatalf("%q %q %q %q", c.Secret.Reveal(), c.PreviousSecrets, c.NextSecret.Reveal(), c.AdminKey.Reveal())
+	}
+	t.Setenv("PENSTOCK_SECRET", long[1:]+"\n") // 31 bytes and a line break are not 32 bytes
+	if _, _, err := parse(t); err == nil || !strings.Contains(err.Error(), "31 bytes") {
+		t.Fatalf("a short secret with a line break: %v", err)
+	}
+}
+
+func TestTrustedProxiesAreAddressesAndNetworks(t *testing.T) {
+	c := defaults(t)
+	if !strings.Contains(fmt.Sprint(c.TrustedProxies), "10.0.0.0/8") {
+		t.Fatalf("default %v", c.TrustedProxies)
+	}
+	t.Setenv("PENSTOCK_TRUSTED_PROXIES", "192.0.2.7, 2001:db8::/32,198.51.100.9/24")
+	c, _, err := parse(t)
+	if err != nil || fmt.Sprint(c.TrustedProxies) != "[192.0.2.7/32 2001:db8::/32 198.51.100.0/24]" {
+		t.Fatalf("%v %v", c.TrustedProxies, err)
+	}
+	t.Setenv("PENSTOCK_TRUSTED_PROXIES", "everyone")
+	if _, _, err := parse(t); err == nil || !strings.Contains(err.Error(), "trusted-proxies") || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("error %v", err)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	long := Secret(strings.Repeat("s", 32))
 	tests := []struct {
@@ -188,6 +225,16 @@ func TestValidate(t *testing.T) {
 		{"short secret", func(c *Config) { c.Secret = long[:31] }, []string{"PENSTOCK_SECRET", "31 bytes", "32"}},
 		{"secret", func(c *Config) { c.Secret = long }, nil},
 		{"short previous secret", func(c *Config) { c.PreviousSecrets = []Secret{long, "x"} }, []string{"PENSTOCK_PREVIOUS_SECRETS", "number 2"}},
+		{"short next secret", func(c *Config) { c.NextSecret = long[:31] }, []string{"PENSTOCK_NEXT_SECRET (--next-secret)", "31 bytes"}},
+		{"next secret", func(c *Config) { c.NextSecret = long }, nil},
+		{"two replicas", func(c *Config) { c.NATSURL, c.OrderLogReplicas = "nats://a", 2 }, []string{"PENSTOCK_ORDER_LOG_REPLICAS", "1, 3 or 5"}},
+		{"three replicas", func(c *Config) { c.NATSURL, c.OrderLogReplicas = "nats://a", 3 }, nil},
+		{"three replicas of one server", func(c *Config) { c.OrderLogReplicas = 3 }, []string{"PENSTOCK_ORDER_LOG_REPLICAS", "PENSTOCK_NATS_URL"}},
+		{"no journal", func(c *Config) { c.JournalBytesPerSale = 0 }, []string{"PENSTOCK_JOURNAL_BYTES_PER_SALE"}},
+		{"no limit of connections", func(c *Config) { c.MaxConnectionsPerAddress = 0 }, nil},
+		{"fewer than no connections", func(c *Config) { c.MaxConnectionsPerAddress = -1 }, []string{"PENSTOCK_MAX_CONNECTIONS_PER_ADDRESS"}},
+		{"drain delay", func(c *Config) { c.DrainDelay = 5 * time.Second }, nil},
+		{"drain delay without end", func(c *Config) { c.DrainDelay = time.Hour }, []string{"PENSTOCK_DRAIN_DELAY"}},
 		{"admin key with a newline", func(c *Config) { c.AdminKey = "k\n" }, []string{"PENSTOCK_ADMIN_KEY"}},
 		{"short admin key", func(c *Config) { c.AdminKey = "k" }, nil},
 		{"no room", func(c *Config) { c.MaxWaitingTickets = 0 }, []string{"PENSTOCK_MAX_WAITING_TICKETS"}},
@@ -251,7 +298,7 @@ func TestURLsAreRedacted(t *testing.T) {
 func TestNothingPrintsASecret(t *testing.T) {
 	c := defaults(t)
 	const secret = "hunter2-hunter2-hunter2-hunter2-"
-	c.Secret, c.AdminKey, c.PreviousSecrets = secret, secret, []Secret{secret}
+	c.Secret, c.AdminKey, c.PreviousSecrets, c.NextSecret = secret, secret, []Secret{secret}, secret
 	c.RedisURL, c.NATSURL, c.PostgresURL = "redis://:"+secret+"@h", secret+"@h", "postgres://u:"+secret+"@h/db"
 
 	var table, log bytes.Buffer

@@ -12,6 +12,13 @@ const redacted = "[redacted]"
 // Reveal gives the text.
 type Secret string
 
+// UnmarshalText takes the text without the spaces and line breaks around it: a secret that is read
+// from a file often ends with a line break, which nobody means to be part of it.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = Secret(strings.TrimSpace(string(text)))
+	return nil
+}
+
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return string(s) }
 

@@ -14,13 +14,16 @@ const (
 	// MinSecretBytes is the least length of PENSTOCK_SECRET.
 	MinSecretBytes = 32
 
-	maxNodeIDBytes       = 128
-	maxWaitingTickets    = 1_000_000_000
-	maxInflight          = 1_000_000
-	maxShutdownTimeout   = 10 * time.Minute
-	minShutdownTimeout   = time.Second
-	howToMakeSecret      = "make one with: openssl rand -hex 32"
-	needsOwnStoresFormat = "must be set when the roles are split (--roles %s), since embedded stores serve one process with all roles"
+	maxNodeIDBytes     = 128
+	maxWaitingTickets  = 1_000_000_000
+	maxInflight        = 1_000_000
+	maxShutdownTimeout = 10 * time.Minute
+	minShutdownTimeout = time.Second
+	maxDrainDelay      = 5 * time.Minute
+	// minJournalBytesPerSale is enough for some thousand reservations.
+	minJournalBytesPerSale = 1 << 20
+	howToMakeSecret        = "make one with: openssl rand -hex 32"
+	needsOwnStoresFormat   = "must be set when the roles are split (--roles %s), since embedded stores serve one process with all roles"
 )
 
 // Validate checks the settings against each other and returns one error, of one line, for the
@@ -142,6 +145,12 @@ func (c *Config) checkStores() error {
 	if c.PostgresReadURL != "" && c.PostgresURL == "" {
 		return wrong("PENSTOCK_POSTGRES_READ_URL", "names a replica without a primary, set PENSTOCK_POSTGRES_URL too")
 	}
+	if c.OrderLogReplicas != 1 && c.OrderLogReplicas != 3 && c.OrderLogReplicas != 5 {
+		return wrong("PENSTOCK_ORDER_LOG_REPLICAS", "is %d, use 1, 3 or 5", c.OrderLogReplicas)
+	}
+	if c.OrderLogReplicas > 1 && c.NATSURL == "" {
+		return wrong("PENSTOCK_ORDER_LOG_REPLICAS", "is %d, and the embedded NATS is one server: use 1, or set PENSTOCK_NATS_URL", c.OrderLogReplicas)
+	}
 	if c.NATSMonitorURL != "" && c.NATSURL == "" {
 		return wrong("PENSTOCK_NATS_MONITOR_URL", "has no use with the embedded NATS, unset it or set PENSTOCK_NATS_URL too")
 	}
@@ -196,6 +205,9 @@ func (c *Config) checkKeys() error {
 	if c.Secret != "" && len(c.Secret) < MinSecretBytes {
 		return wrong("PENSTOCK_SECRET", "has %d bytes, use at least %d; %s", len(c.Secret), MinSecretBytes, howToMakeSecret)
 	}
+	if c.NextSecret != "" && len(c.NextSecret) < MinSecretBytes {
+		return wrong("PENSTOCK_NEXT_SECRET", "has %d bytes, use at least %d; %s", len(c.NextSecret), MinSecretBytes, howToMakeSecret)
+	}
 	for i, s := range c.PreviousSecrets {
 		if len(s) < MinSecretBytes {
 			return wrong("PENSTOCK_PREVIOUS_SECRETS", "number %d has %d bytes, a secret has at least %d", i+1, len(s), MinSecretBytes)
@@ -213,6 +225,15 @@ func (c *Config) checkLimits() error {
 	}
 	if c.MaxInflight < 1 || c.MaxInflight > maxInflight {
 		return wrong("PENSTOCK_MAX_INFLIGHT", "is %d, use 1 to %d", c.MaxInflight, maxInflight)
+	}
+	if c.MaxConnectionsPerAddress < 0 {
+		return wrong("PENSTOCK_MAX_CONNECTIONS_PER_ADDRESS", "is %d, use 1 or more, or 0 for no limit", c.MaxConnectionsPerAddress)
+	}
+	if c.JournalBytesPerSale < minJournalBytesPerSale {
+		return wrong("PENSTOCK_JOURNAL_BYTES_PER_SALE", "is %d, use at least %d", c.JournalBytesPerSale, minJournalBytesPerSale)
+	}
+	if c.DrainDelay < 0 || c.DrainDelay > maxDrainDelay {
+		return wrong("PENSTOCK_DRAIN_DELAY", "is %s, use 0s to %s", c.DrainDelay, maxDrainDelay)
 	}
 	if c.ShutdownTimeout < minShutdownTimeout || c.ShutdownTimeout > maxShutdownTimeout {
 		return wrong("PENSTOCK_SHUTDOWN_TIMEOUT", "is %s, use %s to %s", c.ShutdownTimeout, minShutdownTimeout, maxShutdownTimeout)

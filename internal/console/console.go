@@ -16,6 +16,7 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/sales"
@@ -35,8 +36,8 @@ type Deps struct {
 	// ledger.Ledger.Redrive.
 	Redrive func(ctx context.Context, letterID string) (checkout.Stored, error)
 	Metrics http.Handler
-	// Ready returns why this node should get no traffic, or nil.
-	Ready func() error
+	// Ready says whether this node should get traffic, and how its parts are doing.
+	Ready func() health.Readiness
 	Log   *slog.Logger
 	// SessionSecret signs the cookies: 32 bytes or more.
 	SessionSecret []byte

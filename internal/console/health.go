@@ -1,18 +1,25 @@
 package console
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/penstock/penstock/internal/health"
+)
 
 // Health is what the console's listener serves in a process without the role console: the metrics,
 // and whether the process lives and should get traffic.
-func Health(metrics http.Handler, ready func() error) http.Handler {
+func Health(metrics http.Handler, ready func() health.Readiness) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
-			writeText(w, http.StatusServiceUnavailable, "not ready\n")
-			return
+		status, readiness := http.StatusOK, ready()
+		if readiness.Reason != "" {
+			status = http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", "1")
 		}
-		writeText(w, http.StatusOK, "ready\n")
+		if err := writeJSON(w, status, readiness); err != nil {
+			writeText(w, http.StatusInternalServerError, "not ready\n")
+		}
 	})
 	mux.Handle("GET /metrics", metrics)
 	return mux

@@ -150,8 +150,10 @@ func TestWhatNeedsNoKey(t *testing.T) {
 			t.Errorf("%s: policy %q", path, csp)
 		}
 	}
-	s.unready = http.ErrServerClosed
-	s.do("GET", "/readyz", "", "").expect(503)
+	s.unready = "stopping"
+	a := s.do("GET", "/readyz", "", "")
+	a.expect(503)
+	a.shows(`"detail":"stopping"`)
 	s.do("GET", "/healthz", "", "").expect(200)
 }
 

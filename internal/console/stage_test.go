@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
@@ -37,7 +38,7 @@ type stage struct {
 	ledger  *ledger.Ledger
 	keys    map[auth.Role]string
 	redrive func(context.Context, string) (checkout.Stored, error)
-	unready error
+	unready string
 }
 
 func newStage(t *testing.T) *stage {
@@ -71,7 +72,7 @@ func newStage(t *testing.T) *stage {
 		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
 		Redrive:       func(ctx context.Context, id string) (checkout.Stored, error) { return s.redrive(ctx, id) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
-		Ready:         func() error { return s.unready },
+		Ready:         func() health.Readiness { return health.Readiness{Reason: s.unready} },
 		Log:           log,
 		SessionSecret: []byte("0123456789abcdef0123456789abcdef"),
 		Now:           time.Now,

@@ -85,6 +85,9 @@ func audience(token []byte) []byte {
 }
 
 func (s *Server) authorizePass(c *call) error {
+	if err := seen(c.entry); err != nil {
+		return err // it is not known which passes were given back
+	}
 	pass, err := s.pass(c)
 	if err != nil {
 		return s.sendToRoom(c)

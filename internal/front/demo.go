@@ -52,8 +52,10 @@ func (s *Server) getDemoCheckout(c *call) error {
 
 func (s *Server) demoView(c *call) (demoView, error) {
 	c.sale = []byte(DemoSale)
-	if c.entry = s.Sales.Get(DemoSale); c.entry == nil {
-		return demoView{}, problem.With(problem.UnknownSale, "the demo shop sells the sale "+DemoSale+", which is not there yet")
+	var err error
+	missing := problem.With(problem.UnknownSale, "the demo shop sells the sale "+DemoSale+", which does not exist")
+	if c.entry, err = s.find(DemoSale, missing); err != nil {
+		return demoView{}, err
 	}
 	rec := c.entry.Record()
 	item := rec.Items[0]

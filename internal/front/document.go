@@ -2,7 +2,9 @@ package front
 
 import (
 	_ "embed"
+	"encoding/json"
 
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -18,6 +20,9 @@ var (
 // getSale sends the public document: the same bytes for everybody, made once per refresh, and fit
 // for a cache in front of us.
 func (s *Server) getSale(c *call) error {
+	if err := seen(c.entry); err != nil {
+		return err
+	}
 	c.sendPublic(typeJSON, valuePublicOneSecond, c.entry.Document())
 	return nil
 }
@@ -54,14 +59,20 @@ func (s *Server) getHealth(c *call) error {
 	return nil
 }
 
-// getReady tells a load balancer whether to send visitors here.
+// getReady tells a load balancer whether to send visitors here, and people how each part is doing.
 func (s *Server) getReady(c *call) error {
+	readiness := health.Readiness{}
 	if s.Ready != nil {
-		if err := s.Ready(); err != nil {
-			return problem.With(problem.Unavailable, err.Error())
-		}
+		readiness = s.Ready()
 	}
-	c.buf = append(c.buf, `{"status":"ready"}`...)
+	if readiness.Reason != "" {
+		return problem.With(problem.Unavailable, readiness.Reason, problem.F("parts", readiness.Parts))
+	}
+	body, err := json.Marshal(readiness)
+	if err != nil {
+		return err
+	}
+	c.buf = append(c.buf, body...)
 	c.sendJSON(200)
 	return nil
 }

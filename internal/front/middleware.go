@@ -59,18 +59,6 @@ func (s *Server) serve(c *call) error {
 	return handler(s, c)
 }
 
-// find looks a sale up. The error for one that does not exist is missing; while this node may not
-// know every sale yet, nobody can say that, and the error is unavailable.
-func (s *Server) find(saleID string, missing error) (*salecache.Entry, error) {
-	if entry := s.Sales.Get(saleID); entry != nil {
-		return entry, nil
-	}
-	if !s.Sales.Complete() {
-		return nil, problem.Retry(problem.Unavailable, "the sales are being read; come back in a moment", shedRetrySeconds)
-	}
-	return nil, missing
-}
-
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {
 	c := s.calls.Get().(*call)
 	*c = call{ctx: ctx, buf: c.buf[:0], key: c.key[:0], requestID: c.requestID[:0]}

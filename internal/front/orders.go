@@ -33,6 +33,9 @@ func (s *Server) postOrders(c *call) error {
 	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
 		return err
 	}
+	if err := intact(c.entry); err != nil {
+		return err
+	}
 	scope, err := s.orderScope(c, parsed.Reservation)
 	if err != nil {
 		return err
@@ -127,6 +130,9 @@ func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (chec
 	entry, err := s.find(saleID, problem.UnknownOrder)
 	if err != nil {
 		return checkout.Stored{}, err
+	}
+	if err := intact(entry); err != nil {
+		return Order{}, err
 	}
 	r, err := entry.Stock().Get(ctx, reservationID)
 	switch {

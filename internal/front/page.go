@@ -3,6 +3,7 @@ package front
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -22,6 +23,9 @@ func (s *Server) getRoomPage(c *call) error {
 	}
 	phase := c.entry.Phase()
 	here, ok := s.placeOf(c)
+	if intact(c.entry) != nil && phase != sale.PhaseEnded {
+		return s.sendReturning(c, &rec, here)
+	}
 	if ok {
 		return s.servePlace(c, &rec, phase, here)
 	}
@@ -38,6 +42,9 @@ func (s *Server) joinFromPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.entry.Record()
+	if intact(c.entry) != nil {
+		return c.seeOther(roomPath(rec.ID)) // the page says that the sale is coming back
+	}
 	here, ok := s.placeOf(c)
 	crossSite := string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site"
 	if (ok && here.view.State != queue.Missed) || crossSite {
@@ -61,7 +68,7 @@ func (s *Server) holdsPass(c *call) bool {
 // placeOf tells the place of the ticket that came along. One that is not believed is as good as none.
 func (s *Server) placeOf(c *call) (place, bool) {
 	ticket, token, err := s.ticket(c)
-	if err != nil {
+	if err != nil || seen(c.entry) != nil {
 		return place{}, false
 	}
 	return s.look(c, ticket, token), true
@@ -96,6 +103,8 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 	switch {
 	case errors.Is(err, problem.SaleNotOpen), errors.Is(err, problem.JoinRefused):
 		return s.sendRoom(c, 200, describeOutside(rec, phase, c.entry.Now()))
+	case doc.Code == problem.Unavailable:
+		return s.sendReturning(c, rec, place{})
 	case doc.Status == 503:
 		c.ctx.Response.Header.Set("Retry-After", "5")
 		return s.sendRoom(c, 503, describeBusy(rec))
@@ -118,8 +127,10 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			here.view.State = queue.Missed
 		case errors.Is(err, problem.SalePaused):
 			here.view.State = queue.Paused
+		case errors.Is(err, problem.Unavailable):
+			return s.sendReturning(c, rec, here)
 		default:
-			// Not yet, after all, or not just now: the page looks again in a moment.
+			// Not yet, after all: the page looks again in a moment.
 		}
 	}
 	return s.sendRoom(c, 200, describePlace(rec, phase, here))
@@ -144,28 +155,28 @@ func (s *Server) sendUnknownSale(c *call) error {
 		return err
 	}
 	if !errors.Is(err, problem.UnknownSale) {
-		return s.sendOneMoment(c)
+		return s.sendReturning(c, nil, place{})
 	}
 	c.code = problem.UnknownSale
 	s.metrics.refused(c.code)
-	view := roomView{
-		State: "unknown", Name: "Waiting room", Headline: "There is no such sale",
-		Lead: "The address may be mistyped, or the sale is over and has been taken down.", AssetsVersion: s.pages.version,
-	}
+	view := describeUnknown(string(c.sale))
+	view.AssetsVersion = s.pages.version
 	return s.sendPage(c, 404, "room.html", "", &view)
 }
 
-// sendOneMoment holds a person while this node learns which sales there are. The page reloads by
-// itself.
-func (s *Server) sendOneMoment(c *call) error {
+// sendReturning holds a person while a sale cannot be served: this node does not know it yet, or
+// its state is being restored. The page goes on by itself. The record is nil while it is not known.
+func (s *Server) sendReturning(c *call, rec *sale.Record, here place) error {
 	c.code = problem.Unavailable
 	s.metrics.refused(c.code)
-	c.ctx.Response.Header.Set("Refresh", "2")
-	view := roomView{
-		State: "unknown", Name: "Waiting room", Headline: "One moment",
-		Lead: "The waiting room is coming back. Your place is kept; this page reloads by itself.", AssetsVersion: s.pages.version,
+	view := describeReturning(string(c.sale), rec, here)
+	view.AssetsVersion = s.pages.version
+	c.ctx.Response.Header.SetCanonical(headerRetryAfter, strconv.AppendInt(c.key[:0], view.RefreshSeconds, 10))
+	target := ""
+	if rec != nil {
+		target = rec.TargetURL
 	}
-	return s.sendPage(c, 503, "room.html", "", &view)
+	return s.sendPage(c, 503, "room.html", target, &view)
 }
 
 // secondsUntil rounds up and never falls below one.

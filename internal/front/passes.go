@@ -34,6 +34,9 @@ func (s *Server) postPasses(c *call) error {
 }
 
 func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token string, again bool, err error) {
+	if err := intact(c.entry); err != nil {
+		return queue.Pass{}, "", false, err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	pass, token, again, err = c.entry.Room().Claim(ctx, ticket)
@@ -68,6 +71,9 @@ func (s *Server) verifyPass(c *call, presented token, now time.Time) (queue.Pass
 func (s *Server) deletePass(c *call) error {
 	pass, err := s.pass(c)
 	if err != nil {
+		return err
+	}
+	if err := intact(c.entry); err != nil {
 		return err
 	}
 	ctx, cancel := within(stageTimeout)

@@ -60,6 +60,9 @@ func (s *Server) reserve(c *call, req reservation.Request) error {
 		return err
 	}
 	defer s.keys.end(hash)
+	if err := intact(c.entry); err != nil {
+		return err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	held, err := c.entry.Stock().Reserve(ctx, req)
@@ -71,7 +74,8 @@ func (s *Server) reserve(c *call, req reservation.Request) error {
 	return nil
 }
 
-// stockOf finds the sale of a reservation's id, which names it.
+// stockOf finds the sale of a reservation's id, which names it. Errors: unknown_reservation,
+// unavailable.
 func (s *Server) stockOf(c *call) (id string, stock *reservation.Stock, err error) {
 	id = string(c.id)
 	saleID, _, _, err := reservation.ParseID(id)
@@ -81,7 +85,7 @@ func (s *Server) stockOf(c *call) (id string, stock *reservation.Stock, err erro
 	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
 		return "", nil, err
 	}
-	return id, c.entry.Stock(), nil
+	return id, c.entry.Stock(), intact(c.entry)
 }
 
 func (s *Server) getReservation(c *call) error {

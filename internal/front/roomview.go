@@ -28,9 +28,9 @@ const (
 	// minRefreshSeconds keeps a page that reloads itself readable.
 	minRefreshSeconds = 3
 	maxRefreshSeconds = 60
-	// openingSpreadMillis spreads the reloads of those who wait for the doors to open.
-	openingSpreadMillis = 3000
-	busyRetrySeconds    = 10
+	// spreadMillis is over how long the reloads of many who wait for the same moment are spread.
+	spreadMillis     = 3000
+	busyRetrySeconds = 10
 	// unknownETASeconds is the estimate of a line that hardly moves.
 	unknownETASeconds = 24 * 60 * 60
 )
@@ -63,6 +63,7 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	case queue.Called, queue.Admitted:
 		v.Headline, v.Lead = "It is your turn", "The shop is being opened for you. This takes a moment."
 		v.RefreshSeconds = minRefreshSeconds
+		v.PollMillis, v.ReloadMillis = 0, spread(minRefreshSeconds*1000) // the page claims, the poll does not
 		v.showClaim(here.view)
 	case queue.Missed:
 		v.describeMissed(phase)
@@ -126,6 +127,32 @@ func describeBusy(rec *sale.Record) roomView {
 	return v
 }
 
+// describeReturning words a sale that cannot be served at the moment. The record is nil while this
+// node does not know the sale; here is empty for someone without a place.
+func describeReturning(saleID string, rec *sale.Record, here place) roomView {
+	v := roomView{Sale: saleID, Name: "Waiting room", State: "returning", Headline: "The sale is coming back"}
+	v.Lead = "If you have a place in line, it is kept. This page goes on by itself."
+	if rec != nil {
+		v.Name, v.Message = rec.Name, rec.Message
+	}
+	if here.token != "" {
+		v.Lead = "Your place in line is kept. This page goes on by itself."
+		v.showPlace(here.view)
+	}
+	v.RefreshSeconds = minRefreshSeconds
+	v.ReloadMillis = spread(minRefreshSeconds * 1000)
+	return v
+}
+
+// describeUnknown words a sale that does not exist. The page looks again all the same: the sale may
+// be created while it is open.
+func describeUnknown(saleID string) roomView {
+	v := roomView{Sale: saleID, State: "unknown", Name: "Waiting room", Headline: "There is no such sale"}
+	v.Lead = "The address may be mistyped, or the sale is over and has been taken down."
+	v.reloadIn(maxRefreshSeconds)
+	return v
+}
+
 // describeInside is for a sale that names no shop to go on to.
 func describeInside(rec *sale.Record) roomView {
 	v := newRoomView(rec, queue.Admitted)
@@ -136,8 +163,11 @@ func describeInside(rec *sale.Record) roomView {
 // reloadIn has the page reload at a moment that many wait for, the script's a little spread.
 func (v *roomView) reloadIn(seconds int64) {
 	v.RefreshSeconds = min(max(seconds, minRefreshSeconds), maxRefreshSeconds)
-	v.ReloadMillis = min(seconds, maxRefreshSeconds)*1000 + time.Now().UnixNano()%openingSpreadMillis
+	v.ReloadMillis = spread(min(seconds, maxRefreshSeconds) * 1000)
 }
+
+// spread adds up to spreadMillis.
+func spread(millis int64) int64 { return millis + time.Now().UnixNano()%spreadMillis }
 
 func (v *roomView) showMoment(label string, at time.Time) {
 	v.MomentLabel, v.Moment = label, at.UTC().Format(time.RFC3339)

@@ -17,6 +17,7 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
@@ -37,8 +38,9 @@ type Deps struct {
 	Log  *slog.Logger
 	// Metrics is where the front's metrics are registered; nil means nowhere.
 	Metrics prometheus.Registerer
-	// Ready returns why this node should get no traffic; nil means that it should.
-	Ready func() error
+	// Ready says whether this node should get traffic, and how its parts are doing; nil means that it
+	// should.
+	Ready func() health.Readiness
 	// Demo serves a small shop for the sale DemoSale.
 	Demo bool
 	// MaxInFlight is how many requests may be worked on at a time before new reservations are

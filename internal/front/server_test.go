@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
@@ -97,7 +98,7 @@ func TestCustomersOfAnOpenSaleShareNoKeys(t *testing.T) {
 }
 
 func TestANodeThatIsNotReadyIsNoWarning(t *testing.T) {
-	s := newStack(t, func(d *Deps) { d.Ready = func() error { return problem.Unavailable } })
+	s := newStack(t, func(d *Deps) { d.Ready = func() health.Readiness { return health.Readiness{Reason: "stopping"} } })
 	for range maxFailureLines + 1 {
 		s.expect(503, "unavailable", "GET", "/readyz", nil, "")
 	}
@@ -118,21 +119,18 @@ func TestANodeThatIsNotReadyIsNoWarning(t *testing.T) {
 }
 
 func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
-	ready := problem.Code("")
-	s := newStack(t, func(d *Deps) {
-		d.Ready = func() error {
-			if ready != "" {
-				return ready
-			}
-			return nil
-		}
-	})
+	ready := health.Readiness{Parts: health.Parts{{Name: "sales", OK: true}, {Name: "redis", Detail: "does not answer"}}}
+	s := newStack(t, func(d *Deps) { d.Ready = func() health.Readiness { return ready } })
 	s.expect(200, "", "GET", "/healthz", nil, "")
 	s.expect(200, "", "HEAD", "/healthz", nil, "")
-	s.expect(200, "", "GET", "/readyz", nil, "")
-	ready = "the sales have not been read yet"
-	if got := s.expect(503, "unavailable", "GET", "/readyz", nil, ""); got.Header.Get("Retry-After") == "" {
-		t.Fatal("503 without Retry-After")
+	if got := s.expect(200, "", "GET", "/readyz", nil, ""); string(got.body) !=
+		`{"status":"ready","parts":{"sales":{"ok":true},"redis":{"ok":false,"detail":"does not answer"}}}` {
+		t.Fatalf("%s", got.body)
+	}
+	ready.Reason = "the sales have not been read yet"
+	got := s.expect(503, "unavailable", "GET", "/readyz", nil, "")
+	if got.Header.Get("Retry-After") == "" || got.text(t, "detail") != ready.Reason || got.json(t)["parts"] == nil {
+		t.Fatalf("%v %s", got.Header, got.body)
 	}
 	s.expect(200, "", "GET", "/.well-known/jwks.json", nil, "")
 	if got := s.expect(200, "", "GET", "/openapi.yaml", nil, ""); string(got.body) != string(openAPI) {
@@ -145,30 +143,6 @@ func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 	s.expect(400, "", "POST", "/ofrep/v1/evaluate/flags", nil, "[")
 	if got := s.expect(200, "", "GET", "/static/penstock.css", nil, ""); got.Header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Fatalf("%v", got.Header)
-	}
-}
-
-// A sale that this node does not know may exist after all, while Redis is being filled again.
-func TestNobodyIsToldThatThereIsNoSaleBeforeThatIsKnown(t *testing.T) {
-	s := newStack(t)
-	testenv.Eventually(t, waitFor, "the sales are read", s.Sales.Complete)
-	s.expect(404, "unknown_sale", "GET", "/v1/sales/spring", nil, "")
-	s.mini.FlushAll()
-	testenv.Eventually(t, waitFor, "the loss is noticed", func() bool { return !s.Sales.Complete() })
-	rsv := "rsv_spring_1_AAAAAAAAAAAAAAAAAAAAAA"
-	order := `{"reservation":"` + rsv + `","customer":{}}`
-	for _, row := range []struct{ method, path, body string }{
-		{"GET", "/v1/sales/spring", ""}, {"GET", "/v1/sales/spring/ticket", ""}, {"POST", "/v1/sales/spring/tickets", ""}, {"GET", "/sales/spring", ""},
-		{"GET", "/v1/auth?sale=spring", ""}, {"GET", "/v1/reservations/" + rsv, ""}, {"POST", "/v1/orders", order},
-	} {
-		got := s.expect(503, "unavailable", row.method, row.path, header{"Idempotency-Key": "k"}, row.body)
-		if got.Header.Get("Retry-After") == "" {
-			t.Errorf("%s %s: no Retry-After", row.method, row.path)
-		}
-	}
-	page := s.expect(503, "", "GET", "/sales/spring", header{"Accept": "text/html"}, "")
-	if !strings.Contains(string(page.body), "One moment") || page.Header.Get("Refresh") == "" {
-		t.Fatalf("page %s %v", page.body, page.Header)
 	}
 }
 

@@ -83,7 +83,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 			return auth.Identity{KeyID: "shop-1", Name: "shop", Role: auth.Shop}, asked == hash, nil
 		}),
 		Log:     slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: prometheus.NewRegistry(), Ready: shelf.Ready, Demo: true,
+		Metrics: prometheus.NewRegistry(), Demo: true,
 	}
 	for _, option := range options {
 		option(&deps)

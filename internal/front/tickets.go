@@ -28,6 +28,9 @@ func (s *Server) postTickets(c *call) error {
 	if !presented.missing() {
 		ticket, err := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
 		if err == nil {
+			if err := seen(c.entry); err != nil {
+				return err
+			}
 			c.sendPlace(200, s.look(c, ticket, string(presented.text)))
 			return nil
 		}
@@ -51,6 +54,9 @@ func (s *Server) join(c *call) (place, error) {
 	}
 	if c.load >= loadTickets {
 		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
+	}
+	if err := intact(c.entry); err != nil {
+		return place{}, err
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
@@ -91,6 +97,9 @@ func (s *Server) getTicket(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := seen(c.entry); err != nil {
+		return err
+	}
 	c.sendPlace(200, s.look(c, ticket, token))
 	return nil
 }
@@ -99,6 +108,9 @@ func (s *Server) getTicket(c *call) error {
 func (s *Server) deleteTicket(c *call) error {
 	ticket, _, err := s.ticket(c)
 	if err != nil {
+		return err
+	}
+	if err := intact(c.entry); err != nil {
 		return err
 	}
 	ctx, cancel := within(stageTimeout)

@@ -50,7 +50,7 @@ type Cache struct {
 	deps    Deps
 	entries atomic.Pointer[map[string]*Entry]
 	view    atomic.Pointer[seen]
-	started time.Time
+	hasRead atomic.Bool // every sale, at least once
 	ask     atomic.Bool // the leader is to look
 	slots   chan struct{}
 }
@@ -67,7 +67,7 @@ type seen struct {
 
 // New returns an empty cache. Run fills it.
 func New(deps Deps) *Cache {
-	c := &Cache{deps: deps, started: time.Now(), slots: make(chan struct{}, refreshAtOnce)}
+	c := &Cache{deps: deps, slots: make(chan struct{}, refreshAtOnce)}
 	c.entries.Store(&map[string]*Entry{})
 	c.view.Store(&seen{})
 	return c
@@ -105,9 +105,9 @@ func (c *Cache) Asked() int64 { return c.view.Load().asked }
 // AskLeader has the leader look for what is to be done, at the next look.
 func (c *Cache) AskLeader() { c.ask.Store(true) }
 
-// HasRead reports whether the sales have been read at least once, so that this node can serve
-// polls and pages from memory.
-func (c *Cache) HasRead() bool { return !c.view.Load().at.IsZero() }
+// HasRead reports whether every sale has been read at least once, so that this node can serve polls
+// and pages from memory.
+func (c *Cache) HasRead() bool { return c.hasRead.Load() }
 
 // Heard returns nil when Redis has lately answered and holds the list of all sales.
 func (c *Cache) Heard() error {
@@ -185,6 +185,9 @@ func (c *Cache) look(ctx context.Context) error {
 		next.known = err == nil
 	}
 	c.view.Store(next)
+	if next.complete && next.known {
+		c.hasRead.Store(true)
+	}
 	if last.complete && !next.complete {
 		c.RefreshAll() // Redis may have lost the sales with the list
 	}

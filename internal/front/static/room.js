@@ -30,12 +30,27 @@
     if (text !== told) { told = text; show('announcement', text); }
   }
 
-  // reload asks the server for the page of the new state: it admits whoever is called.
+  // pause is the time to the next try after failures in a row, in ms: it grows up to 30 s, and it
+  // varies, so that a crowd does not come back at the same moment.
+  let failures = 0;
+  const pause = () => Math.min(30000, 1000 * 2 ** Math.min(failures, 5) * (0.75 + Math.random() / 4));
+
+  // reload gets the page of the new state, which admits whoever is called. It first asks whether
+  // there is one: a browser's own error page, or that of a proxy, would never come back by itself.
   let reloading = false;
   function reload() {
     if (reloading) return;
     reloading = true;
-    location.replace(location.pathname);
+    lookForPage();
+  }
+
+  async function lookForPage() {
+    try {
+      const answer = await fetch(location.pathname, { method: 'HEAD', cache: 'no-store', redirect: 'manual' });
+      if (answer.type === 'opaqueredirect' || answer.ok) { location.replace(location.pathname); return; }
+    } catch { /* tried again below */ }
+    failures++;
+    setTimeout(lookForPage, pause());
   }
 
   function update(ticket) {
@@ -48,12 +63,11 @@
     announce('Estimated wait: ' + wait);
   }
 
-  let failures = 0;
   async function poll() {
     let next = 5000;
     try {
       const answer = await fetch('/v1/sales/' + sale + '/ticket', { cache: 'no-store' });
-      if (answer.status === 401 || answer.status === 403 || answer.status === 404) { reload(); return; }
+      if (answer.status === 401 || answer.status === 403) { reload(); return; }
       if (!answer.ok) throw new Error(answer.status);
       const ticket = await answer.json();
       if (failures > 0) show('note', room.dataset.note);
@@ -62,8 +76,8 @@
       update(ticket);
     } catch {
       failures++;
-      next = Math.min(30000, 2000 * 2 ** Math.min(failures, 4)) * (0.75 + Math.random() / 2);
-      show('note', 'The connection was interrupted. Your place is kept; trying again.');
+      next = pause();
+      show('note', 'The sale is coming back. Your place is kept; trying again.');
     }
     if (!reloading) setTimeout(poll, next);
   }

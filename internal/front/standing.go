@@ -1,0 +1,41 @@
+package front
+
+import (
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/salecache"
+)
+
+// restoringRetrySeconds is the Retry-After of what a sale cannot answer while it is being restored.
+// That takes a few seconds.
+const restoringRetrySeconds = 1
+
+// find looks a sale up. The error missing is returned only when it is certain that the sale does
+// not exist. While this node may not know every sale, the error is unavailable.
+func (s *Server) find(saleID string, missing error) (*salecache.Entry, error) {
+	if entry := s.Sales.Get(saleID); entry != nil {
+		return entry, nil
+	}
+	if !s.Sales.Complete() {
+		return nil, problem.Retry(problem.Unavailable, "this node does not know yet which sales there are; try again", restoringRetrySeconds)
+	}
+	return nil, missing
+}
+
+// intact returns an error while Redis does not hold the state of a sale. Nothing may be given out,
+// taken or looked up in Redis then: what is missing there may exist. Polls, the public document,
+// forward-auth and pages go on from memory.
+func intact(entry *salecache.Entry) error {
+	if entry.Ready() {
+		return nil
+	}
+	return problem.Retry(problem.Unavailable, "the sale is being restored; try again", restoringRetrySeconds)
+}
+
+// seen returns an error while this node has never seen the state of a sale. There is nothing in
+// memory then from which a visitor could be told a place.
+func seen(entry *salecache.Entry) error {
+	if snapshot := entry.Room().Snapshot(); snapshot.Ready || snapshot.Epoch > 0 {
+		return nil
+	}
+	return intact(entry)
+}
