@@ -1,0 +1,173 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/reservation"
+)
+
+// buy reserves one unit and orders it.
+func (w *world) buy(ctx context.Context, id, name string) (order string, err error) {
+	entry := w.cache.Get(id)
+	held, err := entry.Stock().Reserve(ctx, reservation.Request{
+		IdempotencyKey: "r-" + name, Scope: "test", Customer: name, Lines: []reservation.Line{{SKU: "A", Quantity: 1}},
+	})
+	if err != nil {
+		return "", err
+	}
+	accepted, _, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
+		Reservation: held.ID, IdempotencyKey: "o-" + name, CustomerDoc: []byte(`{}`),
+	})
+	return accepted.ID, err
+}
+
+func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
+	w := newWorld(t, testenv.Redis(t).URL)
+	ctx := context.Background()
+	w.create("drop", 10)
+	order, err := w.buy(ctx, "drop", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := w.cache.Get("drop").Stock().Reserve(ctx, reservation.Request{
+		IdempotencyKey: "k", Scope: "test", Customer: "bob", Lines: []reservation.Line{{SKU: "A", Quantity: 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.broker.Journal().Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.redis.Do(ctx, w.redis.B().Flushall().Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 20*time.Second, "the sale is back in a later epoch", func() bool {
+		entry := w.cache.Get("drop")
+		return entry.Ready() && entry.Record().Epoch == 2
+	})
+	if c := w.counts("drop"); c.Available != 7 || c.Held != 2 || c.Sold != 1 || c.Allocated != 10 {
+		t.Fatalf("counts after the rebuild: %+v", c)
+	}
+	entry := w.cache.Get("drop")
+	again, _, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
+		Reservation: held.ID, IdempotencyKey: "late", CustomerDoc: []byte(`{}`),
+	})
+	if err != nil || again.ID == order {
+		t.Fatalf("the holder of before cannot order: %+v, %v", again, err)
+	}
+}
+
+// TestARefusalToArmUsesUpNoEpoch lets the permission go while a sale has to be rebuilt.
+func TestARefusalToArmUsesUpNoEpoch(t *testing.T) {
+	w := newWorld(t, "redis://"+testenv.Mini(t).Addr())
+	ctx := context.Background()
+	w.create("drop", 10)
+	w.permit(problem.With(problem.NotArmed, "the log does not sync"))
+	if err := w.redis.Do(ctx, w.redis.B().Flushall().Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, 10*time.Second, "the refusal is told", func() bool { return w.sales.Refusal(ctx, "drop") != "" })
+	if _, err := w.sales.Create(ctx, openSale("other", 5)); !errors.Is(err, problem.NotArmed) {
+		t.Fatalf("a new sale while nothing may be armed: %v", err)
+	}
+	rec, err := w.ledger.Sale(ctx, "drop")
+	if err != nil || rec.Epoch != 1 {
+		t.Fatalf("epoch %d, %v; want 1", rec.Epoch, err)
+	}
+	if phase := w.sales.Phase(rec); phase != "not_armed" {
+		t.Fatalf("phase %s", phase)
+	}
+	w.permit(nil)
+	testenv.Eventually(t, 20*time.Second, "the sale is armed once it may be", func() bool { return w.cache.Get("drop").Ready() })
+	if why := w.sales.Refusal(ctx, "drop"); why != "" {
+		t.Fatalf("the refusal is still told: %q", why)
+	}
+}
+
+func TestManySalesAreRebuiltSideBySide(t *testing.T) {
+	w := newWorld(t, testenv.Redis(t).URL)
+	ctx := context.Background()
+	const many = 20
+	for i := range many {
+		w.create(fmt.Sprintf("drop-%d", i), 5)
+	}
+	if err := w.redis.Do(ctx, w.redis.B().Flushall().Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range many {
+		id := fmt.Sprintf("drop-%d", i)
+		testenv.Eventually(t, 30*time.Second, id+" is back", func() bool {
+			entry := w.cache.Get(id)
+			return entry != nil && entry.Ready() && entry.Record().Epoch == 2
+		})
+	}
+}
+
+// TestADecreaseOfStockNeverOffersWhatTheLedgerWouldRefuse changes the stock up and down while a
+// crowd buys, with leaders that lose their term in the middle. In the end the ledger has every
+// accepted order, Redis and ledger agree, and nothing was refused.
+func TestADecreaseOfStockNeverOffersWhatTheLedgerWouldRefuse(t *testing.T) {
+	w := newWorld(t, testenv.Redis(t).URL)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.create("drop", 200)
+	var accepted atomic.Int64
+	var crowd sync.WaitGroup
+	for buyer := range 8 {
+		crowd.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if _, err := w.buy(context.Background(), "drop", fmt.Sprintf("%d-%d", buyer, i)); err == nil {
+					accepted.Add(1)
+				}
+			}
+		})
+	}
+	for round, by := range []int64{-40, 10, -60, 30, -100, 5, -45, 20} {
+		if round%3 == 1 {
+			w.depose()
+			w.lead()
+		}
+		_, err := w.sales.ChangeStock(context.Background(), "drop", "A", by, nil)
+		if err != nil && !errors.Is(err, problem.StockConflict) && !errors.Is(err, problem.InvalidQuantity) && !errors.Is(err, problem.Conflict) {
+			t.Errorf("change by %d: %v", by, err)
+		}
+	}
+	cancel()
+	crowd.Wait()
+	testenv.Eventually(t, 20*time.Second, "every accepted order is in the ledger, and both agree", func() bool {
+		item, counts := w.allocated("drop"), w.counts("drop")
+		return item.Sold == accepted.Load() && counts.Sold == item.Sold && counts.Allocated == item.Allocated
+	})
+	letters, _, err := w.ledger.DeadLetters(context.Background(), "", 10)
+	if err != nil || len(letters) > 0 {
+		t.Fatalf("the ledger refused orders: %v, %v", letters, err)
+	}
+	if counts := w.counts("drop"); counts.Allocated != counts.Available+counts.Held+counts.Sold {
+		t.Fatalf("out of balance: %+v", counts)
+	}
+}
+
+// TestADecreaseThatWasBegunIsCompletedByTheNextLeader leaves the change where a process died after
+// its first step.
+func TestADecreaseThatWasBegunIsCompletedByTheNextLeader(t *testing.T) {
+	w := newWorld(t, "redis://"+testenv.Mini(t).Addr())
+	ctx := context.Background()
+	w.create("drop", 10)
+	w.depose()
+	from := int64(10)
+	if _, err := w.ledger.BeginStockDecrease(ctx, "drop", "A", 4, &from); err != nil {
+		t.Fatal(err)
+	}
+	w.lead()
+	testenv.Eventually(t, 10*time.Second, "the decrease is complete in both stores", func() bool {
+		return w.allocated("drop").Allocated == 6 && w.counts("drop").Allocated == 6
+	})
+}
