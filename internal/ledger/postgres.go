@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -63,6 +64,12 @@ func newPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	}
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	// A pooler in transaction mode, such as PgBouncer, gives each transaction another connection to
+	// the server, so nothing may be kept on one: this mode prepares no named statement. The batches of
+	// a commit are few statements, so that it costs them nothing (see BenchmarkCommit).
+	if !strings.Contains(url, "default_query_exec_mode=") {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	config.MaxConnIdleTime, config.MaxConnLifetime = maxConnIdle, maxConnLifetime
 	config.MaxConnLifetimeJitter = maxConnLifetime / 10
