@@ -105,3 +105,13 @@ func TestThroughATransactionPoolerManyNodesMigrateOnce(t *testing.T) {
 		t.Errorf("it took %v: a lock was left behind", took)
 	}
 }
+
+func TestAPoolerIsSeen(t *testing.T) {
+	direct := testenv.Postgres(t).URL
+	if l := open(t, direct); l.pooled {
+		t.Error("a pooler is seen where none is")
+	}
+	if l := open(t, testenv.PgBouncer(t, direct).URL); !l.pooled {
+		t.Error("the pooler is not seen")
+	}
+}
