@@ -135,7 +135,7 @@ func open(ctx context.Context, nc *nats.Conn, where string, log *slog.Logger, o 
 		nc.Close()
 		return nil, fmt.Errorf("nats at %s: %w", where, err)
 	}
-	b.journal = newJournal(b.js, b.records, log, o.metrics, o.journalLimits)
+	b.journal = newJournal(b)
 	return b, nil
 }
 

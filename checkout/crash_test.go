@@ -220,7 +220,9 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	k := newBooks()
 	stop := startDrain(t, b, k.deps())
 	appendOrders(t, l, 0, 100)
-	b.Journal().Enqueue("s", numbered(0, 10))
+	if err := b.Journal().Enqueue("s", numbered(0, 10)); err != nil {
+		t.Fatal(err)
+	}
 	for _, err := range b.Journal().Replay(t.Context(), "s", time.Time{}) {
 		if err != nil {
 			t.Fatal(err)

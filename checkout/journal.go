@@ -2,7 +2,6 @@ package checkout
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 )
@@ -20,6 +18,7 @@ type JournalLimits struct {
 	MaxBufferedBytes int64         // records waiting to be written; default 32 MiB
 	MaxGroupBytes    int64         // written at a time; default 256 KiB
 	EnqueueWait      time.Duration // how long Enqueue blocks on a full buffer; default 100 ms
+	MaxSaleBytes     int64         // that one sale may occupy on the server; default 128 MiB
 }
 
 const (
@@ -33,7 +32,7 @@ const (
 
 // Errors of the journal.
 var (
-	ErrJournalFull    = errors.New("checkout: the journal's buffer is full")
+	ErrJournalFull    = errors.New("checkout: the journal is full")
 	ErrJournalClosed  = errors.New("checkout: the journal is closed")
 	ErrRecordTooLarge = errors.New("checkout: too much for one journal record")
 )
@@ -48,22 +47,31 @@ func (l JournalLimits) withDefaults() JournalLimits {
 	if l.EnqueueWait <= 0 {
 		l.EnqueueWait = 100 * time.Millisecond
 	}
+	if l.MaxSaleBytes <= 0 {
+		l.MaxSaleBytes = defaultMaxSaleBytes
+	}
 	return l
 }
 
-// Journal appends records of queue and reservation, opaque here, to penstock.journal.<sale>.
+// Journal appends records of queue and reservation, opaque here, to penstock.journal.<sale>.<bytes>.
 //
 // One writer takes what is buffered, in the order of arrival, a message a sale; what arrives
 // meanwhile travels in the next. A message that was not acknowledged is sent again under the same
 // id, before anything newer, until it is: so the records of one node and one sale are in the
 // journal in the order in which they were handed over, and (the server's duplicate window of 30 s
 // permitting) once.
+//
+// Each sale has a quota on the server. A sale at its quota is refused with ErrJournalFull; nothing
+// old is dropped for it, and no other sale is affected.
 type Journal struct {
-	js      jetstream.JetStream
-	stream  jetstream.Stream
-	log     *slog.Logger
-	metrics *Metrics
-	limits  JournalLimits
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	quotas *quotas
+	// maxMessage is how many bytes of records one message may have now.
+	maxMessage func() int
+	log        *slog.Logger
+	metrics    *Metrics
+	limits     JournalLimits
 
 	room     *semaphore.Weighted
 	mu       sync.Mutex
@@ -79,32 +87,41 @@ type entry struct {
 	sale    string
 	records [][]byte
 	weight  int64
-	done    chan struct{} // nil when nobody waits; closed once durable
+	done    chan error // nil when nobody waits; gets nil once durable
 }
 
-func newJournal(js jetstream.JetStream, stream jetstream.Stream, log *slog.Logger, m *Metrics, limits JournalLimits) *Journal {
-	limits = limits.withDefaults()
+func newJournal(b *Broker) *Journal {
+	limits := b.opts.journalLimits.withDefaults()
 	ctx, stop := context.WithCancel(context.Background())
 	j := &Journal{
-		js: js, stream: stream, log: log, metrics: m, limits: limits,
-		room: semaphore.NewWeighted(limits.MaxBufferedBytes),
-		wake: make(chan struct{}, 1), stop: stop, stopped: make(chan struct{}),
+		js: b.js, stream: b.records, log: b.log, metrics: b.opts.metrics, limits: limits,
+		maxMessage: func() int { return b.maxMessageBytes(b.records) },
+		room:       semaphore.NewWeighted(limits.MaxBufferedBytes),
+		wake:       make(chan struct{}, 1), stop: stop, stopped: make(chan struct{}),
 	}
+	j.quotas = newQuotas(limits.MaxSaleBytes, func(ctx context.Context, saleID string) (int64, error) {
+		return saleBytes(ctx, j.stream, saleID)
+	})
 	go j.run(ctx)
+	go j.quotas.run(ctx)
 	return j
 }
 
 // Append returns when the records are durable. It waits at most 5 s, or until ctx ends; with an
 // error the records are not in the journal yet, and may still get there: what is handed over is
-// written in the end. ErrJournalFull and ErrRecordTooLarge mean that nothing was handed over.
+// written in the end. ErrJournalFull (the buffer, or the sale's quota) and ErrRecordTooLarge mean
+// that nothing was handed over.
 func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) error {
 	ctx, cancel := context.WithTimeout(ctx, journalAppendMost)
 	defer cancel()
-	e, err := newEntry(saleID, records)
+	e, err := j.newEntry(saleID, records)
 	if err != nil {
 		return err
 	}
-	e.done = make(chan struct{})
+	if j.quotas.full(saleID) {
+		return fmt.Errorf("journal of %s: %w", saleID, ErrJournalFull)
+	}
+	e.done = make(chan error, 1)
 	if !j.room.TryAcquire(e.weight) {
 		return fmt.Errorf("journal of %s: %w", saleID, ErrJournalFull)
 	}
@@ -112,8 +129,8 @@ func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) e
 		return err
 	}
 	select {
-	case <-e.done:
-		return nil
+	case err := <-e.done:
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("journal of %s: not acknowledged in time: %w", saleID, ctx.Err())
 	case <-j.stopped:
@@ -123,10 +140,15 @@ func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) e
 
 // Enqueue hands records over to be written soon. It does not wait for that. Only when the buffer
 // is full, which takes seconds of a dead or overwhelmed server, it blocks the caller for at most
-// EnqueueWait (100 ms); with no room even then the records are dropped, counted in
-// penstock_journal_dropped_total and logged.
-func (j *Journal) Enqueue(saleID string, records [][]byte) {
-	e, err := newEntry(saleID, records)
+// EnqueueWait (100 ms); with no room even then, or with a sale that has used up its quota and an
+// eighth more, the records are dropped, counted in penstock_journal_dropped_total, logged, and the
+// error says why: ErrJournalFull, ErrJournalClosed or ErrRecordTooLarge. Whoever makes new holds asks
+// Full before.
+func (j *Journal) Enqueue(saleID string, records [][]byte) error {
+	e, err := j.newEntry(saleID, records)
+	if err == nil && j.quotas.overfull(saleID) {
+		err = ErrJournalFull
+	}
 	if err == nil {
 		err = j.makeRoom(e.weight)
 	}
@@ -135,18 +157,24 @@ func (j *Journal) Enqueue(saleID string, records [][]byte) {
 	}
 	if err != nil {
 		j.drop(saleID, len(records), err)
+		return fmt.Errorf("journal of %s: %w", saleID, err)
 	}
+	return nil
 }
+
+// Full reports whether the journal takes nothing new for the sale: it is at its quota, or the whole
+// stream is full. It asks nobody, and may be asked for each request.
+func (j *Journal) Full(saleID string) bool { return j.quotas.full(saleID) }
 
 // Flush returns when everything handed over before is durable.
 func (j *Journal) Flush(ctx context.Context) error {
-	e := entry{done: make(chan struct{})}
+	e := entry{done: make(chan error, 1)}
 	if err := j.push(e); err != nil {
 		return err
 	}
 	select {
-	case <-e.done:
-		return nil
+	case err := <-e.done:
+		return err
 	case <-j.stopped:
 		return ErrJournalClosed
 	case <-ctx.Done():
@@ -154,9 +182,12 @@ func (j *Journal) Flush(ctx context.Context) error {
 	}
 }
 
-func newEntry(saleID string, records [][]byte) (entry, error) {
-	weight := int64(entryOverhead)
+func (j *Journal) newEntry(saleID string, records [][]byte) (entry, error) {
+	weight, most := int64(entryOverhead), j.maxMessage()
 	for _, r := range records {
+		if recordBytes(len(r)) > most {
+			return entry{}, fmt.Errorf("journal of %s: %w: %d bytes, limit %d", saleID, ErrRecordTooLarge, len(r), most)
+		}
 		weight += int64(recordBytes(len(r)))
 	}
 	if weight > maxJournalEntry {
@@ -185,6 +216,9 @@ func (j *Journal) push(e entry) error {
 		return ErrJournalClosed
 	}
 	j.waiting = append(j.waiting, e)
+	if len(e.records) > 0 {
+		j.quotas.add(e.sale, e.weight)
+	}
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -237,73 +271,6 @@ func (j *Journal) take() (taken []entry, closed bool) {
 	return taken, j.closed
 }
 
-// write does not return before the entries are durable, unless ctx ends: then it returns false.
-func (j *Journal) write(ctx context.Context, taken []entry) bool {
-	messages := j.messages(taken)
-	for pause, complained := retryFirst, (time.Time{}); len(messages) > 0; pause = min(2*pause, retryMost) {
-		left, why := j.publish(ctx, messages)
-		if messages = left; len(left) == 0 {
-			break
-		}
-		if time.Since(complained) > complainEvery {
-			j.log.Warn("the journal is not being acknowledged; trying again", "messages", len(left), "error", why)
-			complained = time.Now()
-		}
-		if !sleep(ctx, jittered(pause)) {
-			return false
-		}
-	}
-	for _, e := range taken {
-		j.metrics.journalRecords.Add(float64(len(e.records)))
-		j.room.Release(e.weight)
-		if e.done != nil {
-			close(e.done)
-		}
-	}
-	return true
-}
-
-// publish sends the messages once, and returns those to be sent again.
-func (j *Journal) publish(ctx context.Context, messages []*nats.Msg) (left []*nats.Msg, why error) {
-	for i, failed := range publishAll(ctx, j.js, messages) {
-		if failed != nil {
-			left, why = append(left, messages[i]), failed
-		}
-	}
-	j.metrics.journalGroups.Add(float64(len(messages) - len(left)))
-	j.metrics.journalRetries.Add(float64(len(left)))
-	return left, why
-}
-
-// messages packs the entries into one message a sale. More than one of a sale could overtake each
-// other when the first has to be sent again.
-func (j *Journal) messages(taken []entry) []*nats.Msg {
-	var sales []string
-	bodies := map[string][]byte{}
-	for _, e := range taken {
-		if len(e.records) == 0 {
-			continue
-		}
-		body, known := bodies[e.sale]
-		if !known {
-			sales = append(sales, e.sale)
-			body = newBatch(0)
-		}
-		for _, r := range e.records {
-			body = appendRecord(body, r)
-		}
-		bodies[e.sale] = body
-	}
-	messages := make([]*nats.Msg, len(sales))
-	for i, saleID := range sales {
-		messages[i] = &nats.Msg{
-			Subject: journalSubject + saleID, Data: bodies[saleID],
-			Header: nats.Header{jetstream.MsgIDHeader: []string{rand.Text()}},
-		}
-	}
-	return messages
-}
-
 // close refuses new records and writes those that wait, until ctx ends.
 func (j *Journal) close(ctx context.Context) error {
 	j.mu.Lock()
@@ -313,13 +280,14 @@ func (j *Journal) close(ctx context.Context) error {
 	case j.wake <- struct{}{}:
 	default:
 	}
-	defer j.stop()
 	select {
 	case <-j.stopped:
 	case <-ctx.Done():
 		j.stop()
 		<-j.stopped
 	}
+	j.stop()
+	<-j.quotas.closed
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if left := len(j.waiting); left > 0 {

@@ -51,14 +51,14 @@ func TestTheJournalGivesBackEachSaleInOrder(t *testing.T) {
 		}
 		// Appended and enqueued records of one sale keep their order among each other.
 		for n := 0; n < 3000; n += 3 {
-			j.Enqueue("a", numbered(n, n+2))
-			j.Enqueue("b", numbered(n/3, n/3+1))
+			_ = j.Enqueue("a", numbered(n, n+2))
+			_ = j.Enqueue("b", numbered(n/3, n/3+1))
 			if n%300 == 0 {
 				if err := j.Append(t.Context(), "a", numbered(n+2, n+3)); err != nil {
 					t.Fatal(err)
 				}
 			} else {
-				j.Enqueue("a", numbered(n+2, n+3))
+				_ = j.Enqueue("a", numbered(n+2, n+3))
 			}
 		}
 		if err := j.Flush(t.Context()); err != nil {
@@ -86,7 +86,7 @@ func TestReplayStartsAtAMomentAndEndsAtTheCall(t *testing.T) {
 		if err := j.Append(t.Context(), "s", [][]byte{[]byte("early")}); err != nil {
 			t.Fatal(err)
 		}
-		first, err := j.stream.GetLastMsgForSubject(t.Context(), journalSubject+"s")
+		first, err := j.last(t.Context(), "s")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,13 +151,13 @@ func TestJournaledRecordsOutliveADeadServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kill()
-	j.Enqueue("s", numbered(10, 20))
+	_ = j.Enqueue("s", numbered(10, 20))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := j.Append(ctx, "s", numbered(20, 30)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("an append without a server: %v", err)
 	}
-	j.Enqueue("s", numbered(30, 40))
+	_ = j.Enqueue("s", numbered(30, 40))
 	s.restart()
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestAFullBufferIsNeverSilent(t *testing.T) {
 	j := s.broker(t, WithMetrics(m), WithJournalLimits(JournalLimits{MaxBufferedBytes: 10 * 300, EnqueueWait: 20 * time.Millisecond})).Journal()
 	s.kill()
 	for n := range 30 {
-		j.Enqueue("s", numbered(n, n+1))
+		_ = j.Enqueue("s", numbered(n, n+1))
 	}
 	dropped := testutil.ToFloat64(m.journalDropped)
 	if dropped < 15 || dropped > 25 {
@@ -200,7 +200,7 @@ func TestClosingWritesWhatWaits(t *testing.T) {
 		b := open()
 		j := b.Journal()
 		for n := range 500 {
-			j.Enqueue("s", numbered(n, n+1))
+			_ = j.Enqueue("s", numbered(n, n+1))
 		}
 		if err := b.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -216,12 +216,12 @@ func TestClosingWritesWhatWaits(t *testing.T) {
 func TestAMessageSentAgainIsKeptOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, open func(...Option) *Broker) {
 		j := open().Journal()
-		messages := j.messages([]entry{{sale: "s", records: numbered(0, 3)}, {sale: "other", records: numbered(0, 1)}, {sale: "s", records: numbered(3, 5)}})
-		if len(messages) != 2 {
-			t.Fatalf("%d messages for two sales", len(messages))
+		rounds, _ := j.messages([]entry{{sale: "s", records: numbered(0, 3)}, {sale: "other", records: numbered(0, 1)}, {sale: "s", records: numbered(3, 5)}}, 1<<20)
+		if len(rounds) != 1 || len(rounds[0]) != 2 {
+			t.Fatalf("%v for two sales", rounds)
 		}
 		for range 3 {
-			if left, err := j.publish(t.Context(), messages); len(left) > 0 {
+			if left, err := j.publish(t.Context(), rounds[0]); len(left) > 0 {
 				t.Fatal(err)
 			}
 		}

@@ -26,15 +26,11 @@ func (j *Journal) Replay(ctx context.Context, saleID string, since time.Time) it
 }
 
 func (j *Journal) replay(ctx context.Context, saleID string, since time.Time, each func([]byte) bool) error {
-	subject := journalSubject + saleID
-	last, err := j.stream.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && last.Time.Before(since)) {
-		return nil
-	}
-	if err != nil {
+	last, err := j.last(ctx, saleID)
+	if err != nil || last == nil || last.Time.Before(since) {
 		return err
 	}
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: subjectsOf(saleID), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
 	if since.IsZero() {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverAllPolicy, nil
 	}
@@ -63,6 +59,29 @@ func (j *Journal) replay(ctx context.Context, saleID string, since time.Time, ea
 	}
 }
 
+// subjectsOf are the subjects of a sale's records. The first is what older nodes write.
+func subjectsOf(saleID string) []string {
+	return []string{journalSubject + saleID, journalSubject + saleID + ".*"}
+}
+
+// last is the newest message of a sale, or nil.
+func (j *Journal) last(ctx context.Context, saleID string) (*jetstream.RawStreamMsg, error) {
+	var newest *jetstream.RawStreamMsg
+	for _, subject := range subjectsOf(saleID) {
+		msg, err := j.stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if newest == nil || msg.Sequence > newest.Sequence {
+			newest = msg
+		}
+	}
+	return newest, nil
+}
+
 func nextRecords(ctx context.Context, messages jetstream.MessagesContext) (uint64, [][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, replayStall)
 	defer cancel()
@@ -83,8 +102,10 @@ func nextRecords(ctx context.Context, messages jetstream.MessagesContext) (uint6
 
 // Forget removes all records of a sale, when the sale is deleted.
 func (j *Journal) Forget(ctx context.Context, saleID string) error {
-	if err := j.stream.Purge(ctx, jetstream.WithPurgeSubject(journalSubject+saleID)); err != nil {
-		return fmt.Errorf("journal of %s: %w", saleID, err)
+	for _, subject := range subjectsOf(saleID) {
+		if err := j.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return fmt.Errorf("journal of %s: %w", saleID, err)
+		}
 	}
 	return nil
 }

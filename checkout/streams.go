@@ -16,7 +16,7 @@ const (
 	JournalStream = "PENSTOCK_JOURNAL"
 
 	orderSubject   = "penstock.orders."  // + number of orders in the message
-	journalSubject = "penstock.journal." // + sale
+	journalSubject = "penstock.journal." // + sale + "." + bytes of the message
 
 	defaultStreamBytes = 1 << 30
 	journalMaxAge      = 48 * time.Hour
@@ -38,9 +38,9 @@ func ordersConfig(o options) jetstream.StreamConfig {
 func journalConfig(o options) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: JournalStream, Description: "Penstock: what rebuilds Redis",
-		Subjects: []string{journalSubject + "*"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
-		// Full drops the oldest: what rebuilds a live sale is young, and refusing would stop the sale.
-		MaxAge: journalMaxAge, MaxBytes: defaultStreamBytes, Discard: jetstream.DiscardOld,
+		Subjects: []string{journalSubject + ">"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
+		// Full refuses: a record that is dropped would be a hold that a rebuild forgets.
+		MaxAge: journalMaxAge, MaxBytes: defaultStreamBytes, Discard: jetstream.DiscardNew,
 		MaxMsgSize: maxMessageBytes, Replicas: o.replicas, AllowDirect: true, Duplicates: journalDuplicates,
 	}
 }

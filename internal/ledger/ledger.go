@@ -34,6 +34,10 @@ type Ledger struct {
 	report *sql.DB // for people; a replica, which may lag, if there is one
 	insert inserter
 	closer func() error
+
+	postgres   bool // and not SQLite
+	pooled     bool // a pooler is between this node and Postgres
+	hasReplica bool // report is a replica
 }
 
 // Options are what Open may be told besides the address.
