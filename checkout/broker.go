@@ -59,7 +59,9 @@ func WithStreamBytes(orderLog, journal int64) Option {
 	return func(o *options) { o.orderLogBytes, o.journalBytes = orderLog, journal }
 }
 
-// WithReplicas sets the replicas of streams that do not exist yet; default 1.
+// WithReplicas sets the replicas of both streams. 0 keeps what an existing stream has, and makes a
+// new one with 1. When the server refuses to change an existing stream, that is logged, the stream
+// stays as it is, and Inspect shows the difference.
 func WithReplicas(n int) Option { return func(o *options) { o.replicas = n } }
 
 // WithMetrics counts into m.
@@ -100,7 +102,7 @@ func ConnectTo(ctx context.Context, nc *nats.Conn, log *slog.Logger, opts ...Opt
 }
 
 func gather(opts []Option) options {
-	o := options{synced: SyncedUnknown, replicas: 1}
+	o := options{synced: SyncedUnknown}
 	for _, set := range opts {
 		set(&o)
 	}
@@ -147,11 +149,11 @@ func openStreams(ctx context.Context, nc *nats.Conn, log *slog.Logger, o options
 	if err := waitForJetStream(ctx, js); err != nil {
 		return nil, err
 	}
-	orders, err := ensureStream(ctx, js, ordersConfig(o), o.orderLogBytes)
+	orders, err := ensureStream(ctx, js, ordersConfig(o), o.orderLogBytes, log)
 	if err != nil {
 		return nil, err
 	}
-	records, err := ensureStream(ctx, js, journalConfig(o), o.journalBytes)
+	records, err := ensureStream(ctx, js, journalConfig(o), o.journalBytes, log)
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,14 @@ package checkout
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 )
 
@@ -193,17 +195,16 @@ func TestAHangingServerIsAnErrorInTime(t *testing.T) {
 	if err := s.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	started := time.Now()
-	if err := l.Append(t.Context(), recordOf(t, orderNumber(1))); err == nil {
-		t.Error("a hanging server acknowledged an order")
-	}
-	if took := time.Since(started); took > publishTimeout+2*time.Second {
-		t.Errorf("it took %v", took)
+	// The error must be that of the log's own time limit, and not come from the connection, which
+	// breaks much later. How late it comes on a busy machine says nothing.
+	err := l.Append(t.Context(), recordOf(t, orderNumber(1)))
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
+		t.Errorf("a hanging server, and the append ended with %v", err)
 	}
 	if err := s.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "orders are taken again", func() bool {
+	eventually(t, 30*time.Second, "orders are taken again", func() bool {
 		return l.Append(context.Background(), recordOf(t, orderNumber(2))) == nil
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -46,13 +47,15 @@ func journalConfig(o options) jetstream.StreamConfig {
 }
 
 // ensureStream creates the stream, or brings an existing one in line with what correctness needs.
-// What belongs to the operator stays: replicas, placement, and the size unless maxBytes is set.
-func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, maxBytes int64) (jetstream.Stream, error) {
+// What belongs to the operator stays: placement, the size unless maxBytes is set, and the replicas
+// unless want has some.
+func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, maxBytes int64, log *slog.Logger) (jetstream.Stream, error) {
 	if maxBytes > 0 {
 		want.MaxBytes = maxBytes
 	}
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		want.Replicas = max(1, want.Replicas)
 		s, err = js.CreateStream(ctx, want)
 		if err != nil {
 			return nil, fmt.Errorf("create stream %s: %w (its %d bytes must fit the server's max_file_store)", want.Name, err, want.MaxBytes)
@@ -67,13 +70,29 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.St
 		return nil, err
 	}
 	merged, changed := merge(have, want, maxBytes > 0)
-	if !changed {
-		return s, nil
+	if changed {
+		if s, err = js.UpdateStream(ctx, merged); err != nil {
+			return nil, fmt.Errorf("update stream %s: %w", want.Name, err)
+		}
 	}
-	if s, err = js.UpdateStream(ctx, merged); err != nil {
-		return nil, fmt.Errorf("update stream %s: %w", want.Name, err)
+	return setReplicas(ctx, js, s, want.Replicas, log), nil
+}
+
+// setReplicas changes the replicas of an existing stream, if another number is wanted. A refusal, as
+// by a server that is alone, does not keep the node from starting: orders are safe as before.
+func setReplicas(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want int, log *slog.Logger) jetstream.Stream {
+	cfg := s.CachedInfo().Config
+	if want == 0 || cfg.Replicas == want {
+		return s
 	}
-	return s, nil
+	have := cfg.Replicas
+	cfg.Replicas = want
+	updated, err := js.UpdateStream(ctx, cfg)
+	if err != nil {
+		log.Warn("a stream keeps another number of replicas than is set", "stream", cfg.Name, "replicas", have, "wanted", want, "error", err)
+		return s
+	}
+	return updated
 }
 
 // usable refuses what cannot be changed by an update and would break a promise.

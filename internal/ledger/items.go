@@ -55,26 +55,36 @@ func syncItems(ctx context.Context, tx *sql.Tx, s sale.Sale) error {
 	}
 	slices.Sort(skus)
 	for _, sku := range slices.Compact(skus) {
-		at := s.ItemIndex(sku)
-		if at < 0 {
-			err = dropItem(ctx, tx, s.ID, sku)
-		} else if was, exists := former[sku]; !exists || was != (itemRow{at, s.Items[at].Stock}) {
-			err = putItem(ctx, tx, s.ID, sku, itemRow{at, s.Items[at].Stock})
-		}
-		if err != nil {
+		if err := syncItem(ctx, tx, s, sku, former); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func syncItem(ctx context.Context, tx *sql.Tx, s sale.Sale, sku string, former map[string]itemRow) error {
+	at := s.ItemIndex(sku)
+	was, exists := former[sku]
+	if exists && was.pending.Valid && (at < 0 || s.Items[at].Stock != was.allocated) {
+		return stockPending(sku)
+	}
+	if at < 0 {
+		return dropItem(ctx, tx, s.ID, sku)
+	}
+	if exists && was.position == at && was.allocated == s.Items[at].Stock {
+		return nil
+	}
+	return putItem(ctx, tx, s.ID, sku, at, s.Items[at].Stock)
+}
+
 type itemRow struct {
 	position  int
 	allocated int64
+	pending   sql.NullInt64
 }
 
 func itemRows(ctx context.Context, tx *sql.Tx, saleID string) (map[string]itemRow, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT sku, position, allocated FROM items WHERE sale = $1`, saleID)
+	rows, err := tx.QueryContext(ctx, `SELECT sku, position, allocated, pending FROM items WHERE sale = $1`, saleID)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +93,7 @@ func itemRows(ctx context.Context, tx *sql.Tx, saleID string) (map[string]itemRo
 	for rows.Next() {
 		var sku string
 		var item itemRow
-		if err := rows.Scan(&sku, &item.position, &item.allocated); err != nil {
+		if err := rows.Scan(&sku, &item.position, &item.allocated, &item.pending); err != nil {
 			return nil, err
 		}
 		items[sku] = item
@@ -91,10 +101,10 @@ func itemRows(ctx context.Context, tx *sql.Tx, saleID string) (map[string]itemRo
 	return items, rows.Err()
 }
 
-func putItem(ctx context.Context, tx *sql.Tx, saleID, sku string, item itemRow) error {
+func putItem(ctx context.Context, tx *sql.Tx, saleID, sku string, position int, allocated int64) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO items (sale, sku, position, allocated) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (sale, sku) DO UPDATE SET position = excluded.position, allocated = excluded.allocated`,
-		saleID, sku, item.position, item.allocated)
+		saleID, sku, position, allocated)
 	if err != nil {
 		return stockConflict(ctx, err, sku)
 	}

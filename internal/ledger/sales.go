@@ -32,7 +32,7 @@ func (l *Ledger) CreateSale(ctx context.Context, rec sale.Record) error {
 // document's stock, all at once, if the ledger still holds expectVersion. It
 // returns the new version. The epoch stays what it is. An item that sold
 // something cannot leave, nor be allocated less than it sold.
-// Codes: unknown_sale, conflict, stock_conflict.
+// Codes: unknown_sale, conflict (also for an item whose stock is being changed), stock_conflict.
 func (l *Ledger) SaveSale(ctx context.Context, rec sale.Record, expectVersion int64) (int64, error) {
 	rec.Version = expectVersion + 1
 	err := l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
@@ -95,7 +95,8 @@ func (l *Ledger) Sales(ctx context.Context) ([]sale.Record, error) {
 	return collect(ctx, l.read, queryTimeout, scanSale, `SELECT `+saleColumns+` FROM sales ORDER BY created_ms DESC, id`)
 }
 
-// SaleVersions reads the version of each sale, which tells cheaply what changed.
+// SaleVersions reads the version of each sale, which tells cheaply what changed: the document, the
+// operator's hand, the epoch, or a change of the stock that began or ended (see PendingStock).
 func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 	type pair struct {
 		id      string

@@ -104,13 +104,6 @@ func (c *child) Restart(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
-// Pause freezes the server and its descendants (SIGSTOP): connections stay
-// open and nothing answers. Resume thaws them.
-func (c *child) Pause() error { return c.signalTree(syscall.SIGSTOP) }
-
-// Resume continues a paused server.
-func (c *child) Resume() error { return c.signalTree(syscall.SIGCONT) }
-
 // PID is the process id of the server, 0 while it is stopped. After Restart
 // it is another one.
 func (c *child) PID() int {
