@@ -90,6 +90,9 @@ func (c *Conductor) resign() {
 	}
 }
 
+// noTerm stands for the number of the leader's term, which is not counted yet.
+const noTerm = 0
+
 // eachOpen runs step for every sale that may have visitors or holds, with a bounded time each.
 func (c *Conductor) eachOpen(ctx context.Context, what string, step func(context.Context, *salecache.Entry) error) {
 	for _, entry := range c.deps.Sales.All() {
@@ -112,10 +115,9 @@ func (c *Conductor) advance(ctx context.Context) {
 		}
 		outside := queue.Outside{LevelFactor: factor}
 		for _, item := range entry.Stock().Snapshot().Items {
-			outside.UnitsAvailable += item.Available
-			outside.UnitsHeld += item.Held
+			outside.Items = append(outside.Items, queue.Units{Available: item.Available, Held: item.Held})
 		}
-		return entry.Room().Advance(ctx, outside)
+		return entry.Room().Advance(ctx, noTerm, outside)
 	})
 }
 

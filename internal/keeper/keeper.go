@@ -101,6 +101,9 @@ func (k *Keeper) reconcile(ctx context.Context, rec sale.Record) error {
 	return nil
 }
 
+// noTerm stands for the number of the leader's term, which is not counted yet.
+const noTerm = 0
+
 // arm writes a record to Redis, and with restored, what the durable stores know of the sale.
 func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored, stock *reservation.Restored) error {
 	if rec.Draft {
@@ -114,7 +117,7 @@ func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored,
 	if err := reservation.Arm(ctx, k.deps.Redis, rec, stock); err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
 	}
-	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
+	if err := queue.Arm(ctx, k.deps.Redis, rec, room, noTerm); err != nil {
 		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
 	}
 	return saleindex.Publish(ctx, k.deps.Redis, rec)
@@ -130,7 +133,7 @@ func (k *Keeper) disarm(ctx context.Context, saleID string) error {
 
 // wipe removes a sale's room and stock, while the nodes go on knowing the sale.
 func (k *Keeper) wipe(ctx context.Context, saleID string) error {
-	if err := queue.Disarm(ctx, k.deps.Redis, saleID); err != nil {
+	if err := queue.Wipe(ctx, k.deps.Redis, saleID, noTerm); err != nil {
 		return fmt.Errorf("disarm the waiting room of %s: %w", saleID, err)
 	}
 	if err := reservation.Disarm(ctx, k.deps.Redis, saleID); err != nil {
