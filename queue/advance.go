@@ -11,11 +11,26 @@ import (
 
 // Outside is what the controller must know that the room does not.
 type Outside struct {
-	// UnitsAvailable are neither held nor sold; below 0 when that is not known, and then stock sets
-	// no limit. UnitsHeld may come back.
-	UnitsAvailable, UnitsHeld int64
+	// Items are the units of each item of the sale; nil when they are not known, and then stock sets no limit.
+	Items []Units
 	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
 	LevelFactor float64
+}
+
+// Units are those of one item. Available are neither held nor sold, and Held may come back.
+type Units struct{ Available, Held int64 }
+
+// free is how many units there are to call for, over all items; below 0 when that is not known. An item
+// that owes units takes none from another.
+func (o Outside) free() int64 {
+	if o.Items == nil {
+		return -1
+	}
+	var free int64
+	for _, item := range o.Items {
+		free += max(item.Available, 0)
+	}
+	return free
 }
 
 const (
@@ -24,11 +39,15 @@ const (
 	// keepStateEvery is how often the whole state is journaled, so that a journal that is read back
 	// for hours only is enough.
 	keepStateEvery = 15 * time.Minute
+	// keepGivenEvery is how often, at most, it is journaled how far numbers were given while nobody is called.
+	keepGivenEvery = 500 * time.Millisecond
 )
 
-// Advance is one tick of the controller; one node does it, about ten times a second. A tick that
-// fails changes nothing that the next would not do again.
-func (r *Room) Advance(ctx context.Context, in Outside) error {
+// Advance is one tick of the controller; the leader of the term does it, about ten times a second while
+// [Room.NextDueMillis] says that something is due. A tick that fails changes nothing that the next
+// would not do again. The error is [ErrLost] when the room is to be restored, and a *redis.OldTermError
+// when a leader of a later term was here.
+func (r *Room) Advance(ctx context.Context, term int64, in Outside) error {
 	r.advancing.Lock()
 	defer r.advancing.Unlock()
 	if err := r.refresh(ctx, true); err != nil {
@@ -36,37 +55,47 @@ func (r *Room) Advance(ctx context.Context, in Outside) error {
 	}
 	s := r.snap.Load()
 	if !s.Ready {
-		return fmt.Errorf("advance room of %s: %w", r.saleID, errNoRoom)
+		return r.advanceLost()
 	}
-	s, err := r.prepareDraw(ctx, s)
+	s, err := r.prepareDraw(ctx, s, term)
 	if err != nil {
 		return err
 	}
 	if err := r.keepState(ctx, s); err != nil {
 		return err
 	}
-	return r.move(ctx, s, in)
+	return r.move(ctx, s, term, in)
+}
+
+func (r *Room) advanceLost() error {
+	return fmt.Errorf("advance room of %s: %w: %w", r.saleID, ErrLost, r.lost())
 }
 
 // move decides and writes.
-func (r *Room) move(ctx context.Context, s *Snapshot, in Outside) error {
+func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) error {
 	b := r.book.Load()
 	inputs := r.inputs(s, in)
-	inputs.Gone = func(place uint64) bool { return b.facts(s.numberAt(place)).used }
+	inputs.Gone = func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
 	line := s.line()
 	line.AdmittedLately = r.lately.count(s)
 	d := Decide(line, inputs)
-	if d.Called > s.Called && r.deps.Journal != nil {
-		run := s.runMillis(s.NowMillis)
-		deadline := run + s.room.window + max(s.room.window/256, 100)
-		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordCalled(d.Called, run, deadline)}); err != nil {
-			return fmt.Errorf("journal the watermark of %s: %w", r.saleID, err)
-		}
+	if err := r.keepCalled(ctx, s, d.Called); err != nil {
+		return err
 	}
 	if d.Called == s.Called && !r.houseDue(s) {
 		return nil
 	}
-	return r.write(ctx, s, d, "", "")
+	return r.write(ctx, s, term, d, "", "")
+}
+
+// end is the last place that may be called now. While the line waits for the holders of uncertain
+// numbers, it ends before the first of them.
+func (s *Snapshot) end() uint64 {
+	first := s.absent.firstAbove(s.Called)
+	if first == 0 || s.runMillis(s.NowMillis) >= s.room.proveUntil {
+		return s.Entrants
+	}
+	return min(first-1, s.Entrants)
 }
 
 // houseDue says that something has lapsed that counts, or that the room was not tidied for a while.
@@ -84,7 +113,7 @@ func (r *Room) houseDue(s *Snapshot) bool {
 
 func (s *Snapshot) line() Line {
 	return Line{
-		Called: s.Called, Entrants: s.Entrants, Coming: s.coming(), Active: s.Active,
+		Called: s.Called, End: s.end(), Coming: s.coming(), Active: s.Active,
 		AdmittedLastMinute: s.AdmittedLastMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
 		Memory: Memory{
 			Credit: s.room.credit, CreditAtMillis: s.room.creditAt, ShowUpRate: s.ShowUpRate,
@@ -124,27 +153,30 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 	now := s.NowMillis
 	return Inputs{
 		NowMillis: now, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
-		Live:           placed && now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode != sale.Open,
-		UnitsAllocated: r.units.Load(), UnitsAvailable: in.UnitsAvailable, LevelFactor: min(max(in.LevelFactor, 0), 1),
+		Live:           placed && s.calling(now),
+		UnitsAllocated: r.units.Load(), UnitsAvailable: in.free(), LevelFactor: min(max(in.LevelFactor, 0), 1),
 	}
 }
 
+// calling reports whether visitors are called at all now.
+func (s *Snapshot) calling(now int64) bool {
+	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode != sale.Open
+}
+
 // write hands a decision to advance.lua. Another leader's newer watermark stands.
-func (r *Room) write(ctx context.Context, s *Snapshot, d Decision, seedKept, drawKept string) error {
+func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
 	m := d.Memory
-	parts, err := advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
+	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
 		s.room.gen, strconv.FormatUint(s.Called, 10), strconv.FormatUint(d.Called, 10), strconv.FormatUint(d.Skipped, 10),
 		strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
 		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept,
-	}).AsStrSlice()
+		decimal(term), strconv.FormatUint(s.absent.between(s.Called, d.Called), 10),
+	}))
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)
 	}
-	if len(parts) != 2 {
-		return fmt.Errorf("advance room of %s: %d parts", r.saleID, len(parts))
-	}
-	if parts[0] == "gone" {
-		return fmt.Errorf("advance room of %s: %w", r.saleID, errNoRoom)
+	if status == "lost" {
+		return r.advanceLost()
 	}
 	return nil
 }
@@ -154,17 +186,18 @@ func (s *Snapshot) stand() Decision {
 	return Decision{Called: s.Called, Memory: s.line().Memory}
 }
 
-// prepareDraw brings the draw forward: the seed is journaled before its commitment is shown, the
-// count is fixed at the start, and both are journaled before the seed is shown and places are told.
-func (r *Room) prepareDraw(ctx context.Context, s *Snapshot) (*Snapshot, error) {
-	if s.room.order != sale.Draw || s.room.drawKept {
+// prepareDraw brings the draw forward once the doors are open: the seed is journaled before its commitment
+// is shown, the count is fixed at the start, and both are journaled before the seed is shown and places
+// are told.
+func (r *Room) prepareDraw(ctx context.Context, s *Snapshot, term int64) (*Snapshot, error) {
+	if s.room.order != sale.Draw || s.room.drawKept || s.NowMillis < s.room.opens {
 		return s, nil
 	}
 	if !s.room.seedKept {
 		if err := r.journalOne(ctx, recordDraw(s.room.seed, false, 0)); err != nil {
 			return nil, err
 		}
-		next, err := r.writeAndRefresh(ctx, s, "1", "")
+		next, err := r.writeAndRefresh(ctx, s, term, "1", "")
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +207,7 @@ func (r *Room) prepareDraw(ctx context.Context, s *Snapshot) (*Snapshot, error) 
 		return s, nil
 	}
 	if !s.room.drawn {
-		next, err := r.writeAndRefresh(ctx, s, "", "")
+		next, err := r.writeAndRefresh(ctx, s, term, "", "")
 		if err != nil || !next.room.drawn {
 			return next, err
 		}
@@ -183,40 +216,19 @@ func (r *Room) prepareDraw(ctx context.Context, s *Snapshot) (*Snapshot, error) 
 	if err := r.journalOne(ctx, recordDraw(s.room.seed, true, s.room.drawCount)); err != nil {
 		return nil, err
 	}
-	return r.writeAndRefresh(ctx, s, "", "1")
+	return r.writeAndRefresh(ctx, s, term, "", "1")
 }
 
-func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, seedKept, drawKept string) (*Snapshot, error) {
-	if err := r.write(ctx, s, s.stand(), seedKept, drawKept); err != nil {
+func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, term int64, seedKept, drawKept string) (*Snapshot, error) {
+	if err := r.write(ctx, s, term, s.stand(), seedKept, drawKept); err != nil {
 		return nil, err
 	}
 	if err := r.refresh(ctx, true); err != nil {
 		return nil, err
 	}
-	return r.snap.Load(), nil
-}
-
-// keepState journals the whole state when a room is new to this leader, and then now and again.
-func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
-	if r.deps.Journal == nil || s.room.mark == 0 {
-		return nil
+	next := r.snap.Load()
+	if !next.Ready {
+		return nil, r.advanceLost()
 	}
-	if s.room.gen == r.keptGen && s.NowMillis-r.keptAt < keepStateEvery.Milliseconds() {
-		return nil
-	}
-	deadline := int64(0)
-	if n := len(s.calls); n > 0 {
-		deadline = s.calls[n-1].deadlineMillis
-	}
-	records := [][]byte{recordState(s.room.mark, s.Called, s.room.floor, s.runMillis(s.NowMillis), deadline)}
-	if s.room.order == sale.Draw && s.room.seedKept {
-		if draw := recordDraw(s.room.seed, s.room.drawKept, s.room.drawCount); draw != nil {
-			records = append(records, draw)
-		}
-	}
-	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
-		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
-	}
-	r.keptGen, r.keptAt = s.room.gen, s.NowMillis
-	return nil
+	return next, nil
 }

@@ -6,76 +6,159 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/rueidis"
 
+	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 )
 
 const (
-	// restoreChunk bounds the passes put back by one script call.
-	restoreChunk = 500
 	// never is the opening of a sale that is still a draft.
 	never = math.MaxInt32 * 1000 // 2038, in ms
+	// armAttempts bounds how often a restore begins anew because the server changed meanwhile.
+	armAttempts = 3
+	// removedFor is how long a removed sale's term is kept.
+	removedFor = 24 * time.Hour
 )
 
-// Arm makes the room of a sale in Redis, or applies the settings of a new version to the one that
-// is there; what was counted stays. It is idempotent. After a loss of Redis, restore says what the
-// journal remembers (see [Fold]): the numbers go on behind the high-water mark, the line goes on
-// from the watermark, open windows start again, and passes are as good as before.
-func Arm(ctx context.Context, client rueidis.Client, rec sale.Record, restore *Restored) error {
-	keys := roomKeys(rec.ID)
+// Arm makes the room of a sale in Redis when there is none, or applies the settings of a new version to
+// the one that is there; what was counted stays. It is idempotent. A room that was armed on another
+// run of the server counts as none: it may be older than what the journal knows.
+//
+// restore is what the journal remembers of the room (see [Fold]), or nil. The numbers go on behind
+// the high-water mark, the line goes on from the watermark, open windows start again, and passes are
+// as good as before. Without it the new room is empty: use [Update] for a room that must be there.
+//
+// term is the leader's. The error is a *redis.OldTermError when a leader of a later term was here.
+func Arm(ctx context.Context, client rueidis.Client, rec sale.Record, restore *Restored, term int64) error {
+	a := arming{client: client, keys: roomKeys(rec.ID), rec: rec, restore: restore, term: term}
+	step := "make"
 	if !restore.Empty() {
-		if err := restoreTickets(ctx, client, keys, restore); err != nil {
-			return fmt.Errorf("restore room of %s: %w", rec.ID, err)
+		step = "restore"
+	}
+	for range armAttempts {
+		status, err := a.attempt(ctx, step)
+		if err != nil {
+			return fmt.Errorf("arm room of %s: %w", rec.ID, err)
+		}
+		if status != "anew" {
+			return nil
 		}
 	}
-	args, err := armArgs(rec, restore)
+	return fmt.Errorf("arm room of %s: the server of redis, or the leader, changes again and again", rec.ID)
+}
+
+// Update applies the settings of a new version to the room that is there. The error is [ErrLost] when
+// there is none of this run of the server, and a *redis.OldTermError as for [Arm].
+func Update(ctx context.Context, client rueidis.Client, rec sale.Record, term int64) error {
+	a := arming{client: client, keys: roomKeys(rec.ID), rec: rec, term: term}
+	status, err := a.attempt(ctx, "change")
+	if err == nil && status == "lost" {
+		err = ErrLost
+	}
 	if err != nil {
-		return err
-	}
-	if err := armScript.Exec(ctx, client, keys, args).Error(); err != nil {
-		return fmt.Errorf("arm room of %s: %w", rec.ID, err)
+		return fmt.Errorf("change the settings of the room of %s: %w", rec.ID, err)
 	}
 	return nil
 }
 
-// Disarm removes a sale's room.
-func Disarm(ctx context.Context, client rueidis.Client, saleID string) error {
-	if err := client.Do(ctx, client.B().Del().Key(roomKeys(saleID)...).Build()).Error(); err != nil {
-		return fmt.Errorf("disarm room of %s: %w", saleID, err)
+// Wipe removes a sale's room, and leaves the term, so that an earlier leader cannot make the room again.
+// The error is a *redis.OldTermError when a leader of a later term was here.
+func Wipe(ctx context.Context, client rueidis.Client, saleID string, term int64) error {
+	return wipe(ctx, client, saleID, term, 0)
+}
+
+// Remove is [Wipe] of a sale that is gone for good: the term is kept for a day.
+func Remove(ctx context.Context, client rueidis.Client, saleID string, term int64) error {
+	return wipe(ctx, client, saleID, term, removedFor)
+}
+
+func wipe(ctx context.Context, client rueidis.Client, saleID string, term int64, keep time.Duration) error {
+	res := wipeScript.Exec(ctx, client, roomKeys(saleID), []string{decimal(term), decimal(int64(keep.Seconds()))})
+	if _, err := statusOf(res); err != nil {
+		return fmt.Errorf("wipe room of %s: %w", saleID, err)
 	}
 	return nil
 }
 
-func armArgs(rec sale.Record, restore *Restored) ([]string, error) {
-	seed := make([]byte, seedBytes)
-	if _, err := rand.Read(seed); err != nil {
-		return nil, fmt.Errorf("seed of the draw: %w", err)
+// statusOf reads {status, number}, where old_term comes with the later term.
+func statusOf(res rueidis.RedisResult) (string, error) {
+	parts, err := res.AsStrSlice()
+	if err != nil {
+		return "", err
 	}
-	a := rec.Admission
-	args := []string{
-		decimal(rec.Version), decimal(rec.Epoch),
-		decimal(opensMillis(rec)), decimal(rec.StartsAt.UnixMilli()), decimal(rec.EndsAt.UnixMilli()),
-		flag(rec.Ended), flag(rec.Paused), string(a.Mode), string(a.Order),
-		decimal(int64(a.RatePerMinute)), decimal(int64(a.MaxActive)),
-		decimal(a.ClaimWindow.Std().Milliseconds()), decimal(a.PassTTL.Std().Milliseconds()),
-		hex.EncodeToString(seed), Commitment(seed),
+	if len(parts) != 2 {
+		return "", fmt.Errorf("%d parts instead of 2", len(parts))
 	}
-	if restore.Empty() {
-		return append(args, "0"), nil
+	if parts[0] == "old_term" {
+		later, err := strconv.ParseInt(parts[1], 10, 64)
+		if err != nil {
+			return "", fmt.Errorf("term: %w", err)
+		}
+		return "", &redis.OldTermError{Later: later}
 	}
+	return parts[0], nil
+}
+
+// arming is one call of Arm or Update.
+type arming struct {
+	client  rueidis.Client
+	keys    []string
+	rec     sale.Record
+	restore *Restored
+	term    int64
+	token   string // names one attempt to restore
+}
+
+// attempt runs the steps once. The status is made, kept, older, lost or anew.
+func (a *arming) attempt(ctx context.Context, step string) (string, error) {
+	secret := make([]byte, seedBytes+8)
+	if _, err := rand.Read(secret); err != nil {
+		return "", fmt.Errorf("seed of the draw: %w", err)
+	}
+	seed := secret[:seedBytes]
+	a.token = hex.EncodeToString(secret[seedBytes:])
+	if step == "restore" {
+		status, err := a.restoreTickets(ctx)
+		if err != nil || status == "anew" {
+			return status, err
+		}
+	}
+	args := append([]string{decimal(a.term), step, a.token}, a.settings(seed)...)
+	if step == "restore" {
+		args = append(args, a.restored()...)
+	}
+	return statusOf(armScript.Exec(ctx, a.client, a.keys, args))
+}
+
+func (a *arming) settings(seed []byte) []string {
+	rec, ad := a.rec, a.rec.Admission
+	return []string{
+		"version", decimal(rec.Version), "epoch", decimal(rec.Epoch),
+		"opens", decimal(opensMillis(rec)), "starts", decimal(rec.StartsAt.UnixMilli()), "ends", decimal(rec.EndsAt.UnixMilli()),
+		"ended", flag(rec.Ended), "paused", flag(rec.Paused), "mode", string(ad.Mode), "order", string(ad.Order),
+		"rate", decimal(int64(ad.RatePerMinute)), "cap", decimal(int64(ad.MaxActive)),
+		"window", decimal(ad.ClaimWindow.Std().Milliseconds()), "ttl", decimal(ad.PassTTL.Std().Milliseconds()),
+		"seed", hex.EncodeToString(seed), "commitment", Commitment(seed),
+	}
+}
+
+func (a *arming) restored() []string {
+	r := a.restore
 	seedText, commitment := "", ""
-	if restore.Seed != nil {
-		seedText, commitment = hex.EncodeToString(restore.Seed), Commitment(restore.Seed)
+	if r.Seed != nil {
+		seedText, commitment = hex.EncodeToString(r.Seed), Commitment(r.Seed)
 	}
-	return append(args, "1",
-		decimal(int64(restore.Mark)), decimal(int64(restore.Called)), decimal(int64(restore.Floor)),
-		decimal(restore.claimed), decimal(restore.left), decimal(restore.released),
-		seedText, commitment, flag(restore.Drawn), decimal(int64(restore.DrawCount)), decimal(restore.firstExpiry()),
-	), nil
+	return []string{
+		"mark", decimal(int64(r.Mark)), "watermark", decimal(int64(r.Called)), "floor", decimal(int64(r.Floor)),
+		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
+		"kept_seed", seedText, "kept_commitment", commitment, "drawn", flag(r.Drawn), "draw_count", decimal(int64(r.DrawCount)),
+		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead())),
+		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
+	}
 }
 
 func opensMillis(rec sale.Record) int64 {
@@ -87,98 +170,6 @@ func opensMillis(rec sale.Record) int64 {
 	default:
 		return rec.OpensAt.UnixMilli()
 	}
-}
-
-func (r *Restored) firstExpiry() int64 {
-	first := int64(0)
-	for _, pass := range r.passes {
-		if at := pass.expires * 1000; first == 0 || at < first {
-			first = at
-		}
-	}
-	return first
-}
-
-// restoreTickets puts back what is known of single tickets, before the room itself is there:
-// until then nobody can be admitted who was admitted already.
-func restoreTickets(ctx context.Context, client rueidis.Client, keys []string, r *Restored) error {
-	exists, err := client.Do(ctx, client.B().Exists().Key(keys[keyRoom]).Build()).AsInt64()
-	if err != nil {
-		return err
-	}
-	if exists == 0 {
-		if err := client.Do(ctx, client.B().Del().Key(keys[1:]...).Build()).Error(); err != nil {
-			return err
-		}
-	}
-	if err := restoreUsed(ctx, client, keys, r.used); err != nil {
-		return err
-	}
-	return restorePasses(ctx, client, keys, r)
-}
-
-// restoreUsed adds the bitmap to the one that is there.
-func restoreUsed(ctx context.Context, client rueidis.Client, keys []string, used bitmap) error {
-	if len(used) == 0 {
-		return nil
-	}
-	part := keys[keyUsed] + ":restored"
-	for _, res := range client.DoMulti(ctx,
-		client.B().Set().Key(part).Value(string(used)).Build(),
-		client.B().Bitop().Or().Destkey(keys[keyUsed]).Key(keys[keyUsed], part).Build(),
-		client.B().Del().Key(part).Build(),
-	) {
-		if err := res.Error(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func restorePasses(ctx context.Context, client rueidis.Client, keys []string, r *Restored) error {
-	passKeys := []string{keys[keyPasses], keys[keyIssued], keys[keyAdmits]}
-	run := func(passes, back []Number, admits []int64) error {
-		args := []string{strconv.Itoa(len(passes))}
-		for _, n := range passes {
-			args = append(args, n.decimal(), decimal(r.passes[n].issued), decimal(r.passes[n].expires))
-		}
-		args = append(args, strconv.Itoa(len(back)))
-		for _, n := range back {
-			args = append(args, n.decimal())
-		}
-		for _, at := range admits {
-			args = append(args, decimal(at))
-		}
-		return restoreScript.Exec(ctx, client, passKeys, args).Error()
-	}
-	for chunk := range slices.Chunk(sortedNumbers(r.passes), restoreChunk) {
-		if err := run(chunk, nil, nil); err != nil {
-			return err
-		}
-	}
-	for chunk := range slices.Chunk(sortedNumbers(r.givenBack), restoreChunk) {
-		if err := run(nil, chunk, nil); err != nil {
-			return err
-		}
-	}
-	// One call at most for a moderate rate; each call sorts what is there and what it adds.
-	for chunk := range slices.Chunk(r.admits, maxAdmitsChunk) {
-		if err := run(nil, nil, chunk); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-const maxAdmitsChunk = 5000
-
-func sortedNumbers[V any](m map[Number]V) []Number {
-	numbers := make([]Number, 0, len(m))
-	for n := range m {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	return numbers
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

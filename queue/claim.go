@@ -31,6 +31,12 @@ const (
 func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
 	for range claimRounds {
 		s := r.snap.Load()
+		if s.absent.has(t.Number) {
+			r.shown.note(s.room.gen, t.Number)
+			if err := r.report(ctx); err != nil {
+				return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
+			}
+		}
 		if r.tooFar(s, t.Number) {
 			return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
 		}
@@ -113,8 +119,8 @@ func (r *Room) settleClaim(ctx context.Context, t Ticket, v verdict) (Pass, stri
 		wait := min(max(v.waitMillis, minRetryMillis), maxRetryMillis)
 		return Pass{}, "", false, problem.With(problem.NotCalled,
 			"admission is full at this moment; the time to claim starts again", problem.F("poll_after_ms", wait))
-	case "gone":
-		return Pass{}, "", false, problem.With(problem.Unavailable, "the waiting room is being prepared")
+	case "lost":
+		return Pass{}, "", false, r.lost()
 	default:
 		return Pass{}, "", false, fmt.Errorf("claim: unknown status %q: %w", v.status, problem.Unavailable)
 	}
@@ -173,7 +179,7 @@ func (r *Room) Leave(ctx context.Context, t Ticket) error {
 		place = 0
 	}
 	status, err := leaveScript.Exec(ctx, r.deps.Redis, r.keys,
-		[]string{t.Number.decimal(), strconv.FormatUint(place, 10), s.room.gen}).ToString()
+		[]string{t.Number.decimal(), strconv.FormatUint(place, 10), s.room.gen, flag(s.absent.has(t.Number))}).ToString()
 	return r.settleGone(t.Number, status, err)
 }
 
@@ -199,8 +205,10 @@ func (r *Room) settleGone(n Number, status string, err error) error {
 		return nil
 	case status == "unknown":
 		return problem.With(problem.TicketInvalid, "this number was never given")
+	case status == "lost":
+		return r.lost()
 	default:
-		return problem.With(problem.Unavailable, "the waiting room is being prepared")
+		return fmt.Errorf("give up a ticket of %s: unknown status %q: %w", r.saleID, status, problem.Unavailable)
 	}
 }
 

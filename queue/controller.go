@@ -4,8 +4,9 @@ import "math"
 
 // Line is the state of a room on which the controller decides.
 type Line struct {
-	Called   uint64
-	Entrants uint64
+	Called uint64
+	// End is the last place that may be called.
+	End uint64
 	// Coming are the called who are still expected to claim.
 	Coming             uint64
 	Active             int
@@ -36,11 +37,12 @@ type Inputs struct {
 	RatePerMinute float64
 	MaxActive     int
 	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
-	// 0 when that is not known.
+	// 0 when that is not known. Both are sums over the items, to none of which a negative number counts.
 	UnitsAllocated, UnitsAvailable int64
 	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
 	LevelFactor float64
-	// Gone reports that the ticket at a place has left or was used already; nil for none.
+	// Gone reports that nobody is at a place: the ticket has left, was used already, or is not known to
+	// be in anybody's hands; nil for none.
 	Gone func(place uint64) bool
 }
 
@@ -108,7 +110,7 @@ func Decide(line Line, in Inputs) Decision {
 	}
 	var called uint64
 	d.Called, d.Skipped, called = watermark(line, uint64(max(calls, 0)), in.Gone)
-	if d.Why = why; d.Called >= line.Entrants {
+	if d.Why = why; d.Called >= line.End {
 		d.Why = LineEmpty
 	}
 	d.Memory.Credit = max(d.Memory.Credit-float64(called)*showUp, 0)
@@ -182,7 +184,7 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 // watermark passes over the gone until it has met calls visitors who are there, or the line ends.
 func watermark(line Line, calls uint64, gone func(uint64) bool) (called, skipped, met uint64) {
 	called = line.Called
-	for met < calls && called < line.Entrants && skipped < maxSkips {
+	for met < calls && called < line.End && skipped < maxSkips {
 		called++
 		if gone != nil && gone(called) {
 			skipped++

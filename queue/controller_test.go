@@ -26,32 +26,32 @@ func TestWhatBoundsTheCalls(t *testing.T) {
 		why     Reason
 	}{
 		{"nobody waits", Line{Memory: warm(5)}, nil, 0, 0, LineEmpty},
-		{"fewer wait than may come", Line{Entrants: 3, Memory: warm(5)}, nil, 3, 0, LineEmpty},
-		{"the pace", Line{Entrants: 100, Memory: warm(5)}, nil, 5, 0, Pacing},
-		{"a fraction of a credit calls nobody", Line{Entrants: 100, Memory: warm(0.9)}, nil, 0, 0, Pacing},
-		{"an hour without calls saves up a second's worth", Line{Entrants: 1000, Memory: Memory{Credit: 1, CreditAtMillis: -3_600_000, ShowUpRate: 1}},
+		{"fewer wait than may come", Line{End: 3, Memory: warm(5)}, nil, 3, 0, LineEmpty},
+		{"the pace", Line{End: 100, Memory: warm(5)}, nil, 5, 0, Pacing},
+		{"a fraction of a credit calls nobody", Line{End: 100, Memory: warm(0.9)}, nil, 0, 0, Pacing},
+		{"an hour without calls saves up a second's worth", Line{End: 1000, Memory: Memory{Credit: 1, CreditAtMillis: -3_600_000, ShowUpRate: 1}},
 			nil, 98, 0, Pacing}, // 100 a second, of which paceShare is called for
-		{"not live", Line{Called: 4, Entrants: 100, Memory: warm(5)}, func(in *Inputs) { in.Live = false }, 4, 0, NotLive},
-		{"the first decision calls one", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, nil, 1, 0, Pacing},
-		{"the level stops everything", Line{Entrants: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, func(in *Inputs) { in.LevelFactor = 0 }, 0, 0, Pacing},
-		{"the cap", Line{Entrants: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 10 }, 2, 0, CapFull},
-		{"the cap, with callers outstanding", Line{Called: 1, Entrants: 100, Active: 8, Coming: 1, Memory: warm(50)},
+		{"not live", Line{Called: 4, End: 100, Memory: warm(5)}, func(in *Inputs) { in.Live = false }, 4, 0, NotLive},
+		{"the first decision calls one", Line{End: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, nil, 1, 0, Pacing},
+		{"the level stops everything", Line{End: 100, Memory: Memory{Credit: -1, ShowUpRate: 1}}, func(in *Inputs) { in.LevelFactor = 0 }, 0, 0, Pacing},
+		{"the cap", Line{End: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 10 }, 2, 0, CapFull},
+		{"the cap, with callers outstanding", Line{Called: 1, End: 100, Active: 8, Coming: 1, Memory: warm(50)},
 			func(in *Inputs) { in.MaxActive = 10 }, 2, 0, CapFull},
-		{"the cap was lowered", Line{Entrants: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 5 }, 0, 0, CapFull},
-		{"half show up", Line{Entrants: 100, Memory: Memory{Credit: 50, CreditAtMillis: 1000, ShowUpRate: 0.5}},
+		{"the cap was lowered", Line{End: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 5 }, 0, 0, CapFull},
+		{"half show up", Line{End: 100, Memory: Memory{Credit: 50, CreditAtMillis: 1000, ShowUpRate: 0.5}},
 			func(in *Inputs) { in.MaxActive = 10 }, 20, 0, CapFull},
-		{"the rolling rate", Line{Entrants: 100, AdmittedLastMinute: 57, Coming: 1, Memory: warm(50)},
+		{"the rolling rate", Line{End: 100, AdmittedLastMinute: 57, Coming: 1, Memory: warm(50)},
 			func(in *Inputs) { in.RatePerMinute = 60 }, 2, 0, RateFull},
-		{"the stock", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 3 }, 3, 0, NoStock},
-		{"the stock, with callers outstanding", Line{Entrants: 100, Coming: 2, Memory: warm(50)},
+		{"the stock", Line{End: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 3 }, 3, 0, NoStock},
+		{"the stock, with callers outstanding", Line{End: 100, Coming: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAvailable = 3 }, 1, 0, NoStock},
-		{"the stock, with the admitted undecided", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
+		{"the stock, with the admitted undecided", Line{End: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 3 }, 1, 0, NoStock},
-		{"the admitted have bought", Line{Entrants: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
+		{"the admitted have bought", Line{End: 100, Active: 2, AdmittedLastMinute: 2, AdmittedLately: 2, Claimed: 2, Memory: warm(50)},
 			func(in *Inputs) { in.UnitsAllocated, in.UnitsAvailable = 3, 1 }, 1, 0, NoStock},
-		{"nothing is left", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 0 }, 0, 0, NoStock},
-		{"the stock is not known", Line{Entrants: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = -1 }, 50, 0, Pacing},
-		{"who left costs no call", Line{Entrants: 100, Memory: warm(2)},
+		{"nothing is left", Line{End: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 0 }, 0, 0, NoStock},
+		{"the stock is not known", Line{End: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = -1 }, 50, 0, Pacing},
+		{"who left costs no call", Line{End: 100, Memory: warm(2)},
 			func(in *Inputs) { in.Gone = func(p uint64) bool { return p%2 == 1 } }, 4, 2, Pacing},
 	} {
 		in := calm()
@@ -91,7 +91,7 @@ func TestTheControllerKeepsItsLimits(t *testing.T) {
 		called := rapid.Uint64Range(0, 1000).Draw(t, "called")
 		line := Line{
 			Called:             called,
-			Entrants:           called + rapid.Uint64Range(0, 1000).Draw(t, "waiting"),
+			End:                called + rapid.Uint64Range(0, 1000).Draw(t, "waiting"),
 			Coming:             rapid.Uint64Range(0, called).Draw(t, "outstanding"),
 			Active:             rapid.IntRange(0, 200).Draw(t, "active"),
 			AdmittedLastMinute: rapid.IntRange(0, 200).Draw(t, "minute"),
@@ -113,7 +113,7 @@ func TestTheControllerKeepsItsLimits(t *testing.T) {
 		switch {
 		case d.Called < line.Called:
 			t.Fatal("the watermark fell")
-		case d.Called > line.Entrants:
+		case d.Called > line.End:
 			t.Fatal("called a number nobody has")
 		case calls > 0 && !in.Live:
 			t.Fatal("called while not live")
@@ -226,7 +226,7 @@ func (w *world) run(d time.Duration) {
 
 func newWorld(ratePerMinute float64, maxActive int) *world {
 	return &world{
-		line:   Line{Entrants: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
+		line:   Line{End: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
 		in:     Inputs{Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
 		delay:  time.Second,
 		window: 2 * time.Minute, stay: 10 * time.Minute,
@@ -305,9 +305,9 @@ func TestAFreeSlotIsFilledWithinATick(t *testing.T) {
 func TestANewcomerToAnEmptyLineIsCalledOnTheNextTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(60, 100)
-		w.line.Entrants = 0
+		w.line.End = 0
 		w.run(time.Minute)
-		w.line.Entrants = 1
+		w.line.End = 1
 		w.run(100 * time.Millisecond)
 		if w.line.Called != 1 {
 			t.Fatal("the newcomer waits")

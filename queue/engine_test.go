@@ -99,8 +99,11 @@ func testSale(now time.Time, change ...func(*sale.Record)) sale.Record {
 	return rec
 }
 
+// testTerm is the term of the leader of most tests.
+const testTerm = 7
+
 func testDeps(client rueidis.Client, j *memoryJournal) Deps {
-	d := Deps{Redis: client, Tickets: NewTicketKeys(testSecret), Passes: NewPassKeys(testSecret)}
+	d := Deps{Redis: client, Tickets: NewTicketKeys(testSecret, nil, nil), Passes: NewPassKeys(testSecret, nil, nil)}
 	if j != nil {
 		d.Journal = j.append
 	}
@@ -109,7 +112,7 @@ func testDeps(client rueidis.Client, j *memoryJournal) Deps {
 
 func arm(t testing.TB, client rueidis.Client, rec sale.Record, restore *Restored) {
 	t.Helper()
-	if err := Arm(context.Background(), client, rec, restore); err != nil {
+	if err := Arm(context.Background(), client, rec, restore, testTerm); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -150,12 +153,12 @@ func join(t testing.TB, r *Room, n int) []Ticket {
 	return tickets
 }
 
-var plenty = Outside{UnitsAvailable: 1_000_000, LevelFactor: 1}
+var plenty = Outside{Items: []Units{{Available: 1_000_000}}, LevelFactor: 1}
 
 // advance is one tick of the leader, followed by what every node does.
 func advance(t testing.TB, r *Room, in Outside) *Snapshot {
 	t.Helper()
-	if err := r.Advance(context.Background(), in); err != nil {
+	if err := r.Advance(context.Background(), testTerm, in); err != nil {
 		t.Fatal(err)
 	}
 	return refresh(t, r)
@@ -167,7 +170,7 @@ func callUpTo(t testing.TB, r *Room, called uint64) {
 	s := refresh(t, r)
 	d := s.stand()
 	d.Called = called
-	if err := r.write(context.Background(), s, d, "", ""); err != nil {
+	if err := r.write(context.Background(), s, testTerm, d, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if s = refresh(t, r); s.Called != called {

@@ -79,8 +79,6 @@ func refusedJoin(status string) error {
 		return problem.With(problem.JoinRefused, "the waiting room is closed")
 	case "full":
 		return problem.Retry(problem.RoomFull, "the waiting room is full", fullRetrySeconds)
-	case "gone":
-		return problem.With(problem.Unavailable, "the waiting room is being prepared")
 	default:
 		return fmt.Errorf("join: unknown status %q: %w", status, problem.Unavailable)
 	}
@@ -103,7 +101,11 @@ func (r *Room) joinAll(ctx context.Context, reqs []struct{}) ([]joined, error) {
 		if missing == 0 {
 			return results, nil
 		}
-		if grant.status != "raise" {
+		switch grant.status {
+		case "raise":
+		case "lost":
+			return fillRefused(results, missing, r.lost()), nil
+		default:
 			return fillRefused(results, missing, refusedJoin(grant.status)), nil
 		}
 		if err := r.raise(ctx, grant, missing); err != nil {
@@ -126,10 +128,14 @@ type grant struct {
 	status    string
 	first     Number
 	count     int
-	mark      uint64
+	top       uint64 // the highest mark that was ever journaled
 	nowMillis int64
 	epoch     uint32
+	base      uint64 // the numbers above it were all given by this room
 }
+
+// given is the last number that was given, this grant included.
+func (g grant) given() uint64 { return uint64(g.first) + uint64(g.count) - 1 }
 
 func (r *Room) takeNumbers(ctx context.Context, wanted int) (grant, error) {
 	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys[:1],
@@ -137,15 +143,17 @@ func (r *Room) takeNumbers(ctx context.Context, wanted int) (grant, error) {
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
-	if len(parts) != 6 {
+	if len(parts) != 7 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}
 	p := parser{}
 	g := grant{
 		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))), count: int(p.count(parts[2])),
-		mark: p.unsigned(text(parts[3])), nowMillis: p.number(text(parts[4])), epoch: uint32(p.number(text(parts[5]))),
+		top: p.unsigned(text(parts[3])), nowMillis: p.number(text(parts[4])), epoch: uint32(p.number(text(parts[5]))),
+		base: p.unsigned(text(parts[6])),
 	}
-	if p.err == nil {
+	if p.err == nil && g.status != "lost" {
+		r.given.Store(&span{first: g.base + 1, last: g.given()})
 		r.growth.add(g.count, g.nowMillis)
 	}
 	return g, p.err
@@ -154,12 +162,12 @@ func (r *Room) takeNumbers(ctx context.Context, wanted int) (grant, error) {
 // raise lifts the high-water mark by a block. The journal has it first: after a loss of Redis the
 // numbers go on behind the mark, so that none is given twice.
 func (r *Room) raise(ctx context.Context, g grant, missing int) error {
-	mark := min(g.mark+uint64(max(r.growth.block(), missing)), maxNumber)
-	if mark <= g.mark {
+	mark := min(g.top+uint64(max(r.growth.block(), missing)), maxNumber)
+	if mark <= g.top {
 		return refusedJoin("full")
 	}
 	if r.deps.Journal != nil {
-		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordMark(mark)}); err != nil {
+		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordMark(mark), recordGiven(g.base, g.given())}); err != nil {
 			return unavailable("journal the high-water mark of "+r.saleID, err)
 		}
 	}
@@ -167,8 +175,8 @@ func (r *Room) raise(ctx context.Context, g grant, missing int) error {
 	if err != nil {
 		return unavailable("raise the high-water mark of "+r.saleID, err)
 	}
-	if status != "ok" {
-		return refusedJoin(status)
+	if status == "lost" {
+		return r.lost()
 	}
 	return nil
 }

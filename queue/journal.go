@@ -19,6 +19,9 @@ const (
 	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
 	kindRelease = 'R' // ticket
 	kindLeave   = 'L' // ticket
+	kindGiven   = 'N' // base, last: the numbers above base, up to last, were given
+	kindProven  = 'P' // ticket: an uncertain number that somebody has
+	kindLowered = 'T' // mark before, base, last: no number above last was given
 )
 
 func record(kind byte, numbers ...uint64) []byte {
@@ -61,6 +64,12 @@ func recordRelease(n Number) []byte { return record(kindRelease, uint64(n)) }
 
 func recordLeave(n Number) []byte { return record(kindLeave, uint64(n)) }
 
+func recordGiven(base, last uint64) []byte { return record(kindGiven, base, last) }
+
+func recordProven(n Number) []byte { return record(kindProven, uint64(n)) }
+
+func recordLowered(mark, base, last uint64) []byte { return record(kindLowered, mark, base, last) }
+
 // Restored is what the journal remembers of a room.
 type Restored struct {
 	// Mark is the high-water mark: no number above it was ever given.
@@ -74,9 +83,12 @@ type Restored struct {
 
 	claimed, left, released int64
 	passes                  map[Number]journaledPass
-	givenBack               map[Number]int64 // to when the pass would have lasted, s
 	used                    bitmap
-	admits                  []int64 // ms, of the last minute, in order
+	given                   spans           // numbers that were certainly given
+	exact                   bool            // the journal says how far numbers were given, not only how far they may have been
+	base                    uint64          // of the last room that told: the numbers above it were given by that room
+	proven                  map[Number]bool // of the others, those that somebody has shown
+	admits                  []int64         // ms, of the last minute, in order
 	open                    []calls
 	lastMillis              int64
 	lastRunMillis           int64
@@ -93,7 +105,7 @@ const (
 
 // Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
 func Fold(records iter.Seq[[]byte]) *Restored {
-	r := &Restored{passes: make(map[Number]journaledPass), givenBack: make(map[Number]int64)}
+	r := &Restored{passes: make(map[Number]journaledPass), proven: make(map[Number]bool)}
 	seen := 0
 	for rec := range records {
 		r.take(rec)
@@ -117,6 +129,7 @@ func (r *Restored) take(rec []byte) {
 	kind, rest := rec[2], rec[3:]
 	want, known := map[byte]int{
 		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
+		kindGiven: 2, kindProven: 1, kindLowered: 3,
 	}[kind]
 	if !known {
 		return
@@ -140,6 +153,7 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.call(n[0], int64(n[1]), int64(n[2]))
 	case kindState:
 		r.raise(n[0])
+		r.reached(n[1])
 		r.Called, r.Floor = max(r.Called, n[1]), max(r.Floor, n[2])
 		r.lastRunMillis = int64(n[3])
 		r.open = r.open[:0]
@@ -156,7 +170,44 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.giveBack(Number(n[0]))
 	case kindLeave:
 		r.leave(Number(n[0]))
+	case kindGiven:
+		r.give(n[0], n[1])
+	case kindProven:
+		r.prove(n[0])
+	case kindLowered:
+		r.lower(n[0], n[1], n[2])
 	}
+}
+
+// give notes that the numbers above base were given, up to last, by a room that began with base.
+func (r *Restored) give(base, last uint64) {
+	r.exact, r.base = true, max(r.base, min(base, maxNumber))
+	r.addGiven(base, last)
+}
+
+func (r *Restored) addGiven(base, last uint64) {
+	if last = min(last, maxNumber); last > base {
+		r.given = r.given.add(span{first: base + 1, last: last})
+		r.raise(last)
+	}
+}
+
+// reached notes that numbers were given up to n, by the last room that told its base.
+func (r *Restored) reached(n uint64) { r.addGiven(r.base, n) }
+
+func (r *Restored) prove(n uint64) {
+	if n >= 1 && n <= maxNumber && len(r.proven) < maxUncertain {
+		r.proven[Number(n)] = true
+		r.raise(n)
+	}
+}
+
+// lower takes the mark back to the last number given, unless another mark was journaled meanwhile.
+func (r *Restored) lower(mark, base, last uint64) {
+	if r.Mark == mark && last <= mark {
+		r.Mark = last
+	}
+	r.give(base, last)
 }
 
 func (r *Restored) raise(mark uint64) { r.Mark = min(max(r.Mark, mark), maxNumber) }
@@ -171,6 +222,7 @@ func (r *Restored) call(called uint64, runMillis, deadlineMillis int64) {
 	if called <= r.Called {
 		return
 	}
+	r.reached(called)
 	r.Called = called
 	if last := len(r.open) - 1; last >= 0 && deadlineMillis-r.open[last].deadlineMillis < (deadlineMillis-runMillis)/256 {
 		r.open[last] = calls{last: called, deadlineMillis: deadlineMillis}
@@ -185,6 +237,7 @@ func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
 	}
 	r.lastMillis = max(r.lastMillis, atMillis)
 	r.raise(uint64(n))
+	r.reached(uint64(n))
 	if r.used.has(n) {
 		return
 	}
@@ -198,9 +251,8 @@ func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
 }
 
 func (r *Restored) giveBack(n Number) {
-	if pass, active := r.passes[n]; active {
+	if _, active := r.passes[n]; active {
 		delete(r.passes, n)
-		r.givenBack[n] = pass.expires
 		r.released++
 	}
 }
@@ -214,6 +266,7 @@ func (r *Restored) leave(n Number) {
 		return
 	}
 	r.used = r.used.set(n)
+	r.reached(uint64(n))
 	r.left++
 }
 
@@ -221,11 +274,6 @@ func (r *Restored) sweep() {
 	for n, pass := range r.passes {
 		if pass.expires*1000 <= r.lastMillis {
 			delete(r.passes, n)
-		}
-	}
-	for n, expires := range r.givenBack {
-		if expires*1000 <= r.lastMillis {
-			delete(r.givenBack, n)
 		}
 	}
 }

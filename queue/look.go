@@ -28,7 +28,7 @@ type View struct {
 	// Place counts from 1; it is 0 while PlaceKnown is false, that is before a draw.
 	Place      uint64
 	PlaceKnown bool
-	// Ahead is how many places are still to be called before this one.
+	// Ahead is how many visitors are still to be called before this one.
 	Ahead uint64
 	// ETAP50Seconds and ETAP90Seconds say when the turn is expected: as likely as not, and nine
 	// times of ten, until then. Both are 0 when there is nothing to wait for.
@@ -56,7 +56,10 @@ func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
 		v.Place = 0
 	}
 	if v.PlaceKnown && v.Place > s.Called {
-		v.Ahead = v.Place - s.Called - 1
+		v.Ahead = v.Place - s.Called - 1 - s.absent.between(s.Called, v.Place-1)
+	}
+	if s.absent.has(t.Number) {
+		r.shown.note(s.room.gen, t.Number)
 	}
 	v.State = r.state(s, &v, t.Number, phase, heldOut, now)
 	s.foresee(&v, now)
@@ -77,6 +80,9 @@ func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut b
 		return Missed
 	}
 	called := v.PlaceKnown && v.Place <= s.Called
+	if called && f.graceUntil == 0 && s.absent.has(n) {
+		called = false // passed over; called as soon as the ticket is reported
+	}
 	deadline := f.graceUntil
 	if called && deadline == 0 {
 		deadline = s.deadline(v.Place)
@@ -133,8 +139,8 @@ func (s *Snapshot) beforeStart(v *View, untilStartMillis int64) (p50, p90 int64)
 	if v.PlaceKnown {
 		p50, p90 = s.pace.seconds(v.Ahead)
 	} else {
-		p50 = etaSeconds(s.Entrants/2, s.pace.likely)
-		p90 = etaSeconds(s.Entrants*9/10, s.pace.slow)
+		p50 = etaSeconds(s.Waiting/2, s.pace.likely)
+		p90 = etaSeconds(s.Waiting*9/10, s.pace.slow)
 	}
 	return min(start+p50, maxETASeconds), min(start+p90, maxETASeconds)
 }

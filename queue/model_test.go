@@ -171,7 +171,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		},
 		"advance": func(t *rapid.T) {
 			node := m.node(t)
-			if err := node.Advance(ctx, plenty); err != nil {
+			if err := node.Advance(ctx, testTerm, plenty); err != nil {
 				t.Fatal(err)
 			}
 			called := refresh(m.t, node).Called

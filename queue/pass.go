@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ var passEncoding = base64.RawURLEncoding.Strict()
 // PassKeys signs passes as JSON Web Tokens (RFC 7519) with EdDSA (RFC 8037), and verifies them.
 // It is safe for concurrent use.
 type PassKeys struct {
-	keys  []passKey // the current one first
+	keys  []passKey // the current one first, then the next ones, then the previous ones
 	cache *passCache
 }
 
@@ -58,13 +59,16 @@ type passClaims struct {
 	Expires  int64  `json:"exp"`
 }
 
-// NewPassKeys derives the key pair from a seed of any length, and the keys that are still believed
-// from the previous seeds (at most seven).
-func NewPassKeys(seed []byte, previous ...[]byte) *PassKeys {
-	k := &PassKeys{keys: []passKey{newPassKey(seed)}, cache: newPassCache(cachedPassTokens)}
-	for _, old := range previous {
-		if len(k.keys) < maxPassKeys {
-			k.keys = append(k.keys, newPassKey(old))
+// NewPassKeys derives the key pair that signs from a seed of any length. Keys of the previous seeds are
+// still believed; those of the next seeds are believed already, and published, so that whoever caches the
+// key set knows a key before it signs. Of both together at most seven are taken, the next ones first.
+func NewPassKeys(current []byte, previous, next [][]byte) *PassKeys {
+	k := &PassKeys{keys: []passKey{newPassKey(current)}, cache: newPassCache(cachedPassTokens)}
+	for _, seed := range slices.Concat(next, previous) {
+		key := newPassKey(seed)
+		known := slices.ContainsFunc(k.keys, func(have passKey) bool { return have.id == key.id })
+		if len(k.keys) < maxPassKeys && !known {
+			k.keys = append(k.keys, key)
 		}
 	}
 	return k
@@ -86,7 +90,7 @@ func thumbprint(public ed25519.PublicKey) string {
 	return passEncoding.EncodeToString(sum[:])
 }
 
-// Sign returns the token of a pass. The same pass gives the same token, on every node.
+// Sign returns the token of a pass. The same pass and the same current key give the same token, on every node.
 func (k *PassKeys) Sign(p Pass) string {
 	key := k.keys[0]
 	cached := cachedPass{sale: p.Sale, ticket: p.Ticket, issued: p.IssuedAt.Unix(), expires: p.ExpiresAt.Unix()}

@@ -19,12 +19,12 @@ var (
 )
 
 func TestAPassComesBackAsItWas(t *testing.T) {
-	keys, other := NewPassKeys(testSecret), NewPassKeys(testSecret)
+	keys, other := NewPassKeys(testSecret, nil, nil), NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	if other.Sign(testPass) != token {
 		t.Fatal("another node gives another token for the same pass")
 	}
-	for name, k := range map[string]*PassKeys{"from the cache": keys, "by its signature": NewPassKeys(testSecret)} {
+	for name, k := range map[string]*PassKeys{"from the cache": keys, "by its signature": NewPassKeys(testSecret, nil, nil)} {
 		got, err := k.Verify(token, "drop", passIssued)
 		if err != nil || got != testPass {
 			t.Fatalf("%s: got %+v, %v", name, got, err)
@@ -33,7 +33,7 @@ func TestAPassComesBackAsItWas(t *testing.T) {
 }
 
 func TestAPassIsAPlainJWT(t *testing.T) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	parts := strings.Split(keys.Sign(testPass), ".")
 	var header, claims map[string]any
 	decode(t, parts[0], &header)
@@ -84,7 +84,7 @@ func forge(keys *PassKeys, header, payload string) string {
 }
 
 func TestForgedPassesAreRefused(t *testing.T) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	parts := strings.Split(token, ".")
 	payload := `{"iss":"penstock","aud":"drop","jti":"42","iat":1800000000,"exp":1800000600}`
@@ -129,7 +129,7 @@ func nextBase64(c byte) byte {
 }
 
 func TestAPassIsRefusedElsewhereAndAfterItsEnd(t *testing.T) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	if _, err := keys.Verify(token, "other", passIssued); !errors.Is(err, problem.PassInvalid) {
 		t.Errorf("another sale: %v", err)
@@ -140,10 +140,10 @@ func TestAPassIsRefusedElsewhereAndAfterItsEnd(t *testing.T) {
 	if _, err := keys.Verify(token, "drop", testPass.ExpiresAt); !errors.Is(err, problem.PassInvalid) {
 		t.Errorf("at the end: %v", err)
 	}
-	if _, err := NewPassKeys([]byte("other")).Verify(token, "drop", passIssued); !errors.Is(err, problem.PassInvalid) {
+	if _, err := NewPassKeys([]byte("other"), nil, nil).Verify(token, "drop", passIssued); !errors.Is(err, problem.PassInvalid) {
 		t.Errorf("another key: %v", err)
 	}
-	rotated := NewPassKeys([]byte("other"), testSecret)
+	rotated := NewPassKeys([]byte("other"), [][]byte{testSecret}, nil)
 	if _, err := rotated.Verify(token, "drop", passIssued); err != nil {
 		t.Errorf("the previous key: %v", err)
 	}
@@ -167,9 +167,9 @@ func TestThePassCacheStaysBoundedAndKeepsWhatIsUsed(t *testing.T) {
 }
 
 func TestThePassCacheKeepsItsOwnCopyOfAToken(t *testing.T) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	buffer := []byte(keys.Sign(testPass))
-	fresh := NewPassKeys(testSecret)
+	fresh := NewPassKeys(testSecret, nil, nil)
 	if _, err := fresh.Verify(string(buffer), "drop", passIssued); err != nil {
 		t.Fatal(err)
 	}
@@ -180,21 +180,21 @@ func TestThePassCacheKeepsItsOwnCopyOfAToken(t *testing.T) {
 }
 
 func FuzzPassVerify(f *testing.F) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	f.Add(token)
 	f.Add(token + "\n")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := NewPassKeys(testSecret).Verify(text, "drop", passIssued)
-		if err == nil && NewPassKeys(testSecret).Sign(got) != text {
+		got, err := NewPassKeys(testSecret, nil, nil).Verify(text, "drop", passIssued)
+		if err == nil && NewPassKeys(testSecret, nil, nil).Sign(got) != text {
 			t.Fatalf("believed %q, which we never signed", text)
 		}
 	})
 }
 
 func BenchmarkPassVerifyCached(b *testing.B) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -205,7 +205,7 @@ func BenchmarkPassVerifyCached(b *testing.B) {
 }
 
 func BenchmarkPassVerifyBySignature(b *testing.B) {
-	keys := NewPassKeys(testSecret)
+	keys := NewPassKeys(testSecret, nil, nil)
 	token := keys.Sign(testPass)
 	for b.Loop() {
 		if _, ok := keys.check(token); !ok {

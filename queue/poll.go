@@ -87,7 +87,7 @@ type speedometer struct {
 	gen     string
 	buckets []float64 // places a second, oldest first
 	since   int64     // start of the current bucket, ms; 0 when none is open
-	called  uint64    // at its start
+	passed  uint64    // visitors called until its start
 }
 
 func (m *speedometer) read(s *Snapshot) pace {
@@ -100,13 +100,13 @@ func (m *speedometer) read(s *Snapshot) pace {
 	case !moving:
 		m.since = 0
 	case m.since == 0:
-		m.since, m.called = now, s.Called
+		m.since, m.passed = now, s.passed()
 	case now-m.since >= bucketMillis:
-		speed := float64(s.Called-m.called) * 1000 / float64(now-m.since)
+		speed := float64(s.passed()-min(m.passed, s.passed())) * 1000 / float64(now-m.since)
 		if m.buckets = append(m.buckets, speed); len(m.buckets) > maxBuckets {
 			m.buckets = append(m.buckets[:0], m.buckets[1:]...)
 		}
-		m.since, m.called = now, s.Called
+		m.since, m.passed = now, s.passed()
 	}
 	expected := expectedPace(s.RatePerMinute, s.ShowUpRate)
 	if len(m.buckets) < 2 {
@@ -114,6 +114,9 @@ func (m *speedometer) read(s *Snapshot) pace {
 	}
 	return m.summary(expected.likely)
 }
+
+// passed counts the places up to the watermark, without the absent ones.
+func (s *Snapshot) passed() uint64 { return s.Called - s.absent.upTo(s.Called) }
 
 func (m *speedometer) summary(expected float64) pace {
 	sum, lowest, second := 0.0, math.Inf(1), math.Inf(1)

@@ -26,8 +26,11 @@ type Deps struct {
 	Passes  *PassKeys
 	// Journal may be nil: then the room is as durable as Redis.
 	Journal Journal
-	Log     *slog.Logger
-	NodeID  string
+	// Lost, which may be nil, is called when a script refused because Redis does not hold the room, or
+	// holds one of another run of the server; at most once a second.
+	Lost   func()
+	Log    *slog.Logger
+	NodeID string
 	// MaxWaitingTickets bounds the line; 0 means 2,000,000.
 	MaxWaitingTickets int64
 }
@@ -50,6 +53,10 @@ type Room struct {
 	book   atomic.Pointer[book]
 	joins  *batch.Combiner[struct{}, joined]
 	growth growth
+	given  atomic.Pointer[span] // the numbers that this node knows to have been given since the room was made
+
+	shown  shown
+	losses losses
 
 	refreshing sync.Mutex
 	speed      speedometer
@@ -57,8 +64,7 @@ type Room struct {
 
 	advancing sync.Mutex
 	lately    lately // under advancing
-	keptAt    int64  // when the whole state was last journaled, ms of Redis TIME
-	keptGen   string
+	kept      atomic.Pointer[kept]
 }
 
 // OpenRoom returns the node's side of a sale's room. It knows nothing until the first Refresh.
@@ -82,6 +88,8 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		pace: expectedPace(float64(rec.Admission.RatePerMinute), 1),
 	})
 	r.book.Store(newBook())
+	r.kept.Store(&kept{})
+	r.given.Store(&span{first: 1})
 	r.Update(rec)
 	return r
 }
@@ -112,12 +120,16 @@ func (r *Room) Revoked(p Pass) bool {
 // Close lets the joins under way finish and refuses new ones.
 func (r *Room) Close() { r.joins.Close() }
 
-// Refresh brings the snapshot up to date with one script call.
+// Refresh brings the snapshot up to date with one script call. Tickets with an uncertain number that
+// were presented since the last are reported first.
 func (r *Room) Refresh(ctx context.Context) error { return r.refresh(ctx, false) }
 
 func (r *Room) refresh(ctx context.Context, leader bool) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
+	if err := r.report(ctx); err != nil {
+		r.deps.Log.Debug("tickets that were shown are not reported; they are noted again", "sale", r.saleID, "error", err)
+	}
 	last := r.snap.Load()
 	asked := time.Now()
 	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, r.keys, append(askFor(last), flag(leader))))
@@ -135,6 +147,8 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	r.takeCalls(&next, last, answer)
 	r.takeTickets(&next, answer)
 	publishDraw(&next, last)
+	takeAbsences(&next, last, answer)
+	r.vouch(&next, last)
 	next.pace = r.speed.read(&next)
 	if next.pace.measured {
 		next.CallsPerMinute = next.pace.likely * 60
@@ -162,7 +176,7 @@ func askFor(last *Snapshot) []string {
 // place that is worse than the one before.
 func (r *Room) withdraw(last *Snapshot, nowMillis int64, anchor time.Time) {
 	next := *last
-	next.Ready, next.NowMillis, next.anchor = false, nowMillis, anchor
+	next.Ready, next.Lost, next.NowMillis, next.anchor = false, true, nowMillis, anchor
 	r.snap.Store(&next)
 }
 
@@ -185,6 +199,22 @@ func (r *Room) takeCalls(next, last *Snapshot, answer reply) {
 		}
 	}
 	next.calls = append(merged, answer.calls...)
+}
+
+// takeAbsences brings the absent numbers up to date.
+func takeAbsences(next, last *Snapshot, answer reply) {
+	if answer.kind == "full" || next.room.gaps != last.room.gaps {
+		next.absent = newAbsences(parseSpans(next.room.gaps), numbersOf(answer.proven), next.draw)
+	} else {
+		var proven []Number
+		for _, entry := range answer.entries {
+			if c, ok := parseChange(entry); ok && c.kind == 'p' {
+				proven = append(proven, c.number)
+			}
+		}
+		next.absent = last.absent.with(proven, next.draw)
+	}
+	next.Waiting = next.waiting(next.absent.between(next.Called, next.Entrants))
 }
 
 // takeTickets brings the book up to date.
@@ -240,6 +270,16 @@ func readBook(answer reply, old *book) *book {
 		b.grace[n] = until
 	}
 	return b
+}
+
+func numbersOf(members []string) []Number {
+	numbers := make([]Number, 0, len(members))
+	for _, member := range members {
+		if n, err := strconv.ParseUint(member, 10, 64); err == nil {
+			numbers = append(numbers, Number(n))
+		}
+	}
+	return numbers
 }
 
 // pair reads a member and its score.

@@ -381,7 +381,7 @@ func TestALostRoomIsNotReadyAndForgetsNothing(t *testing.T) {
 		r := openRoom(t, client, testSale(time.Now()), nil)
 		ticket := join(t, r, 3)[2]
 		callUpTo(t, r, 1)
-		if err := Disarm(context.Background(), client, "drop"); err != nil {
+		if err := Wipe(context.Background(), client, "drop", testTerm); err != nil {
 			t.Fatal(err)
 		}
 		if s := refresh(t, r); s.Ready || s.Called != 1 {
@@ -396,7 +396,7 @@ func TestALostRoomIsNotReadyAndForgetsNothing(t *testing.T) {
 		if _, _, _, err := r.Claim(context.Background(), ticket); !errors.Is(err, problem.Unavailable) {
 			t.Fatalf("claim: %v", err)
 		}
-		if err := r.Advance(context.Background(), plenty); err == nil {
+		if err := r.Advance(context.Background(), testTerm, plenty); err == nil {
 			t.Fatal("advance found a room")
 		}
 	})

@@ -33,16 +33,29 @@ var armBody string
 //go:embed scripts/restore.lua
 var restoreBody string
 
+//go:embed scripts/wipe.lua
+var wipeBody string
+
+//go:embed scripts/prove.lua
+var proveBody string
+
+//go:embed scripts/lower.lua
+var lowerBody string
+
+// Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript     = redis.NewScript("room_join", joinBody)
-	raiseScript    = redis.NewScript("room_raise", raiseBody)
-	claimScript    = redis.NewScript("room_claim", claimBody)
-	leaveScript    = redis.NewScript("room_leave", leaveBody)
-	releaseScript  = redis.NewScript("room_release_pass", releaseBody)
-	advanceScript  = redis.NewScript("room_advance", advanceBody)
-	snapshotScript = redis.NewScript("room_snapshot", snapshotBody)
-	armScript      = redis.NewScript("room_arm", armBody)
-	restoreScript  = redis.NewScript("room_restore", restoreBody)
+	joinScript     = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
+	raiseScript    = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
+	lowerScript    = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
+	claimScript    = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
+	leaveScript    = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
+	releaseScript  = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
+	proveScript    = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
+	advanceScript  = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
+	snapshotScript = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
+	armScript      = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
+	restoreScript  = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
+	wipeScript     = redis.NewScript("room_wipe", wipeBody)
 )
 
 // roomKeys are the keys of a sale's room, in the order in which the scripts take them.
@@ -57,13 +70,9 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:changes"),  // 7 the last changes of single tickets (list)
 		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
+		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
 	}
 }
 
-const (
-	keyRoom   = 0
-	keyPasses = 1
-	keyAdmits = 2
-	keyUsed   = 4
-	keyIssued = 7
-)
+// keyPasses is where the passes are in roomKeys.
+const keyPasses = 1

@@ -17,13 +17,16 @@ import (
 type Snapshot struct {
 	// Ready says that Redis holds the room. While it is false, what else is here is the last known.
 	Ready bool
+	// Lost says that Redis answered and does not hold the room, or holds one that was armed on another
+	// run of the server and may therefore be older.
+	Lost bool
 	// NowMillis is Redis TIME at the refresh, in Unix milliseconds.
 	NowMillis int64
 	Epoch     int64
 	// Called is the watermark: places up to it have been called.
 	Called   uint64
 	Entrants uint64
-	// Waiting is Entrants − Called.
+	// Waiting counts the people who are in the line and not called yet.
 	Waiting uint64
 	// Outstanding are those called who have neither claimed nor left and whose window is open.
 	Outstanding        uint64
@@ -47,7 +50,8 @@ type Snapshot struct {
 
 	anchor time.Time // the local moment of NowMillis, with its monotonic reading
 	room   roomState
-	draw   *Draw   // nil unless places come from it
+	draw   *Draw // nil unless places come from it
+	absent *absences
 	calls  []calls // open windows, by place
 	pace   pace
 
@@ -67,6 +71,10 @@ type roomState struct {
 	gen                                string
 	seq                                int64
 	mark, floor                        uint64
+	base                               uint64 // the numbers above it were all given by this room
+	gaps                               string // uncertain numbers; see absences
+	absent                             uint64 // of those, how many are absent and not passed over
+	proveUntil                         int64  // until when the line waits for them, in the room's own time
 	opens, starts, ends                int64
 	window, ttl                        int64
 	ended                              bool
@@ -143,9 +151,12 @@ type reply struct {
 	entries   []string // changes, or the full list of passes
 	graces    []string
 	used      string
+	proven    []string
 }
 
-var errNoRoom = errors.New("redis does not hold the room")
+// ErrLost says that Redis does not hold the room, or holds one that was armed on another run of the
+// server. It is to be restored.
+var ErrLost = errors.New("redis does not hold the room")
 
 func parseReply(res rueidis.RedisResult) (reply, error) {
 	parts, err := res.ToArray()
@@ -179,8 +190,8 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	r.kind = text(parts[6])
 	r.calls = p.calls(p.texts(parts[7]))
 	r.entries = p.texts(parts[8])
-	if r.kind == "full" && len(parts) >= 11 {
-		r.graces, r.used = p.texts(parts[9]), text(parts[10])
+	if r.kind == "full" && len(parts) >= 12 {
+		r.graces, r.used, r.proven = p.texts(parts[9]), text(parts[10]), p.texts(parts[11])
 	}
 	return r, p.err
 }
@@ -252,7 +263,7 @@ func (p *parser) resolved(flat []string) map[int64]int64 {
 	return counts
 }
 
-const roomFields = 43
+const roomFields = 48
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -263,7 +274,6 @@ func (p *parser) room(f []string) Snapshot {
 	s := Snapshot{Ready: true, Epoch: p.number(f[1]), Entrants: p.unsigned(f[3]), Called: p.unsigned(f[5])}
 	s.RatePerMinute, s.MaxActive = p.real(f[7]), int(p.number(f[8]))
 	s.Mode, s.ShowUpRate = sale.Mode(f[15]), p.real(f[35])
-	s.Waiting = s.Entrants - min(s.Called, s.Entrants)
 	s.room = roomState{
 		gen: f[0], seq: p.number(f[2]), mark: p.unsigned(f[4]), floor: p.unsigned(f[6]),
 		window: p.number(f[9]), ttl: p.number(f[10]),
@@ -276,9 +286,16 @@ func (p *parser) room(f []string) Snapshot {
 		credit: p.real(f[33]), creditAt: p.number(f[34]),
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
 		version: p.number(f[41]), delay: p.number(f[42]),
+		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
 	}
 	s.Paused = s.room.pausedAt > 0
+	s.Waiting = s.waiting(s.room.absent)
 	return s
+}
+
+// waiting counts the people beyond the watermark, of whom absent are none.
+func (s *Snapshot) waiting(absent uint64) uint64 {
+	return s.Entrants - min(s.Called+absent, s.Entrants)
 }
 
 func text(m rueidis.RedisMessage) string {
@@ -297,7 +314,7 @@ type change struct {
 }
 
 // parseChange reads "c:<ticket>:<issued s>:<expires s>", "g:<ticket>:<deadline ms>",
-// "l:<ticket>" or "r:<ticket>".
+// "l:<ticket>", "r:<ticket>" or "p:<ticket>".
 func parseChange(entry string) (change, bool) {
 	kind, rest, ok := strings.Cut(entry, ":")
 	if !ok || len(kind) != 1 {

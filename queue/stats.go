@@ -9,10 +9,15 @@ import (
 
 // RoomStats are the live figures of a room.
 type RoomStats struct {
+	// Ready says that Redis holds the room. The other figures are 0 when it does not.
+	Ready         bool   `json:"ready"`
 	Entrants      uint64 `json:"entrants"`
 	HighWaterMark uint64 `json:"high_water_mark"`
 	Called        uint64 `json:"called"`
 	Waiting       uint64 `json:"waiting"`
+	// Uncertain numbers may have been given before Redis was lost, and nobody has shown a ticket with
+	// one since; those that the line has not passed over yet.
+	Uncertain uint64 `json:"uncertain"`
 	// Outstanding were called and may still claim.
 	Outstanding        uint64 `json:"outstanding"`
 	Active             int    `json:"active"`
@@ -41,18 +46,18 @@ func (s RoomStats) WithinLimits() bool {
 	return s.PeakActive <= s.MaxActiveLimit && s.PeakPerMinute <= s.PerMinuteLimit
 }
 
-// Stats reads the figures of a room. It is an error when Redis holds none.
+// Stats reads the figures of a room. A room that Redis does not hold is not Ready, and no error.
 func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats RoomStats, err error) {
 	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0", "0"}))
 	if err != nil {
 		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, err)
 	}
 	if !answer.exists {
-		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, errNoRoom)
+		return RoomStats{}, nil
 	}
 	s := answer.state
 	return RoomStats{
-		Entrants: s.Entrants, HighWaterMark: s.room.mark, Called: s.Called, Waiting: s.Waiting, Outstanding: s.Outstanding,
+		Ready: true, Uncertain: s.room.absent, Entrants: s.Entrants, HighWaterMark: s.room.mark, Called: s.Called, Waiting: s.Waiting, Outstanding: s.Outstanding,
 		Active: s.Active, AdmittedLastMinute: s.AdmittedLastMinute,
 		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow,
 		PeakActive: s.room.peakActive, PeakPerMinute: s.room.peakMinute,

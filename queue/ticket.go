@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash"
+	"slices"
 	"sync"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -47,10 +48,10 @@ const (
 
 var ticketEncoding = base64.RawURLEncoding.Strict()
 
-// TicketKeys signs tickets with the current key and believes those of the previous ones too.
+// TicketKeys signs tickets with the current key and believes those of the next and previous ones too.
 // It is safe for concurrent use.
 type TicketKeys struct {
-	keys []*ticketKey // the current one first
+	keys []*ticketKey // the current one first, then the next ones, then the previous ones
 }
 
 type ticketKey struct {
@@ -67,13 +68,14 @@ type macState struct {
 	sum  [sha256.Size]byte
 }
 
-// NewTicketKeys derives the signing key from secret and the additional accepted keys from the
-// previous secrets. At most seven previous secrets are believed; further ones are ignored.
-func NewTicketKeys(secret []byte, previous ...[]byte) *TicketKeys {
-	k := &TicketKeys{keys: []*ticketKey{newTicketKey(secret)}}
-	for _, old := range previous {
+// NewTicketKeys derives the signing key from the current secret. Tickets signed with a previous secret are
+// still believed; those signed with a next one are believed already, so that the nodes can go over to it one
+// after the other. Of both together at most seven are taken, the next ones first.
+func NewTicketKeys(current []byte, previous, next [][]byte) *TicketKeys {
+	k := &TicketKeys{keys: []*ticketKey{newTicketKey(current)}}
+	for _, secret := range slices.Concat(next, previous) {
 		if len(k.keys) < maxTicketKeys {
-			k.keys = append(k.keys, newTicketKey(old))
+			k.keys = append(k.keys, newTicketKey(secret))
 		}
 	}
 	return k

@@ -14,7 +14,7 @@ import (
 var testSecret = []byte("a secret of thirty-two bytes or more, for tests")
 
 func TestATicketComesBackAsItWas(t *testing.T) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	rapid.Check(t, func(t *rapid.T) {
 		want := Ticket{
 			Sale:         rapid.StringMatching(`[a-z0-9-]{1,64}`).Draw(t, "sale"),
@@ -34,7 +34,7 @@ func TestATicketComesBackAsItWas(t *testing.T) {
 }
 
 func TestATicketIsRefusedWhenAnyCharacterIsChanged(t *testing.T) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	token := keys.Sign(Ticket{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000})
 	for i := range token {
 		for _, c := range []byte("A_-9=\n. \x00") {
@@ -50,13 +50,13 @@ func TestATicketIsRefusedWhenAnyCharacterIsChanged(t *testing.T) {
 }
 
 func TestATicketIsRefusedElsewhere(t *testing.T) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	token := keys.Sign(Ticket{Sale: "drop", Number: 7})
 	for name, refused := range map[string]func() (Ticket, error){
 		"another sale":        func() (Ticket, error) { return keys.Parse(token, "drop2") },
 		"an empty sale":       func() (Ticket, error) { return keys.Parse(token, "") },
 		"a sale beyond limit": func() (Ticket, error) { return keys.Parse(token, strings.Repeat("d", 65)) },
-		"another secret":      func() (Ticket, error) { return NewTicketKeys([]byte("other")).Parse(token, "drop") },
+		"another secret":      func() (Ticket, error) { return NewTicketKeys([]byte("other"), nil, nil).Parse(token, "drop") },
 		"padding":             func() (Ticket, error) { return keys.Parse(token+"=", "drop") },
 		"cut short":           func() (Ticket, error) { return keys.Parse(token[:len(token)-1], "drop") },
 		"nothing":             func() (Ticket, error) { return keys.Parse("", "drop") },
@@ -69,8 +69,8 @@ func TestATicketIsRefusedElsewhere(t *testing.T) {
 }
 
 func TestATicketOutlivesTheRotationOfItsKey(t *testing.T) {
-	before := NewTicketKeys([]byte("old"))
-	after := NewTicketKeys([]byte("new"), []byte("old"))
+	before := NewTicketKeys([]byte("old"), nil, nil)
+	after := NewTicketKeys([]byte("new"), [][]byte{[]byte("old")}, nil)
 	token := before.Sign(Ticket{Sale: "drop", Number: 7})
 	if _, err := after.Parse(token, "drop"); err != nil {
 		t.Fatalf("a ticket of the previous key: %v", err)
@@ -85,7 +85,7 @@ func TestATicketOutlivesTheRotationOfItsKey(t *testing.T) {
 }
 
 func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	var all sync.WaitGroup
 	for g := range 8 {
 		all.Go(func() {
@@ -102,7 +102,7 @@ func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
 }
 
 func FuzzTicketParse(f *testing.F) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	f.Add(keys.Sign(Ticket{Sale: "drop", Number: 1}), "drop")
 	f.Add("", "drop")
 	f.Add(strings.Repeat("A", ticketLength), "drop")
@@ -118,7 +118,7 @@ func FuzzTicketParse(f *testing.F) {
 }
 
 func BenchmarkTicketParse(b *testing.B) {
-	keys := NewTicketKeys(testSecret)
+	keys := NewTicketKeys(testSecret, nil, nil)
 	token := keys.Sign(Ticket{Sale: "spring-drop", Number: 12345, Epoch: 1, IssuedMillis: 1_700_000_000_000})
 	b.ReportAllocs()
 	for b.Loop() {

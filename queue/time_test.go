@@ -103,7 +103,7 @@ func TestAClaimWindowEnds(t *testing.T) {
 	if s := refresh(t, r); s.Outstanding != 1 {
 		t.Fatalf("%d outstanding before the window is closed", s.Outstanding)
 	}
-	s := advance(t, r, Outside{})
+	s := advance(t, r, Outside{Items: []Units{{}}})
 	if s.Outstanding != 0 || s.room.shown != 1 || s.room.noShow != 1 {
 		t.Fatalf("outstanding %d, %d came, %d did not", s.Outstanding, s.room.shown, s.room.noShow)
 	}
@@ -204,7 +204,7 @@ func TestWhoMeetsTheCapKeepsTheTurn(t *testing.T) {
 	c.forward(90 * time.Second)
 	claimFails(t, r, tickets[1], problem.NotCalled)
 	c.forward(90 * time.Second)
-	advance(t, r, Outside{}) // the window of the call is over; the renewed one is not
+	advance(t, r, Outside{Items: []Units{{}}}) // the window of the call is over; the renewed one is not
 	for _, node := range []*Room{r, other} {
 		refresh(t, node)
 		v := node.Look(tickets[1], sale.PhaseLive, false)
@@ -234,7 +234,7 @@ func TestARenewedTurnEndsToo(t *testing.T) {
 	c.forward(2 * time.Minute)
 	claimFails(t, r, tickets[1], problem.TurnMissed)
 	c.forward(time.Second)
-	if s := advance(t, r, Outside{}); s.Outstanding != 0 {
+	if s := advance(t, r, Outside{Items: []Units{{}}}); s.Outstanding != 0 {
 		t.Fatalf("%d outstanding", s.Outstanding)
 	}
 	if v := r.Look(tickets[1], sale.PhaseLive, false); v.State != Missed {
@@ -383,7 +383,7 @@ func TestADrawIsNotShownWhileItCouldBeLost(t *testing.T) {
 	r := openRoom(t, client, rec, j)
 	join(t, r, 5)
 	j.setFail(errors.New("disk full"))
-	if err := r.Advance(context.Background(), plenty); !errors.Is(err, problem.Unavailable) {
+	if err := r.Advance(context.Background(), testTerm, plenty); !errors.Is(err, problem.Unavailable) {
 		t.Fatalf("advance: %v", err)
 	}
 	if s := refresh(t, r); s.DrawSeed != "" || s.DrawCommitment != "" || s.Called != 0 {
@@ -421,7 +421,7 @@ func TestTheRoomGoesOnAfterOnePassOfSeveralHasEnded(t *testing.T) {
 	c.forward(5 * time.Second)
 	mustClaim(t, r, tickets[1])
 	c.forward(6 * time.Second) // the first pass is over, the second is not
-	if err := r.Advance(context.Background(), Outside{UnitsAvailable: 10, LevelFactor: 1}); err != nil {
+	if err := r.Advance(context.Background(), testTerm, Outside{Items: []Units{{Available: 10}}, LevelFactor: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if s := refresh(t, r); s.Active != 1 {
@@ -430,7 +430,7 @@ func TestTheRoomGoesOnAfterOnePassOfSeveralHasEnded(t *testing.T) {
 	mustClaim(t, r, tickets[2])
 	claimFails(t, r, tickets[3], problem.NotCalled)
 	c.forward(5 * time.Second) // the second is over as well
-	if err := r.Advance(context.Background(), Outside{UnitsAvailable: 10, LevelFactor: 1}); err != nil {
+	if err := r.Advance(context.Background(), testTerm, Outside{Items: []Units{{Available: 10}}, LevelFactor: 1}); err != nil {
 		t.Fatal(err)
 	}
 	mustClaim(t, r, tickets[3])

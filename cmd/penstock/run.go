@@ -126,8 +126,8 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	n.tickets = queue.NewTicketKeys(n.keys.tickets, n.keys.previousTickets...)
-	n.passes = queue.NewPassKeys(n.keys.passes)
+	n.tickets = queue.NewTicketKeys(n.keys.tickets, n.keys.previousTickets, nil)
+	n.passes = queue.NewPassKeys(n.keys.passes, nil, nil)
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))
 	return redis.Metrics(n.reg)
 }

@@ -61,7 +61,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	var running sync.WaitGroup
 	s := &stack{
 		t: t, mini: testenv.Mini(t), ledger: make(map[string]checkout.Stored), logged: &lockedBuffer{},
-		tickets: queue.NewTicketKeys(stackSecret), passes: queue.NewPassKeys(stackSecret),
+		tickets: queue.NewTicketKeys(stackSecret, nil, nil), passes: queue.NewPassKeys(stackSecret, nil, nil),
 	}
 	client, err := redis.Connect(ctx, "redis://"+s.mini.Addr())
 	if err != nil {
@@ -146,10 +146,9 @@ func (s *stack) conduct(ctx context.Context, shelf *salecache.Cache) {
 		for _, entry := range shelf.All() {
 			out := queue.Outside{LevelFactor: 1}
 			for _, item := range entry.Stock().Snapshot().Items {
-				out.UnitsAvailable += item.Available
-				out.UnitsHeld += item.Held
+				out.Items = append(out.Items, queue.Units{Available: item.Available, Held: item.Held})
 			}
-			_ = entry.Room().Advance(ctx, out)
+			_ = entry.Room().Advance(ctx, 1, out)
 			_, _ = entry.Stock().Expire(ctx, 100)
 		}
 	}
@@ -256,7 +255,7 @@ func (s *stack) publish(rec sale.Record) {
 	s.t.Helper()
 	ctx := context.Background()
 	for _, err := range []error{
-		queue.Arm(ctx, s.client, rec, nil), reservation.Arm(ctx, s.client, rec, nil), saleindex.Publish(ctx, s.client, rec),
+		queue.Arm(ctx, s.client, rec, nil, 1), reservation.Arm(ctx, s.client, rec, nil), saleindex.Publish(ctx, s.client, rec),
 	} {
 		if err != nil {
 			s.t.Fatal(err)

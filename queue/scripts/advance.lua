@@ -3,13 +3,17 @@
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
 -- ARGV 1 generation  2 watermark from which the leader decided  3 new watermark  4 of the newly called, how many had left before
 --      5 credit  6 moment of the credit in ms  7 show-up rate  8 shown and 9 no-shows counted in it
---      10 '1' once the seed is journaled  11 '1' once the draw is journaled
--- returns {status, watermark}: ok, stale (another generation), behind (another leader moved it), gone
+--      10 '1' once the seed is journaled  11 '1' once the draw is journaled  12 term of the leader
+--      13 of the newly called, how many are uncertain numbers that nobody has shown
+-- returns {status, watermark}: ok, stale (another generation), behind (another leader moved it),
+--   lost (no room, or that of another run of the server); or {old_term, the later term}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'order', 'drawn',
-  'window', 'paused_at', 'paused_total', 'next_expiry', 'last_deadline', 'open_resolved', 'shown', 'noshow')
-if not h[1] then return {'gone', '0'} end
+  'window', 'paused_at', 'paused_total', 'next_expiry', 'last_deadline', 'open_resolved', 'shown', 'noshow', 'run', 'term', 'absent')
+if not h[1] or h[18] ~= server_run() then return {'lost', '0'} end
+if tonumber(h[19]) > tonumber(ARGV[12]) then return {'old_term', h[19]} end
+if h[19] ~= ARGV[12] then redis.call('HSET', KEYS[1], 'term', ARGV[12]) end
 if h[1] ~= ARGV[1] then return {'stale', h[3]} end
 -- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
 local function int(x) return string.format('%.0f', tonumber(x)) end
@@ -72,7 +76,8 @@ local window = tonumber(h[10])
 local step = math.max(100, math.floor(window / 256))
 local deadline = math.max(math.ceil((run + window) / step) * step, tonumber(h[14]))
 redis.call('ZADD', KEYS[4], int(want), int(deadline))
-redis.call('HSET', KEYS[1], 'called', int(want), 'last_deadline', int(deadline))
+local absent = want >= tonumber(h[2]) and 0 or math.max(0, tonumber(h[20]) - tonumber(ARGV[13]))
+redis.call('HSET', KEYS[1], 'called', int(want), 'last_deadline', int(deadline), 'absent', int(absent))
 if tonumber(ARGV[4]) > 0 then
   redis.call('HINCRBY', KEYS[9], 'l' .. int(deadline), ARGV[4])
   redis.call('HINCRBY', KEYS[1], 'open_resolved', ARGV[4])

@@ -4,14 +4,14 @@
 -- returns {status, issued s, expires s, wait ms, now ms}
 --   ok, again           the pass with its times
 --   stale               another generation: work out the place again
---   gone, unknown       no such room; the number was never given
+--   lost, unknown       no room, or that of another run of the server; the number was never given
 --   early, ended, paused, not_called, missed
 --   full, rate          refused for the cap or the rate alone: the ticket's window starts again; wait ms until a slot may be free
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
-  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay')
-if not h[1] then return {'gone', '0', '0', 0, '0'} end
+  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run')
+if not h[1] or h[19] ~= server_run() then return {'lost', '0', '0', 0, '0'} end
 local number, place = ARGV[1], tonumber(ARGV[2])
 local floor, open = tonumber(h[4]), h[8] == 'open'
 local paused_at = tonumber(h[13])

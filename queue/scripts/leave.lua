@@ -1,9 +1,10 @@
 -- Takes a ticket out of the line for good, and gives its pass back if it has one. Idempotent.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
 -- ARGV 1 ticket number  2 its place, 0 when unknown  3 the generation in which the place was worked out
--- returns ok, again (it was out already), gone (no such room), unknown (number never given)
-local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor')
-if not h[1] then return 'gone' end
+--      4 '1' when the ticket's place was passed over, so that nobody waits for it
+-- returns ok, again (it was out already), unknown (number never given), lost (no room, or that of another run of the server)
+local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'run')
+if not h[1] or h[5] ~= server_run() then return 'lost' end
 local number, place = ARGV[1], tonumber(ARGV[2])
 if tonumber(number) > tonumber(h[2]) then return 'unknown' end
 
@@ -22,7 +23,7 @@ end
 redis.call('HINCRBY', KEYS[1], 'left', 1)
 change('l:' .. number)
 -- Someone called who leaves is no longer waited for, and says nothing about how many show up.
-if redis.call('ZREM', KEYS[6], number) == 0 and h[1] == ARGV[3] and place > tonumber(h[4]) and place <= tonumber(h[3]) then
+if redis.call('ZREM', KEYS[6], number) == 0 and ARGV[4] ~= '1' and h[1] == ARGV[3] and place > tonumber(h[4]) and place <= tonumber(h[3]) then
   local cohort = redis.call('ZRANGEBYSCORE', KEYS[4], ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
   if cohort then
     redis.call('HINCRBY', KEYS[9], 'l' .. cohort, 1)

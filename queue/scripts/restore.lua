@@ -1,25 +1,35 @@
--- Puts journaled passes back, before arm.lua opens the room. Idempotent.
--- KEYS 1 passes 2 issued 3 admits
--- ARGV 1 how many passes, then for each: ticket, issued s, expires s; then the given-back tickets' count and those tickets;
---      then the times in ms of the last minute's admissions
--- returns how many admissions the rolling minute now holds
-local at, n = 2, tonumber(ARGV[1])
-for _ = 1, n do
-  redis.call('ZADD', KEYS[1], string.format('%.0f', ARGV[at + 2] * 1000), ARGV[at])
-  redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
-  at = at + 3
+-- Puts back what the journal knows of single tickets, step by step, before arm.lua opens the room.
+-- The first step removes what was there and notes the run of the server and the token; a later step that finds another
+-- run, token or term writes nothing, as it would add to the work of somebody else.
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
+-- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
+--      begin
+--      passes   ticket, issued s, expires s, and so on
+--      admits   times in ms, in order, of the last minute's admissions
+--      used     offset in bytes, part of the bitmap
+--      proven   uncertain numbers that have shown themselves
+-- returns {ok, term}, {ready, term} (to begin: the room is there and of this run, nothing is to be restored),
+--   {anew, term} (this restore was not begun on this server, or another began since), {old_term, the later term}
+local h = redis.call('HMGET', KEYS[1], 'term', 'run', 'restoring')
+local run, token, step = server_run(), ARGV[2], ARGV[3]
+if h[1] and tonumber(h[1]) > tonumber(ARGV[1]) then return {'old_term', h[1]} end
+if step == 'begin' then
+  if h[2] and h[2] == run then return {'ready', ARGV[1]} end
+  redis.call('DEL', unpack(KEYS))
+  redis.call('HSET', KEYS[1], 'term', ARGV[1], 'restoring', token .. '@' .. run)
+  return {'ok', ARGV[1]}
 end
-local back = tonumber(ARGV[at])
-for i = at + 1, at + back do
-  redis.call('ZREM', KEYS[1], ARGV[i])
-  redis.call('HDEL', KEYS[2], ARGV[i])
+if not h[3] or h[3] ~= token .. '@' .. run then return {'anew', ARGV[1]} end
+if step == 'passes' then
+  for i = 4, #ARGV, 3 do
+    redis.call('ZADD', KEYS[2], string.format('%.0f', ARGV[i + 2] * 1000), ARGV[i])
+    redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
+  end
+elseif step == 'admits' then
+  for i = 4, #ARGV do redis.call('RPUSH', KEYS[3], ARGV[i]) end
+elseif step == 'used' then
+  redis.call('SETRANGE', KEYS[5], ARGV[4], ARGV[5])
+elseif step == 'proven' then
+  for i = 4, #ARGV do redis.call('SADD', KEYS[10], ARGV[i]) end
 end
-at = at + back + 1
-if at > #ARGV then return redis.call('LLEN', KEYS[3]) end
--- Counting one admission twice only admits later; missing one would exceed the rate.
-local times = redis.call('LRANGE', KEYS[3], 0, -1)
-for i = at, #ARGV do times[#times + 1] = ARGV[i] end
-table.sort(times, function(a, b) return tonumber(a) < tonumber(b) end)
-redis.call('DEL', KEYS[3])
-for i = 1, #times do redis.call('RPUSH', KEYS[3], times[i]) end
-return #times
+return {'ok', ARGV[1]}

@@ -1,20 +1,20 @@
 -- Reads everything that a node needs to answer from memory. Changes nothing.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
 --      5 '1' for the leader, who wants to know of each open window how many came or left
 -- returns {now in microseconds, room fields in the order below, active, admissions in the last minute, graces,
 --   resolved (field, count …), kind, calls (deadline, place …), entries …}
---   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket, grace ms …}, used bitmap)
--- A room that does not exist answers {now}.
+--   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket, grace ms …}, used bitmap, proven)
+-- No room, or that of another run of the server, answers {now}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', time[1] * 1000000 + time[2])
 local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark', 'called', 'floor', 'rate', 'cap', 'window', 'ttl',
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
-  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay')
-if not h[1] then return {stamp} end
+  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run')
+if not h[1] or h[48] ~= server_run() then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])
 if next_expiry > 0 and next_expiry <= now then
@@ -51,4 +51,5 @@ reply[8] = redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES')
 reply[9] = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. string.format('%.0f', now), '+inf', 'WITHSCORES')
 reply[10] = redis.call('ZRANGE', KEYS[6], 0, -1, 'WITHSCORES')
 reply[11] = redis.call('GET', KEYS[5]) or ''
+reply[12] = redis.call('SMEMBERS', KEYS[10])
 return reply

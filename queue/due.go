@@ -1,0 +1,60 @@
+package queue
+
+import "github.com/penstock/penstock/internal/sale"
+
+// NextDueMillis says from memory when [Room.Advance] can next change something, in Unix ms of Redis TIME;
+// a moment that has passed means now, and 0 that nothing is due until something happens in the room. It
+// is about the room as it was last refreshed.
+func (r *Room) NextDueMillis() int64 {
+	s := r.snap.Load()
+	if !s.Ready {
+		return 0
+	}
+	due := s.nextDue()
+	if r.deps.Journal != nil && s.room.mark > 0 {
+		due = sooner(due, r.stateDue(s))
+		if s.Waiting > 0 && r.kept.Load().given != s.Entrants {
+			due = sooner(due, r.kept.Load().givenMilli+keepGivenEvery.Milliseconds())
+		}
+	}
+	return due
+}
+
+// Due reports whether an Advance now can change something.
+func (r *Room) Due() bool {
+	due := r.NextDueMillis()
+	return due > 0 && due <= r.snap.Load().nowMillis()
+}
+
+// nextDue is NextDueMillis without the journal. It is pure.
+func (s *Snapshot) nextDue() (due int64) {
+	over := s.room.ended || s.NowMillis >= s.room.ends
+	if s.room.order == sale.Draw && !s.room.drawKept && !over {
+		at := s.room.starts
+		if !s.room.seedKept {
+			at = s.room.opens
+		}
+		due = sooner(due, at)
+	}
+	if s.Waiting > 0 && !over && !s.Paused && s.Mode != sale.Open {
+		due = sooner(due, max(s.room.starts, s.NowMillis))
+	}
+	if len(s.calls) > 0 && !s.Paused {
+		due = sooner(due, s.calls[0].deadlineMillis+s.room.pausedTotal)
+	}
+	if s.graces > 0 && !s.Paused {
+		due = sooner(due, s.room.creditAt+keepHouseEvery.Milliseconds())
+	}
+	if s.room.nextExpiry > 0 {
+		due = sooner(due, s.room.nextExpiry)
+	}
+	return due
+}
+
+// sooner is the earlier of two moments, of which 0 is none.
+func sooner(a, b int64) int64 {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}

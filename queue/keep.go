@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// kept is what the leader has journaled of a room. It is never changed once published.
+type kept struct {
+	gen                     string
+	stateMillis, givenMilli int64 // when the whole state, and the last number given, were journaled; ms of Redis TIME
+	given                   uint64
+}
+
+// keepState journals the whole state when a room is new to this leader, and then now and again.
+func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
+	if r.deps.Journal == nil || s.room.mark == 0 || s.NowMillis < r.stateDue(s) {
+		return nil
+	}
+	deadline := int64(0)
+	if n := len(s.calls); n > 0 {
+		deadline = s.calls[n-1].deadlineMillis
+	}
+	records := [][]byte{recordState(s.room.mark, s.Called, s.room.floor, s.runMillis(s.NowMillis), deadline)}
+	from := uint64(0)
+	for _, gap := range parseSpans(s.room.gaps) {
+		if gap.first > from+1 {
+			records = append(records, recordGiven(from, gap.first-1))
+		}
+		from = gap.last
+	}
+	records = append(records, recordGiven(max(from, s.room.base), s.Entrants))
+	if from < s.room.base {
+		records = append(records, recordGiven(from, s.room.base))
+	}
+	if s.room.order == sale.Draw && s.room.seedKept {
+		if draw := recordDraw(s.room.seed, s.room.drawKept, s.room.drawCount); draw != nil {
+			records = append(records, draw)
+		}
+	}
+	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
+		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
+	}
+	r.kept.Store(&kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMilli: s.NowMillis, given: s.Entrants})
+	return nil
+}
+
+// stateDue is when the whole state is to be journaled next, in ms of Redis TIME.
+func (r *Room) stateDue(s *Snapshot) int64 {
+	k := r.kept.Load()
+	if k.gen != s.room.gen {
+		return s.NowMillis
+	}
+	return k.stateMillis + keepStateEvery.Milliseconds()
+}
+
+// keepCalled journals the watermark before it moves, and how far numbers were given, so that after a
+// loss few numbers are uncertain.
+func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error {
+	if r.deps.Journal == nil {
+		return nil
+	}
+	var records [][]byte
+	if called > s.Called {
+		run := s.runMillis(s.NowMillis)
+		records = append(records, recordCalled(called, run, run+s.room.window+max(s.room.window/256, 100)))
+	}
+	given := r.givenDue(s, len(records) > 0)
+	if given {
+		records = append(records, recordGiven(s.room.base, s.Entrants))
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
+		return fmt.Errorf("journal the watermark of %s: %w", r.saleID, err)
+	}
+	if given {
+		next := *r.kept.Load()
+		next.given, next.givenMilli = s.Entrants, s.NowMillis
+		r.kept.Store(&next)
+	}
+	return nil
+}
+
+// givenDue reports whether to journal how far numbers were given; beside another record it costs nothing.
+func (r *Room) givenDue(s *Snapshot, beside bool) bool {
+	k := r.kept.Load()
+	return k.given != s.Entrants && (beside || s.NowMillis-k.givenMilli >= keepGivenEvery.Milliseconds())
+}
+
+// Keep journals exactly how far numbers were given, so that a room restored from the journal has no
+// uncertain numbers. It is for a clean stop, after [Room.Close] and before the journal closes. Numbers
+// may be given later all the same, by this node or another: they are journaled as always.
+func (r *Room) Keep(ctx context.Context) error {
+	if r.deps.Journal == nil {
+		return nil
+	}
+	parts, err := lowerScript.Exec(ctx, r.deps.Redis, r.keys[:1], nil).AsStrSlice()
+	if err != nil {
+		return unavailable("lower the high-water mark of "+r.saleID, err)
+	}
+	if len(parts) != 4 {
+		return fmt.Errorf("lower the high-water mark of %s: %d parts", r.saleID, len(parts))
+	}
+	if parts[0] != "ok" {
+		return r.lost()
+	}
+	p := parser{}
+	mark, last, base := p.unsigned(parts[1]), p.unsigned(parts[2]), p.unsigned(parts[3])
+	if p.err != nil || mark == 0 {
+		return p.err
+	}
+	return r.journalOne(ctx, recordLowered(mark, base, last))
+}

@@ -1,0 +1,139 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// maxShown bounds the tickets that wait to be reported. Whoever finds no room is noted at the next poll.
+	maxShown = 8192
+	// shownChunk is how many are reported by one script call.
+	shownChunk = 1000
+	// shownJournalTimeout bounds how long a refresh waits for the journal.
+	shownJournalTimeout = 200 * time.Millisecond
+)
+
+// shown collects tickets with an uncertain number that were presented to this node, until the next
+// refresh reports them. A ticket is reported once.
+type shown struct {
+	mu       sync.Mutex
+	gen      string
+	waiting  []Number
+	reported map[Number]bool
+}
+
+// note takes a number in, unless it was reported in this generation.
+func (s *shown) note(gen string, n Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gen != gen {
+		s.gen, s.waiting, s.reported = gen, nil, nil
+	}
+	if s.reported[n] || len(s.reported) >= maxUncertain || len(s.waiting) >= maxShown {
+		return
+	}
+	if s.reported == nil {
+		s.reported = make(map[Number]bool)
+	}
+	s.reported[n] = true
+	s.waiting = append(s.waiting, n)
+}
+
+// take hands over what waits.
+func (s *shown) take() (gen string, numbers []Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	numbers, s.waiting = s.waiting, nil
+	return s.gen, numbers
+}
+
+// giveBack lets numbers be noted again that could not be reported.
+func (s *shown) giveBack(gen string, numbers []Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gen != gen {
+		return
+	}
+	for _, n := range numbers {
+		delete(s.reported, n)
+	}
+}
+
+// vouch notes, in a room that was restored, the numbers that this node knows to have been given
+// before: their holders may be there, and need not ask first.
+func (r *Room) vouch(next, last *Snapshot) {
+	if next.absent == nil || next.room.base == last.room.base {
+		return
+	}
+	for _, given := range []*span{{first: last.room.base + 1, last: last.Entrants}, r.given.Load()} {
+		for _, gap := range next.absent.gaps {
+			for n := max(gap.first, given.first); n <= min(gap.last, given.last); n++ {
+				if next.absent.has(Number(n)) {
+					r.shown.note(next.room.gen, Number(n))
+				}
+			}
+		}
+	}
+}
+
+// report tells Redis, and the journal, of uncertain numbers that somebody has.
+func (r *Room) report(ctx context.Context) error {
+	gen, numbers := r.shown.take()
+	for chunk := range slices.Chunk(numbers, shownChunk) {
+		if err := r.reportSome(ctx, gen, chunk); err != nil {
+			r.shown.giveBack(gen, numbers)
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) reportSome(ctx context.Context, gen string, numbers []Number) error {
+	s := r.snap.Load()
+	if s.room.gen != gen {
+		return nil
+	}
+	records := make([][]byte, len(numbers))
+	args := make([]string, 1, 1+2*len(numbers))
+	args[0] = gen
+	for i, n := range numbers {
+		place, known := s.place(n)
+		if !known {
+			place = 0
+		}
+		records[i] = recordProven(n)
+		args = append(args, n.decimal(), strconv.FormatUint(place, 10))
+	}
+	status, err := proveScript.Exec(ctx, r.deps.Redis, r.keys, args).ToString()
+	switch {
+	case err != nil:
+		return unavailable("report the tickets shown in "+r.saleID, err)
+	case status == "lost":
+		return r.lost()
+	case status == "stale":
+		return nil // they are noted anew, with the next generation
+	case status == "ok":
+		return r.journalShown(ctx, records)
+	default:
+		return fmt.Errorf("report the tickets shown in %s: unknown status %q", r.saleID, status)
+	}
+}
+
+// journalShown spares the visitors to be noted again after the next loss. It does not wait long for a
+// journal that is down: the snapshot is more important.
+func (r *Room) journalShown(ctx context.Context, records [][]byte) error {
+	if r.deps.Journal == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, shownJournalTimeout)
+	defer cancel()
+	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
+		r.deps.Log.Debug("tickets that were shown are not in the journal", "sale", r.saleID, "error", err)
+	}
+	return nil
+}
