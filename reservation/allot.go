@@ -19,7 +19,7 @@ func (s *Stock) Allot(ctx context.Context, sku string, allocated int64) error {
 	p := s.plan.Load()
 	answer, err := allot(ctx, s.deps.Redis, s.keys, p.rec, sku, allocated)
 	if err != nil {
-		return s.lost("allot", err)
+		return s.failed("allot", err)
 	}
 	switch answer {
 	case answerOK:

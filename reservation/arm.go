@@ -76,7 +76,7 @@ func terms(rec sale.Record) []string {
 func (a *arming) begin(ctx context.Context) (ready bool, nowMillis int64, err error) {
 	keys := []string{a.keys.stock, a.keys.customers, a.keys.due, a.keys.made}
 	args := append([]string{a.token, a.keys.record, decimal(a.rec.Epoch), decimal(a.rec.Version)}, terms(a.rec)...)
-	const clean, updated, more, later = 0, 1, 2, 3
+	const clean, updated, more, later, lost = 0, 1, 2, 3, 4
 	for {
 		answer, err := armScript.Exec(ctx, a.client, keys, args).AsIntSlice()
 		if err != nil {
@@ -90,6 +90,8 @@ func (a *arming) begin(ctx context.Context) (ready bool, nowMillis int64, err er
 			return answer[0] == updated, answer[1], nil
 		case later:
 			return false, 0, problem.With(problem.Conflict, "redis has a later version of the sale")
+		case lost:
+			return false, 0, problem.With(problem.Unavailable, "the stock in redis is of another run of the server")
 		case more:
 		}
 	}

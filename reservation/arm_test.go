@@ -78,7 +78,7 @@ func TestAnotherEpochDecidesNothing(t *testing.T) {
 	engines(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		told := make(chan struct{}, 1)
-		s := open(t, client, rec, func(d *Deps) { d.Stale = func() { told <- struct{}{} } })
+		s := open(t, client, rec, func(d *Deps) { d.Lost = func() { told <- struct{}{} } })
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		rec.Epoch = 2
 		if err := Arm(ctx, client, rec, nil); err != nil {

@@ -97,7 +97,7 @@ type count struct {
 
 func newCount(raw *rawStock) *count {
 	c := &count{items: make(map[string]*ItemAudit, len(raw.pools)), audit: AuditReport{
-		Ready: raw.fields["ready"] == 1, Epoch: raw.fields["epoch"], Orders: raw.fields["orders"], Outbox: raw.outbox,
+		Ready: raw.ready(), Epoch: raw.fields["epoch"], Orders: raw.fields["orders"], Outbox: raw.outbox,
 		Repaired: raw.fields["repaired"], ForcedUnits: raw.fields["forced"],
 	}}
 	for sku, words := range raw.pools {

@@ -112,7 +112,7 @@ func (s *Stock) confirmOnce(ctx context.Context, orders []*order, out []verdict)
 	}
 	answer, err := confirmScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	if err != nil {
-		return s.lost("confirm", err)
+		return s.failed("confirm", err)
 	}
 	if len(answer) == 0 {
 		return errAnswer

@@ -49,11 +49,13 @@ func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
 	if err != nil {
 		return Reservation{}, err
 	}
-	if f.answer == answerNotArmed {
-		return Reservation{}, s.refused(f.answer)
-	}
-	if f.answer != answerOK {
+	const unknown = 3
+	switch f.answer {
+	case answerOK:
+	case unknown:
 		return Reservation{}, problem.UnknownReservation
+	default:
+		return Reservation{}, s.refused(f.answer)
 	}
 	res, err := f.record.reservation(s.sale, at.core, f.nowMillis)
 	if err != nil || res.ID != id {

@@ -62,7 +62,7 @@ func (s *Stock) locate(id string) (address, error) {
 func (s *Stock) one(ctx context.Context, script *redis.Script, keys []string, args ...string) (found, error) {
 	f, err := readFound(script.Exec(ctx, s.deps.Redis, keys, args))
 	if err != nil {
-		return f, s.lost(script.Name(), err)
+		return f, s.failed(script.Name(), err)
 	}
 	return f, nil
 }

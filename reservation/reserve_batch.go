@@ -39,7 +39,7 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	switch {
 	case err != nil:
-		err = s.lost("reserve", err)
+		err = s.failed("reserve", err)
 	case len(answer) == 0:
 		err = errAnswer
 	default:

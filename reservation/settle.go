@@ -71,13 +71,13 @@ func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settl
 	}
 	counts, err := settleScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {
-		return Settled{}, s.lost("settle", err)
+		return Settled{}, s.failed("settle", err)
 	}
-	if len(counts) == 0 {
-		return Settled{}, errAnswer
-	}
-	if counts[0] != answerOK || len(counts) != 3 {
+	if len(counts) == 1 {
 		return Settled{}, s.refused(counts[0])
+	}
+	if len(counts) != 3 {
+		return Settled{}, errAnswer
 	}
 	if counts[1]+counts[2] > 0 {
 		s.deps.Log.Warn("the ledger put the stock right", "sale", s.sale, "repaired_orders", counts[1], "forced_units", counts[2])

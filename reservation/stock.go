@@ -43,9 +43,10 @@ type Deps struct {
 	Log     *slog.Logger
 	// MaxWaiting is how many callers of one kind may wait; one more is refused as overloaded.
 	MaxWaiting int
-	// Stale is called, at most once a second, when Redis knows a later epoch of the sale than this
-	// node, which then decides nothing until Update brings the new one. It may be nil.
-	Stale func()
+	// Lost is called, at most once a second, when Redis refuses this node: the stock there is missing,
+	// was armed on another run of the server, or is of another epoch than this node knows. Nothing is
+	// decided until the sale is restored, or Update brings the new epoch. It may be nil.
+	Lost func()
 }
 
 const (
@@ -67,7 +68,7 @@ type Stock struct {
 	readAt   atomic.Int64 // nanoseconds since born, of the snapshot
 	born     time.Time
 	refresh  sync.Mutex
-	staleAt  atomic.Int64 // nanoseconds since born, of the last call of Stale
+	lostAt   atomic.Int64 // nanoseconds since born, of the last call of Lost
 	outbox   outboxCursor
 	memory   memory
 
@@ -217,29 +218,35 @@ func (p *plan) sawEmpty(one *pool) bool { return one.seen.Load() == p.turn.Load(
 
 // refused words an answer that concerns a whole call.
 func (s *Stock) refused(answer int64) error {
-	if answer == answerStale {
-		s.stale()
-		return problem.Retry(problem.Unavailable, "the sale has just been rebuilt; try again", 1)
+	switch answer {
+	case answerNotReady, answerStale, answerLost:
+		s.tellLost(answer)
+		return problem.Retry(problem.Unavailable, "the sale is being restored; try again", 1)
 	}
-	return problem.Retry(problem.Unavailable, "the stock of the sale is not ready; try again", 1)
+	return fmt.Errorf("%w: %d", errAnswer, answer)
 }
 
-// stale asks, off the caller's path, for what this node has missed.
-func (s *Stock) stale() {
+// tellLost reads the stock and calls Lost, off the caller's path.
+func (s *Stock) tellLost(answer int64) {
 	now := int64(time.Since(s.born))
-	last := s.staleAt.Load()
-	if last != 0 && now-last < int64(time.Second) || !s.staleAt.CompareAndSwap(last, now) {
+	last := s.lostAt.Load()
+	if last != 0 && now-last < int64(time.Second) || !s.lostAt.CompareAndSwap(last, now) {
 		return
 	}
-	s.deps.Log.Warn("redis knows another epoch of the sale", "sale", s.sale, "epoch", s.plan.Load().rec.Epoch)
+	why := map[int64]string{
+		answerNotReady: "redis does not hold the stock of the sale",
+		answerStale:    "redis holds another epoch of the sale",
+		answerLost:     "the stock was armed on another run of the redis server",
+	}[answer]
+	s.deps.Log.Warn("a request for units was refused", "sale", s.sale, "epoch", s.plan.Load().rec.Epoch, "reason", why)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if err := s.Refresh(ctx); err != nil {
 			s.deps.Log.Warn("refreshing the stock failed", "sale", s.sale, "error", err)
 		}
-		if s.deps.Stale != nil {
-			s.deps.Stale()
+		if s.deps.Lost != nil {
+			s.deps.Lost()
 		}
 	}()
 }

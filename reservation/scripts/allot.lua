@@ -2,17 +2,17 @@
 -- A pool never gets fewer units than it has held and sold; the other pools of the item make up for it.
 -- KEYS: 1 stock
 -- ARGV: 1 epoch, 2 SKU, 3 units, then pairs of channel and the units it should get
--- Returns 0, 1 not armed, 2 stale epoch, 3 unknown item, 4 fewer than are held and sold
+-- Returns 0, 1 not ready, 2 another epoch, 9 another run, 3 unknown item, 4 fewer than are held and sold
 local sku = ARGV[2]
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch', 'pools|' .. sku)
-if head[1] ~= '1' then return 1 end
-if head[2] ~= ARGV[1] then return 2 end
-if not head[3] then return 3 end
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'pools|' .. sku)
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return state end
+if not head[4] then return 3 end
 local wish = {}
 for i = 4, #ARGV, 2 do wish[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local pools, wanted, needed, target = {}, 0, 0, tonumber(ARGV[3])
-for channel in string.gmatch(head[3], '[^,]+') do
+for channel in string.gmatch(head[4], '[^,]+') do
   local name = sku .. '|' .. channel
   local c = redis.call('HMGET', KEYS[1], 'held|' .. name, 'sold|' .. name)
   local used = c[1] + c[2]

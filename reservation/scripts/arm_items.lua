@@ -1,10 +1,10 @@
 -- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear, counters stay.
 -- KEYS: 1 stock
 -- ARGV: 1 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel, units
--- Returns {'0', SKUs whose channels changed…}, {'1'} not armed, {'2'} stale epoch
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {'1'} end
-if head[2] ~= ARGV[1] then return {'2'} end
+-- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'9'} another run
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return {string.format('%.0f', state)} end
 local changed, a = {'0'}, 2
 
 local function add_pool(name, units)

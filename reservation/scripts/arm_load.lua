@@ -3,8 +3,8 @@
 -- ARGV: 1 token that arm.lua was given, 2 'fields' or 'records';
 --       fields: pairs of field and value · records: per record: member of due, score ('0' = not due), text, ms to keep ('0' = for good)
 -- Returns 1, or 0 when someone else arms or has armed the stock
-local head = redis.call('HMGET', KEYS[1], 'arming', 'ready')
-if head[1] ~= ARGV[1] or head[2] == '1' then return 0 end
+local head = redis.call('HMGET', KEYS[1], 'arming', 'ready', 'run')
+if head[1] ~= ARGV[1] or head[2] == '1' or head[3] ~= server_run() then return 0 end
 if ARGV[2] == 'fields' then
   redis.call('HSET', KEYS[2], unpack(ARGV, 3))
   return 1

@@ -1,11 +1,11 @@
 -- Gives the units of a held reservation back.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of due
--- Returns {0, now, record} released, {1} not armed, {2} stale epoch, {3} unknown, {4} confirmed, {5, now, record} expired,
+-- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} confirmed, {5, now, record} expired,
 --   {6, now, record} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {1} end
-if head[2] ~= ARGV[1] then return {2} end
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return {state} end
 local now = clock()
 local text = redis.call('GET', KEYS[4])
 local r = text and read_record(text)
