@@ -121,7 +121,7 @@ func (c *count) item(sku string) *ItemAudit {
 
 func (c *count) reservations(ctx context.Context, client rueidis.Client, k keys) error {
 	for first := 0; ; first += auditPage {
-		args := []string{k.record, strconv.Itoa(first), strconv.Itoa(first + auditPage - 1)}
+		args := []string{k.ofEpoch(decimal(c.audit.Epoch)), strconv.Itoa(first), strconv.Itoa(first + auditPage - 1)}
 		page, err := auditPageScript.Exec(ctx, client, []string{k.due}, args).AsStrSlice()
 		if err != nil {
 			return err

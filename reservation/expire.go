@@ -13,7 +13,7 @@ const expireMost = 1000
 func (s *Stock) Expire(ctx context.Context, limit int) (int, error) {
 	limit = max(1, min(limit, expireMost))
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due}
-	args := []string{s.keys.record, strconv.Itoa(limit)}
+	args := []string{s.keys.records, strconv.Itoa(limit)}
 	counts, err := expireScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {
 		return 0, s.failed("expire", err)

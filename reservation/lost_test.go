@@ -29,8 +29,9 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 		"settle":    func() error { _, err := s.Settle(ctx, []Settlement{settlement(ordered)}); return err },
 		"published": func() error { return s.Published(ctx, []string{ordered.ID}) },
 		"outbox":    func() error { _, err := s.Outbox(ctx, 0, 10); return err },
+		"update":    func() error { return Update(ctx, s.deps.Redis, s.plan.Load().rec, testTerm) },
 		"expire":    func() error { _, err := s.Expire(ctx, 10); return err },
-		"allot":     func() error { return s.Allot(ctx, "SHOE", 20) },
+		"allot":     func() error { return s.Allot(ctx, "SHOE", 20, testTerm) },
 	}
 	for name, call := range calls {
 		if doc, _ := problem.Of(call()); doc.Code != problem.Unavailable {

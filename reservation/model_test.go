@@ -261,7 +261,7 @@ func (m *model) Expire(t *rapid.T) {
 		if !m.lapsed(r) || n == 0 {
 			continue
 		}
-		text, err := m.client.Do(context.Background(), m.client.B().Get().Key(m.s.keys.record+r.id[len(r.id)-coreLength:]).Build()).ToString()
+		text, err := m.client.Do(context.Background(), m.client.B().Get().Key(m.s.plan.Load().records+r.id[len(r.id)-coreLength:]).Build()).ToString()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +274,7 @@ func (m *model) Expire(t *rapid.T) {
 func (m *model) Allot(t *rapid.T) {
 	sku := rapid.SampledFrom([]string{"SHOE", "HAT"}).Draw(t, "sku")
 	units := rapid.Int64Range(0, 15).Draw(t, "units")
-	err := m.s.Allot(context.Background(), sku, units)
+	err := m.s.Allot(context.Background(), sku, units, testTerm)
 	if units < m.units(sku, StatusHeld)+m.units(sku, StatusConfirmed) {
 		m.expect("allot", err, problem.StockConflict)
 		return
@@ -337,7 +337,7 @@ func checkModel(t *testing.T, client rueidis.Client, setClock func(time.Time)) {
 		if setClock != nil {
 			setClock(now)
 		}
-		if err := Arm(context.Background(), client, rec, nil); err != nil {
+		if err := rebuild(context.Background(), client, rec, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		s := OpenStock(Deps{Redis: client, Secret: []byte("secret")}, rec)

@@ -31,7 +31,7 @@ const (
 func (s *Stock) Published(ctx context.Context, reservationIDs []string) error {
 	cores := make([]string, 0, len(reservationIDs))
 	for _, id := range reservationIDs {
-		at, err := s.locate(id)
+		at, err := s.locate(s.plan.Load(), id)
 		if err != nil {
 			return err
 		}

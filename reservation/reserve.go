@@ -212,10 +212,11 @@ func soldOutError(sku string, mayReturn bool) error {
 // runRecall looks whether requests have succeeded before. One script call serves the batch.
 func (s *Stock) runRecall(ctx context.Context, cores []string) ([]string, error) {
 	keys := append(make([]string, 0, 1+len(cores)), s.keys.stock)
+	p := s.plan.Load()
 	for _, core := range cores {
-		keys = append(keys, s.keys.record+core)
+		keys = append(keys, p.records+core)
 	}
-	answer, err := recallScript.Exec(ctx, s.deps.Redis, keys, []string{s.plan.Load().epoch}).ToArray()
+	answer, err := recallScript.Exec(ctx, s.deps.Redis, keys, []string{p.epoch}).ToArray()
 	if err != nil {
 		return nil, s.failed("recall", err)
 	}

@@ -29,9 +29,8 @@ const settleMost = 256
 // Settle marks orders as committed after the ledger's commit, and takes them off the outbox. It is
 // idempotent by reservation for 24 hours. Codes: unknown_reservation, unavailable.
 //
-// An order whose reservation Redis does not know takes its units anew. So after a loss of Redis
-// either all orders of the log are in the ledger, and settled, before the sums for Arm are read, or
-// Restored.Orders names those that are not.
+// An order whose reservation Redis does not know takes its units anew. So after a loss of Redis all
+// orders, those that are still in the order log too, are named with Arming.Orders.
 func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, error) {
 	var sum Settled
 	for len(settlements) > 0 {
@@ -54,10 +53,10 @@ func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, 
 func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settled, error) {
 	p := s.plan.Load()
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.outbox}
-	args := []string{p.epoch, s.keys.recordLength}
+	args := []string{p.epoch, p.recordsLength}
 	for i := range settlements {
 		one := &settlements[i]
-		at, err := s.locate(one.ReservationID)
+		at, err := s.locate(p, one.ReservationID)
 		if err != nil {
 			return Settled{}, err
 		}

@@ -81,25 +81,33 @@ type Stock struct {
 
 type keys struct {
 	stock, customers, due, made, orderKeys, outbox, gate string
-	record                                               string // prefix of the records
-	recordLength                                         string
+	// records is the prefix of the records, to be followed by the epoch: each epoch has its own, so that
+	// what an earlier one left is never taken for live.
+	records string
 }
 
 func keysOf(saleID, gate string) keys {
 	k := keys{
 		stock: redis.Key(saleID, "stock"), customers: redis.Key(saleID, "cust"), due: redis.Key(saleID, "due"), made: redis.Key(saleID, "made"),
 		orderKeys: redis.Key(saleID, "okeys"), outbox: redis.Key(saleID, "outbox"), gate: gate,
-		record: redis.Key(saleID, "r:"),
+		records: redis.Key(saleID, "r:"),
 	}
 	if gate == "" {
 		k.gate = k.due // never asked: there is no bearer without a gate
 	}
-	k.recordLength = strconv.Itoa(len(k.record))
 	return k
 }
 
-// OpenStock gives a node its access to the stock of a sale. It does not touch Redis: Arm creates
-// the stock there, and Refresh reads it.
+// whole are all keys of a stock but its records, as wipe.lua and begin.lua take them.
+func (k *keys) whole() []string {
+	return []string{k.stock, k.customers, k.due, k.made, k.orderKeys, k.outbox}
+}
+
+// ofEpoch is the prefix of the records of one epoch.
+func (k *keys) ofEpoch(epoch string) string { return k.records + epoch + ":" }
+
+// OpenStock gives a node its access to the stock of a sale. It does not touch Redis: Begin
+// creates the stock there, and Refresh reads it.
 func OpenStock(d Deps, rec sale.Record) *Stock {
 	if d.MaxWaiting <= 0 {
 		d.MaxWaiting = defaultMaxWaiting
@@ -135,6 +143,8 @@ func (s *Stock) Close() {
 type plan struct {
 	rec            sale.Record
 	epoch          string
+	records        string // prefix of the record keys
+	recordsLength  string
 	items          map[string]int
 	channels       map[string]int
 	names          []string // of the channels, sorted; one empty name without channels
@@ -158,6 +168,9 @@ const webChannel = "web"
 
 func newPlan(rec sale.Record) *plan {
 	p := &plan{rec: rec, epoch: strconv.FormatInt(rec.Epoch, 10), items: make(map[string]int, len(rec.Items))}
+	k := keysOf(rec.ID, "")
+	p.records = k.ofEpoch(p.epoch)
+	p.recordsLength = strconv.Itoa(len(p.records))
 	p.names = channelNames(rec.Sale)
 	p.channels = make(map[string]int, len(p.names))
 	for i, name := range p.names {

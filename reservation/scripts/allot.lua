@@ -1,15 +1,18 @@
 -- Sets how many units of an item are allocated, and moves what is available by the difference.
 -- A pool never gets fewer units than it has held and sold; the other pools of the item make up for it.
 -- KEYS: 1 stock
--- ARGV: 1 epoch, 2 SKU, 3 units, then pairs of channel and the units it should get
--- Returns 0, 1 not ready, 2 another epoch, 9 another run, 3 unknown item, 4 fewer than are held and sold
+-- ARGV: 1 epoch, 2 SKU, 3 units, 4 term, then pairs of channel and the units it should get
+-- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item, {4} fewer than are held and sold,
+--   {5, term} refused because of a later term
 local sku = ARGV[2]
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'pools|' .. sku)
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'pools|' .. sku, 'term')
 local state = state_of(head[1], head[2], head[3], ARGV[1])
-if state ~= 0 then return state end
-if not head[4] then return 3 end
+if state ~= 0 then return {state} end
+local later = later_term(KEYS[1], head[5], ARGV[4])
+if later then return {5, later} end
+if not head[4] then return {3} end
 local wish = {}
-for i = 4, #ARGV, 2 do wish[ARGV[i]] = tonumber(ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do wish[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local pools, wanted, needed, target = {}, 0, 0, tonumber(ARGV[3])
 for channel in string.gmatch(head[4], '[^,]+') do
@@ -20,7 +23,7 @@ for channel in string.gmatch(head[4], '[^,]+') do
   pools[#pools + 1] = pool
   wanted, needed = wanted + pool.units, needed + used
 end
-if needed > target then return 4 end
+if needed > target then return {4} end
 for _, pool in ipairs(pools) do
   local spare = math.min(pool.units - pool.used, math.max(wanted - target, 0))
   pool.units, wanted = pool.units - spare, wanted - spare
@@ -30,4 +33,4 @@ for _, pool in ipairs(pools) do
   redis.call('HSET', KEYS[1], 'allocated|' .. pool.name, digits(pool.units),
     'available|' .. pool.name, digits(pool.units - pool.used))
 end
-return 0
+return {0}

@@ -1,22 +1,22 @@
 -- Returns the units of reservations whose time is over, the longest overdue first, each once.
 -- KEYS: 1 stock, 2 customers, 3 due
--- ARGV: 1 prefix of the record keys (same hash tag), 2 how many at most (1…1000)
+-- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
 -- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
 local state = state_of(head[1], head[2])
 if state ~= 0 then return {state} end
 local now = clock()
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', digits(now), 'LIMIT', 0, ARGV[2])
 if #due == 0 then return {0, 0, 0} end
 local keys = {}
-for i, core in ipairs(due) do keys[i] = ARGV[1] .. core end
+for i, core in ipairs(due) do keys[i] = ARGV[1] .. head[3] .. ':' .. core end
 local records = redis.call('MGET', unpack(keys))
 local expired = 0
 for i, text in ipairs(records) do
   local r = text and read_record(text)
   if r and lapsed(r, now) then
     r.status = 'x'
-    redis.call('SET', keys[i], write_record(r), 'PX', KEEP_MS)
+    redis.call('SET', keys[i], write_record(r), 'PX', RESOLVED_KEEP_MS)
     move(r, 'held', 'available')
     charge(r, -1)
     expired = expired + 1

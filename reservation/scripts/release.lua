@@ -16,7 +16,7 @@ if r.status == 'x' then return {5, now, text} end
 local late = lapsed(r, now)
 r.status = late and 'x' or 'r'
 text = write_record(r)
-redis.call('SET', KEYS[4], text, 'PX', KEEP_MS)
+redis.call('SET', KEYS[4], text, 'PX', RESOLVED_KEEP_MS)
 redis.call('ZREM', KEYS[3], ARGV[3])
 move(r, 'held', 'available')
 charge(r, -1)

@@ -42,7 +42,7 @@ for i = 1, count do
     r.status, r.committed = 'c', ARGV[a + 2]
     text = write_record(r)
     fresh[key] = text
-    redis.call('SET', key, text, 'PX', KEEP_MS)
+    redis.call('SET', key, text, 'PX', COMMITTED_KEEP_MS)
   end
   cores[i] = string.sub(key, prefix)
 end
