@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -277,12 +278,25 @@ func (s *stack) publish(rec sale.Record) {
 	s.t.Helper()
 	ctx := context.Background()
 	for _, err := range []error{
-		queue.Arm(ctx, s.client, rec, nil), reservation.Arm(ctx, s.client, rec, nil), saleindex.Publish(ctx, s.client, rec),
+		queue.Arm(ctx, s.client, rec, nil), armStock(ctx, s.client, rec), saleindex.Publish(ctx, s.client, rec),
 	} {
 		if err != nil {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// armStock puts the stock of a sale into Redis, or brings its new version there.
+func armStock(ctx context.Context, client rueidis.Client, rec sale.Record) error {
+	err := reservation.Update(ctx, client, rec, 0)
+	if !errors.Is(err, problem.Unavailable) {
+		return err
+	}
+	arming, err := reservation.Begin(ctx, client, rec, 0)
+	if err != nil {
+		return err
+	}
+	return arming.Finish(ctx, nil)
 }
 
 // change publishes the next version of a sale and waits until the front has it.

@@ -8,6 +8,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/saleindex"
@@ -93,7 +95,7 @@ func (k *Keeper) reconcile(ctx context.Context, rec sale.Record) error {
 	}
 	for i, counts := range stock.Snapshot().Items {
 		if want := rec.Items[i].Stock; counts.Allocated != want {
-			if err := stock.Allot(ctx, counts.SKU, want); err != nil {
+			if err := stock.Allot(ctx, counts.SKU, want, noTerm); err != nil {
 				return fmt.Errorf("allot %d units of %s: %w", want, counts.SKU, err)
 			}
 		}
@@ -102,7 +104,7 @@ func (k *Keeper) reconcile(ctx context.Context, rec sale.Record) error {
 }
 
 // arm writes a record to Redis, and with restored, what the durable stores know of the sale.
-func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored, stock *reservation.Restored) error {
+func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored, stock *restoredStock) error {
 	if rec.Draft {
 		return nil
 	}
@@ -111,13 +113,41 @@ func (k *Keeper) arm(ctx context.Context, rec sale.Record, room *queue.Restored,
 			return err
 		}
 	}
-	if err := reservation.Arm(ctx, k.deps.Redis, rec, stock); err != nil {
+	if err := k.armStock(ctx, rec, stock); err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
 	}
 	if err := queue.Arm(ctx, k.deps.Redis, rec, room); err != nil {
 		return fmt.Errorf("arm the waiting room of %s: %w", rec.ID, err)
 	}
 	return saleindex.Publish(ctx, k.deps.Redis, rec)
+}
+
+// noTerm is the term of a step that no leader with a term takes.
+const noTerm = 0
+
+// restoredStock is what the ledger and the journal know of a stock that Redis has lost.
+type restoredStock struct {
+	orders []reservation.RestoredOrder
+	held   *reservation.Folded
+}
+
+// armStock brings the terms to a stock that is ready; where there is none it arms one.
+func (k *Keeper) armStock(ctx context.Context, rec sale.Record, from *restoredStock) error {
+	if from == nil {
+		err := reservation.Update(ctx, k.deps.Redis, rec, noTerm)
+		if !errors.Is(err, problem.Unavailable) {
+			return err
+		}
+		from = &restoredStock{}
+	}
+	arming, err := reservation.Begin(ctx, k.deps.Redis, rec, noTerm)
+	if err != nil {
+		return err
+	}
+	if err := arming.Orders(ctx, from.orders); err != nil {
+		return err
+	}
+	return arming.Finish(ctx, from.held)
 }
 
 // disarm takes a sale out of Redis.
@@ -133,7 +163,7 @@ func (k *Keeper) wipe(ctx context.Context, saleID string) error {
 	if err := queue.Disarm(ctx, k.deps.Redis, saleID); err != nil {
 		return fmt.Errorf("disarm the waiting room of %s: %w", saleID, err)
 	}
-	if err := reservation.Disarm(ctx, k.deps.Redis, saleID); err != nil {
+	if err := reservation.Wipe(ctx, k.deps.Redis, saleID, noTerm); err != nil {
 		return fmt.Errorf("disarm the stock of %s: %w", saleID, err)
 	}
 	return nil

@@ -61,7 +61,7 @@ func (k *Keeper) rebuild(ctx context.Context, rec sale.Record) error {
 		return err
 	}
 	k.deps.Log.Warn("a sale was rebuilt in redis", "sale", rec.ID, "epoch", fresh.Epoch,
-		"orders", len(orders), "live_reservations", stock.Live(), "took_ms", time.Since(started).Milliseconds())
+		"orders", len(orders), "live_reservations", stock.held.Live(), "took_ms", time.Since(started).Milliseconds())
 	return nil
 }
 
@@ -102,7 +102,7 @@ func (k *Keeper) undrained(ctx context.Context, saleID string) (int, error) {
 
 // remember gathers what the durable stores know of a sale. What was sold and bought is added up
 // from the orders themselves, so that the three agree whatever is being committed meanwhile.
-func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.OrderRow) (*queue.Restored, *reservation.Restored, error) {
+func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.OrderRow) (*queue.Restored, *restoredStock, error) {
 	var records [][]byte
 	for record, err := range k.deps.Journal.Replay(ctx, rec.ID, time.Now().Add(-journalReach)) {
 		if err != nil {
@@ -110,34 +110,22 @@ func (k *Keeper) remember(ctx context.Context, rec sale.Record, orders []ledger.
 		}
 		records = append(records, record)
 	}
-	stock := reservation.Fold(slices.Values(records))
-	addOrders(stock, orders)
-	return queue.Fold(slices.Values(records)), stock, nil
+	var folder reservation.Folder
+	for _, record := range records {
+		folder.Add(record)
+	}
+	return queue.Fold(slices.Values(records)), &restoredStock{orders: restoredOrders(orders), held: folder.Folded()}, nil
 }
 
-func addOrders(stock *reservation.Restored, orders []ledger.OrderRow) {
-	type pool struct{ sku, channel string }
-	sold := make(map[pool]int64)
-	ordered := make(map[string]bool, len(orders))
-	stock.Bought = make(map[string]map[string]int64)
-	for _, o := range orders {
-		ordered[o.Reservation] = true
-		if stock.Bought[o.Customer] == nil {
-			stock.Bought[o.Customer] = make(map[string]int64)
-		}
-		for _, line := range o.Lines {
-			stock.Bought[o.Customer][line.SKU] += line.Quantity
-			sold[pool{line.SKU, o.Channel}] += line.Quantity
-		}
-		stock.Orders = append(stock.Orders, reservation.RestoredOrder{
+func restoredOrders(orders []ledger.OrderRow) []reservation.RestoredOrder {
+	out := make([]reservation.RestoredOrder, len(orders))
+	for i, o := range orders {
+		out[i] = reservation.RestoredOrder{
 			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: linesOf(o),
 			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
-		})
+		}
 	}
-	for at, units := range sold {
-		stock.Sold = append(stock.Sold, reservation.SoldUnits{SKU: at.sku, Channel: at.channel, Units: units})
-	}
-	stock.Ordered = func(reservationID string) bool { return ordered[reservationID] }
+	return out
 }
 
 func linesOf(o ledger.OrderRow) []reservation.Line {

@@ -86,7 +86,7 @@ func (k *Keeper) allot(ctx context.Context, rec sale.Record, sku string, allocat
 	if rec.Draft {
 		return nil
 	}
-	return k.deps.OpenStock(rec).Allot(ctx, sku, allocated)
+	return k.deps.OpenStock(rec).Allot(ctx, sku, allocated, noTerm)
 }
 
 func (k *Keeper) itemCount(ctx context.Context, id, sku string) (ledger.ItemCount, error) {
