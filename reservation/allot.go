@@ -15,9 +15,9 @@ import (
 )
 
 // Allot sets how many units of an item are allocated; available moves by the difference. Channels
-// get their shares, except that none gets fewer units than it has held and sold. Saying the same
+// get their shares, except that none gets fewer units than it has held, sold and withheld. Saying the same
 // twice changes nothing. The term is that of the calling leader. Errors: *redis.OldTermError; codes
-// unknown_sku, stock_conflict (fewer than are held and sold), unavailable.
+// unknown_sku, stock_conflict (fewer than are held, sold and withheld), unavailable.
 func (s *Stock) Allot(ctx context.Context, sku string, allocated, term int64) error {
 	p := s.plan.Load()
 	answer, err := allot(ctx, s.deps.Redis, s.keys, p.rec, sku, allocated, term)

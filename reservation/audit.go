@@ -25,10 +25,10 @@ type ItemAudit struct {
 	Uneven int64
 }
 
-// Balanced reports whether allocated = available + held + sold, in total and in each channel, and the
-// held units are those of the reservations.
+// Balanced reports whether the units add up to those that are allocated, in total and in each channel,
+// none is owed beyond what the other channels have, and the held units are those of the reservations.
 func (i ItemAudit) Balanced() bool {
-	return i.Uneven == 0 && i.Allocated == i.Available+i.Held+i.Sold && i.Held == i.HeldByReservations && i.Available >= 0
+	return i.Uneven == 0 && i.adds() && i.Held == i.HeldByReservations && i.Owed <= i.Available
 }
 
 // AuditReport is a stock counted twice.
@@ -103,7 +103,7 @@ func newCount(raw *rawStock) *count {
 	for sku, words := range raw.pools {
 		item := &ItemAudit{Counts: raw.total(sku), Limit: raw.fields["limit|"+sku]}
 		for word := range strings.SplitSeq(words, ",") {
-			if p := raw.counts(sku, word); p.Allocated != p.Available+p.Held+p.Sold {
+			if p := raw.counts(sku, word); !p.adds() {
 				item.Uneven++
 			}
 		}

@@ -319,7 +319,7 @@ func (m *model) check(t *rapid.T) {
 		t.Fatalf("audit %+v, want %d in the outbox", a, outbox)
 	}
 	for _, item := range a.Items {
-		want := Counts{item.SKU, m.allocated[item.SKU], m.available(item.SKU), m.units(item.SKU, StatusHeld), m.units(item.SKU, StatusConfirmed)}
+		want := Counts{SKU: item.SKU, Allocated: m.allocated[item.SKU], Available: m.available(item.SKU), Held: m.units(item.SKU, StatusHeld), Sold: m.units(item.SKU, StatusConfirmed)}
 		if item.Counts != want || !item.Balanced() || item.Charged != want.Held+want.Sold || item.OverLimit > 0 {
 			t.Fatalf("got %+v, want %+v", item, want)
 		}

@@ -85,13 +85,15 @@ func (p *plan) counted(raw *rawStock) (pools map[string]*Counts, unplaced map[st
 			at(name).Held += units
 		case counter == "sold":
 			at(name).Sold += units
+		case counter == "withheld":
+			at(name).Withheld += units
 		}
 	}
 	return pools, unplaced
 }
 
 // stockFields are all counters, lists of pools and limits of a stock, as arm_fields.lua takes them,
-// and the fields that have to go. available = allocated − held − sold, pool by pool.
+// and the fields that have to go. available = allocated − held − sold − withheld, pool by pool.
 func stockFields(p *plan, raw *rawStock) (fields, remove []string) {
 	pools, unplaced := p.counted(raw)
 	for sku, units := range unplaced {
@@ -101,8 +103,8 @@ func stockFields(p *plan, raw *rawStock) (fields, remove []string) {
 	channels := make(map[string][]string)
 	for _, name := range slices.Sorted(maps.Keys(pools)) {
 		c := pools[name]
-		fields = append(fields, "allocated|"+name, decimal(c.Allocated), "available|"+name, decimal(c.Allocated-c.Held-c.Sold),
-			"held|"+name, decimal(c.Held), "sold|"+name, decimal(c.Sold))
+		fields = append(fields, "allocated|"+name, decimal(c.Allocated), "available|"+name, decimal(c.Allocated-c.Held-c.Sold-c.Withheld),
+			"held|"+name, decimal(c.Held), "sold|"+name, decimal(c.Sold), "withheld|"+name, decimal(c.Withheld))
 		channels[c.SKU] = append(channels[c.SKU], name[len(c.SKU)+1:])
 	}
 	for sku, words := range channels {
@@ -122,7 +124,7 @@ func (p *plan) place(pools map[string]*Counts, sku string, units int64) {
 		if c == nil {
 			continue
 		}
-		n := min(units, max(0, c.Allocated-c.Held-c.Sold))
+		n := min(units, max(0, c.Allocated-c.Held-c.Sold-c.Withheld))
 		c.Sold += n
 		units -= n
 	}

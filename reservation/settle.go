@@ -19,8 +19,8 @@ type Settlement struct {
 type Settled struct {
 	// Repaired orders were still held in Redis.
 	Repaired int64
-	// ForcedUnits were taken for orders whose reservation was missing, expired or released; they can
-	// bring an item's available units below zero.
+	// ForcedUnits were taken for orders whose reservation was missing, expired or released; where
+	// none were available, they are owed.
 	ForcedUnits int64
 }
 

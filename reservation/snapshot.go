@@ -10,17 +10,31 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Counts are the units of an item. Allocated = Available + Held + Sold at any moment.
+// Counts are the units of an item. Allocated = Available − Owed + Held + Sold + Withheld at any moment.
 type Counts struct {
-	SKU                              string
-	Allocated, Available, Held, Sold int64
+	SKU       string
+	Allocated int64
+	// Available units can be reserved; never below zero.
+	Available int64
+	Held      int64
+	Sold      int64
+	// Withheld are the units of orders that failed and were not returned to the stock.
+	Withheld int64
+	// Owed units were sold beyond what was allocated, by the ledger's word or because a share of the
+	// stock became smaller. The pool has nothing available until they have come back. It is 0 otherwise.
+	Owed int64
 }
+
+// adds reports whether the units add up to those that are allocated.
+func (c *Counts) adds() bool { return c.Allocated == c.Available-c.Owed+c.Held+c.Sold+c.Withheld }
 
 func (c *Counts) add(other Counts) {
 	c.Allocated += other.Allocated
 	c.Available += other.Available
 	c.Held += other.Held
 	c.Sold += other.Sold
+	c.Withheld += other.Withheld
+	c.Owed += other.Owed
 }
 
 // Snapshot is a whole stock at one moment of Redis' clock.
@@ -160,9 +174,10 @@ func integers(messages []rueidis.RedisMessage) ([]int64, error) {
 
 func (raw *rawStock) counts(sku, channel string) Counts {
 	name := "|" + sku + "|" + channel
+	left := raw.fields["available"+name]
 	return Counts{
-		SKU: sku, Allocated: raw.fields["allocated"+name], Available: raw.fields["available"+name],
-		Held: raw.fields["held"+name], Sold: raw.fields["sold"+name],
+		SKU: sku, Allocated: raw.fields["allocated"+name], Available: max(0, left), Owed: max(0, -left),
+		Held: raw.fields["held"+name], Sold: raw.fields["sold"+name], Withheld: raw.fields["withheld"+name],
 	}
 }
 

@@ -214,3 +214,25 @@ func TestALaterLeaderEndsTheArmingOfAnOlderOne(t *testing.T) {
 		wantCounts(t, client, "SHOE", 10, 0, 0)
 	})
 }
+
+func TestAvailableIsNeverToldBelowZero(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		rec, ctx := drop(), context.Background()
+		rec.Channels = map[string]int64{"app": 2, "web": 8}
+		s := open(t, client, rec)
+		mustReserve(t, s, Request{IdempotencyKey: "1", Customer: "ann", Channel: "app", Lines: []Line{{"SHOE", 2}}})
+		forced := Settlement{ReservationID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), CustomerKey: CustomerKey("bob"), Channel: "app",
+			Lines: []Line{{"SHOE", 3}}, CommittedAtMillis: 1}
+		if _, err := s.Settle(ctx, []Settlement{forced}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		app, all := s.Snapshot().Channels["app"][0], s.Snapshot().Items[0]
+		if app.Available != 0 || app.Owed != 3 || !app.adds() || all.Available != 8 || all.Owed != 3 || !all.adds() {
+			t.Fatalf("app %+v, all %+v", app, all)
+		}
+		wantCounts(t, client, "SHOE", 8, 2, 3)
+	})
+}

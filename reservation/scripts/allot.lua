@@ -1,8 +1,8 @@
 -- Sets how many units of an item are allocated, and moves what is available by the difference.
--- A pool never gets fewer units than it has held and sold; the other pools of the item make up for it.
+-- A pool never gets fewer units than it has held, sold and withheld; the other pools of the item make up for it.
 -- KEYS: 1 stock
 -- ARGV: 1 epoch, 2 SKU, 3 units, 4 term, then pairs of channel and the units it should get
--- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item, {4} fewer than are held and sold,
+-- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item, {4} fewer than are held, sold and withheld,
 --   {5, term} refused because of a later term
 local sku = ARGV[2]
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'pools|' .. sku, 'term')
@@ -17,8 +17,8 @@ for i = 5, #ARGV, 2 do wish[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local pools, wanted, needed, target = {}, 0, 0, tonumber(ARGV[3])
 for channel in string.gmatch(head[4], '[^,]+') do
   local name = sku .. '|' .. channel
-  local c = redis.call('HMGET', KEYS[1], 'held|' .. name, 'sold|' .. name)
-  local used = c[1] + c[2]
+  local c = redis.call('HMGET', KEYS[1], 'held|' .. name, 'sold|' .. name, 'withheld|' .. name)
+  local used = c[1] + c[2] + (c[3] or 0)
   local pool = {name = name, used = used, units = math.max(wish[channel] or 0, used)}
   pools[#pools + 1] = pool
   wanted, needed = wanted + pool.units, needed + used
