@@ -12,7 +12,7 @@ const expireMost = 1000
 // is limit, there may be more. Code: unavailable.
 func (s *Stock) Expire(ctx context.Context, limit int) (int, error) {
 	limit = max(1, min(limit, expireMost))
-	keys := []string{s.keys.stock, s.keys.customers, s.keys.due}
+	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made}
 	args := []string{s.keys.records, strconv.Itoa(limit)}
 	counts, err := expireScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {

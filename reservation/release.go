@@ -75,8 +75,8 @@ func (s *Stock) Release(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, at.key}
-	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core)
+	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made, at.key}
+	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records)
 	if err != nil {
 		return err
 	}

@@ -56,8 +56,11 @@ type Snapshot struct {
 	// NextDueMillis is when the next hold lapses, which may be over already; 0 when nothing is held.
 	// Until then Expire finds nothing to do.
 	NextDueMillis int64
-	// Made counts the reservations of this epoch, whatever became of them.
-	Made int64
+	// Made is the position after the last entry of the list of reservations, which names MadeEntries of
+	// them; the position grows with each reservation, and when an older one goes to the end of the list.
+	Made, MadeEntries int64
+	// ArmedMillis is when the stock was armed.
+	ArmedMillis int64
 	// Orders were confirmed since the stock was armed; Repaired of them by the ledger's word, and
 	// Forced units were taken for orders whose reservation was gone.
 	Orders, Repaired, Forced int64
@@ -184,7 +187,7 @@ func (raw *rawStock) counts(sku, channel string) Counts {
 func (raw *rawStock) snapshot(p *plan) *Snapshot {
 	snap := &Snapshot{
 		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.ready(), Lost: !raw.ready(), NextDueMillis: raw.nextDue,
-		Reservations: raw.due, Outbox: raw.outbox, Made: raw.made,
+		Reservations: raw.due, Outbox: raw.outbox, Made: raw.fields["made_head"] + raw.made, MadeEntries: raw.made, ArmedMillis: raw.fields["armed_ms"],
 		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}

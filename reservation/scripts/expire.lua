@@ -1,5 +1,5 @@
 -- Returns the units of reservations whose time is over, the longest overdue first, each once.
--- KEYS: 1 stock, 2 customers, 3 due
+-- KEYS: 1 stock, 2 customers, 3 due, 4 made
 -- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
 -- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
@@ -9,7 +9,8 @@ local now = clock()
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', digits(now), 'LIMIT', 0, ARGV[2])
 if #due == 0 then return {0, 0, 0} end
 local keys = {}
-for i, core in ipairs(due) do keys[i] = ARGV[1] .. head[3] .. ':' .. core end
+local prefix = ARGV[1] .. head[3] .. ':'
+for i, core in ipairs(due) do keys[i] = prefix .. core end
 local records = redis.call('MGET', unpack(keys))
 local expired = 0
 for i, text in ipairs(records) do
@@ -25,4 +26,5 @@ end
 redis.call('ZREM', KEYS[3], unpack(due))
 write_stock(KEYS[1])
 write_customers(KEYS[2])
+if expired > 0 then rotate_made(KEYS[1], KEYS[4], prefix, expired) end
 return {0, #due, expired}
