@@ -32,7 +32,11 @@ func openDesk(t *testing.T, rec sale.Record, ledgers map[string]*ledger.Ledger) 
 	}
 	t.Cleanup(client.Close)
 	rec.StartsAt, rec.EndsAt = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	if err := reservation.Arm(t.Context(), client, rec, nil); err != nil {
+	arming, err := reservation.Begin(t.Context(), client, rec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := arming.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	stock := reservation.OpenStock(reservation.Deps{Redis: client, Secret: []byte(strings.Repeat("s", 32)), GateKey: redis.Key(rec.ID, "gate"), Log: quiet()}, rec)

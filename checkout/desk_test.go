@@ -39,9 +39,22 @@ func openStock(t testing.TB, redisURL string, rec sale.Record) *reservation.Stoc
 	return stockOf(t, client, rec)
 }
 
+// arm puts the stock of a sale into Redis, or brings its new version there.
+func arm(ctx context.Context, client rueidis.Client, rec sale.Record) error {
+	err := reservation.Update(ctx, client, rec, 0)
+	if !errors.Is(err, problem.Unavailable) {
+		return err
+	}
+	arming, err := reservation.Begin(ctx, client, rec, 0)
+	if err != nil {
+		return err
+	}
+	return arming.Finish(ctx, nil)
+}
+
 func stockOf(t testing.TB, client rueidis.Client, rec sale.Record) *reservation.Stock {
 	t.Helper()
-	if err := reservation.Arm(t.Context(), client, rec, nil); err != nil {
+	if err := arm(t.Context(), client, rec); err != nil {
 		t.Fatal(err)
 	}
 	s := reservation.OpenStock(reservation.Deps{Redis: client, Secret: []byte(strings.Repeat("s", 32)), GateKey: redis.Key(rec.ID, "gate"), Log: quiet()}, rec)

@@ -25,10 +25,10 @@ type ItemAudit struct {
 	Uneven int64
 }
 
-// Balanced reports whether allocated = available + held + sold, in total and in each channel, and the
-// held units are those of the reservations.
+// Balanced reports whether the units add up to those that are allocated, in total and in each channel,
+// none is owed beyond what the other channels have, and the held units are those of the reservations.
 func (i ItemAudit) Balanced() bool {
-	return i.Uneven == 0 && i.Allocated == i.Available+i.Held+i.Sold && i.Held == i.HeldByReservations && i.Available >= 0
+	return i.Uneven == 0 && i.adds() && i.Held == i.HeldByReservations && i.Owed <= i.Available
 }
 
 // AuditReport is a stock counted twice.
@@ -97,13 +97,13 @@ type count struct {
 
 func newCount(raw *rawStock) *count {
 	c := &count{items: make(map[string]*ItemAudit, len(raw.pools)), audit: AuditReport{
-		Ready: raw.fields["ready"] == 1, Epoch: raw.fields["epoch"], Orders: raw.fields["orders"], Outbox: raw.outbox,
+		Ready: raw.ready(), Epoch: raw.fields["epoch"], Orders: raw.fields["orders"], Outbox: raw.outbox,
 		Repaired: raw.fields["repaired"], ForcedUnits: raw.fields["forced"],
 	}}
 	for sku, words := range raw.pools {
 		item := &ItemAudit{Counts: raw.total(sku), Limit: raw.fields["limit|"+sku]}
 		for word := range strings.SplitSeq(words, ",") {
-			if p := raw.counts(sku, word); p.Allocated != p.Available+p.Held+p.Sold {
+			if p := raw.counts(sku, word); !p.adds() {
 				item.Uneven++
 			}
 		}
@@ -121,7 +121,7 @@ func (c *count) item(sku string) *ItemAudit {
 
 func (c *count) reservations(ctx context.Context, client rueidis.Client, k keys) error {
 	for first := 0; ; first += auditPage {
-		args := []string{k.record, strconv.Itoa(first), strconv.Itoa(first + auditPage - 1)}
+		args := []string{k.ofEpoch(decimal(c.audit.Epoch)), strconv.Itoa(first), strconv.Itoa(first + auditPage - 1)}
 		page, err := auditPageScript.Exec(ctx, client, []string{k.due}, args).AsStrSlice()
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ type order struct {
 	at           address
 	key, payload string
 	bytes        []byte
-	epoch        string
+	plan         *plan
 }
 
 type verdict struct {
@@ -69,7 +69,8 @@ func (s *Stock) Confirm(ctx context.Context, c Confirmation) (Confirmed, error) 
 }
 
 func (s *Stock) prepareOrder(c *Confirmation) (*order, error) {
-	at, err := s.locate(c.ReservationID)
+	p := s.plan.Load()
+	at, err := s.locate(p, c.ReservationID)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (s *Stock) prepareOrder(c *Confirmation) (*order, error) {
 	}
 	return &order{
 		at: at, key: hashText(c.IdempotencyKey), payload: hex.EncodeToString(c.PayloadHash[:]),
-		bytes: c.Order, epoch: s.plan.Load().epoch,
+		bytes: c.Order, plan: p,
 	}, nil
 }
 
@@ -87,7 +88,7 @@ func (s *Stock) runConfirm(ctx context.Context, orders []*order) ([]verdict, err
 	out := make([]verdict, 0, len(orders))
 	for len(orders) > 0 {
 		n, size := 0, 0
-		for n < len(orders) && (n == 0 || size+len(orders[n].bytes) <= confirmMostBytes) && orders[n].epoch == orders[0].epoch {
+		for n < len(orders) && (n == 0 || size+len(orders[n].bytes) <= confirmMostBytes) && orders[n].plan.epoch == orders[0].plan.epoch {
 			size += len(orders[n].bytes)
 			n++
 		}
@@ -105,14 +106,14 @@ func (s *Stock) runConfirm(ctx context.Context, orders []*order) ([]verdict, err
 
 func (s *Stock) confirmOnce(ctx context.Context, orders []*order, out []verdict) error {
 	keys := append(make([]string, 0, 4+len(orders)), s.keys.stock, s.keys.due, s.keys.orderKeys, s.keys.outbox)
-	args := append(make([]string, 0, 2+4*len(orders)), orders[0].epoch, s.keys.recordLength)
+	args := append(make([]string, 0, 2+4*len(orders)), orders[0].plan.epoch, orders[0].plan.recordsLength)
 	for _, o := range orders {
 		keys = append(keys, o.at.key)
 		args = append(args, o.at.epoch, o.key, o.payload, string(o.bytes))
 	}
 	answer, err := confirmScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	if err != nil {
-		return s.lost("confirm", err)
+		return s.failed("confirm", err)
 	}
 	if len(answer) == 0 {
 		return errAnswer

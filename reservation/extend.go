@@ -10,12 +10,13 @@ import (
 // terms allow. Codes: unknown_reservation, already_resolved, reservation_expired,
 // extension_refused, unavailable.
 func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
-	at, err := s.locate(id)
+	p := s.plan.Load()
+	at, err := s.locate(p, id)
 	if err != nil {
 		return Reservation{}, err
 	}
 	keys := []string{s.keys.stock, s.keys.due, at.key}
-	f, err := s.one(ctx, extendScript, keys, s.plan.Load().epoch, at.epoch, at.core)
+	f, err := s.one(ctx, extendScript, keys, p.epoch, at.epoch, at.core)
 	if err != nil {
 		return Reservation{}, err
 	}
@@ -41,7 +42,7 @@ func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
 // Get reads a reservation, and with it what is known of its order. Resolved ones are kept for 24
 // hours. Codes: unknown_reservation, unavailable.
 func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
-	at, err := s.locate(id)
+	at, err := s.locate(s.plan.Load(), id)
 	if err != nil {
 		return Reservation{}, err
 	}
@@ -49,11 +50,13 @@ func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
 	if err != nil {
 		return Reservation{}, err
 	}
-	if f.answer == answerNotArmed {
-		return Reservation{}, s.refused(f.answer)
-	}
-	if f.answer != answerOK {
+	const unknown = 3
+	switch f.answer {
+	case answerOK:
+	case unknown:
 		return Reservation{}, problem.UnknownReservation
+	default:
+		return Reservation{}, s.refused(f.answer)
 	}
 	res, err := f.record.reservation(s.sale, at.core, f.nowMillis)
 	if err != nil || res.ID != id {

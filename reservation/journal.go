@@ -3,7 +3,6 @@ package reservation
 import (
 	"encoding/binary"
 	"errors"
-	"iter"
 	"strings"
 )
 
@@ -129,62 +128,4 @@ func wellFormed(kind byte, r *record, lines []Line) bool {
 	}
 	return strings.IndexByte("hex", kind) >= 0 && strings.IndexByte("mjd", r.durability) >= 0 &&
 		!strings.ContainsAny(r.channel, " ,|")
-}
-
-// foldGraceMillis is how much later than the journal's newest moment a record may still tell of an
-// earlier one: nodes append on their own.
-const foldGraceMillis = 10 * 60 * 1000
-
-type foldEntry struct {
-	record
-	released bool
-}
-
-// Fold reads a journal into the reservations that may still hold units. Records of other kinds
-// and damaged ones are passed over (and counted). Memory stays in proportion to the reservations of
-// the last lifetime, however long the journal: what has lapsed is dropped on the way.
-func Fold(records iter.Seq[[]byte]) *Restored {
-	out := &Restored{live: make(map[string]record)}
-	all := make(map[string]foldEntry)
-	var newest int64
-	prune := 1 << 16
-	for data := range records {
-		kind, core, r, err := decodeJournal(data)
-		if err != nil {
-			out.skip(data)
-			continue
-		}
-		newest = max(newest, r.created)
-		entry, seen := all[core]
-		if !seen || r.expires > entry.expires || r.expires == entry.expires && r.extensions > entry.extensions {
-			entry.record = r
-		}
-		entry.released = entry.released || kind == kindReleased
-		all[core] = entry
-		if len(all) > prune {
-			dropLapsed(all, newest-foldGraceMillis)
-			prune = max(1<<16, 2*len(all))
-		}
-	}
-	for core, entry := range all {
-		if !entry.released {
-			out.live[core] = entry.record
-		}
-	}
-	return out
-}
-
-func dropLapsed(all map[string]foldEntry, before int64) {
-	for core, entry := range all {
-		if entry.expires < before {
-			delete(all, core)
-		}
-	}
-}
-
-// skip counts a record that ought to have been readable.
-func (r *Restored) skip(data []byte) {
-	if len(data) == 0 || data[0] == journalMark {
-		r.Damaged++
-	}
 }

@@ -31,7 +31,7 @@ const (
 func (s *Stock) Published(ctx context.Context, reservationIDs []string) error {
 	cores := make([]string, 0, len(reservationIDs))
 	for _, id := range reservationIDs {
-		at, err := s.locate(id)
+		at, err := s.locate(s.plan.Load(), id)
 		if err != nil {
 			return err
 		}
@@ -51,8 +51,12 @@ func (s *Stock) runPublish(ctx context.Context, calls [][]string) ([]struct{}, e
 	}
 	for len(cores) > 0 {
 		n := min(len(cores), publishedMost)
-		if err := publishedScript.Exec(ctx, s.deps.Redis, []string{s.keys.outbox}, cores[:n]).Error(); err != nil {
-			return nil, s.lost("published", err)
+		answer, err := publishedScript.Exec(ctx, s.deps.Redis, []string{s.keys.stock, s.keys.outbox}, cores[:n]).AsInt64()
+		if err != nil {
+			return nil, s.failed("published", err)
+		}
+		if answer != answerOK {
+			return nil, s.refused(answer)
 		}
 		cores = cores[n:]
 	}
@@ -72,16 +76,23 @@ func (s *Stock) Outbox(ctx context.Context, olderThan time.Duration, limit int) 
 		s.outbox.at, strconv.FormatInt(olderThan.Milliseconds(), 10),
 		strconv.Itoa(max(1, min(limit, outboxMost))), strconv.Itoa(outboxMostBytes),
 	}
-	flat, err := outboxScanScript.Exec(ctx, s.deps.Redis, []string{s.keys.outbox}, args).AsStrSlice()
+	flat, err := outboxScanScript.Exec(ctx, s.deps.Redis, []string{s.keys.stock, s.keys.outbox}, args).AsStrSlice()
 	if err != nil {
-		return nil, s.lost("outbox_scan", err)
+		return nil, s.failed("outbox_scan", err)
 	}
-	if len(flat)%3 != 1 {
+	if len(flat) == 1 {
+		answer, err := strconv.ParseInt(flat[0], 10, 64)
+		if err != nil {
+			return nil, errAnswer
+		}
+		return nil, s.refused(answer)
+	}
+	if len(flat)%3 != 2 {
 		return nil, errAnswer
 	}
-	s.outbox.at = flat[0]
+	s.outbox.at = flat[1]
 	found := make([]Outgoing, 0, len(flat)/3)
-	for i := 1; i+2 < len(flat); i += 3 {
+	for i := 2; i+2 < len(flat); i += 3 {
 		epoch, err := strconv.ParseInt(flat[i+1], 10, 64)
 		if err != nil {
 			return nil, errAnswer

@@ -77,6 +77,13 @@ const (
 	orderWords  = 14
 )
 
+// How long a reservation can still be looked up here (RESOLVED_KEEP_MS and COMMITTED_KEEP_MS in
+// scripts/shared/record.lua).
+const (
+	resolvedKeep  = 15 * time.Minute // after it was released or has expired
+	committedKeep = 24 * time.Hour   // after the order is in the ledger
+)
+
 var errRecord = errors.New("reservation: a stored record cannot be read")
 
 func (r *record) text() string {

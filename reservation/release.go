@@ -47,7 +47,7 @@ func readFound(result rueidis.RedisResult) (found, error) {
 type address struct{ core, key, epoch string }
 
 // locate finds a reservation of this sale by its id.
-func (s *Stock) locate(id string) (address, error) {
+func (s *Stock) locate(p *plan, id string) (address, error) {
 	saleID, epoch, core, err := ParseID(id)
 	if err != nil {
 		return address{}, err
@@ -55,14 +55,14 @@ func (s *Stock) locate(id string) (address, error) {
 	if saleID != s.sale {
 		return address{}, problem.UnknownReservation
 	}
-	return address{core: core, key: s.keys.record + core, epoch: strconv.FormatInt(epoch, 10)}, nil
+	return address{core: core, key: p.records + core, epoch: strconv.FormatInt(epoch, 10)}, nil
 }
 
 // one runs a script on one reservation.
 func (s *Stock) one(ctx context.Context, script *redis.Script, keys []string, args ...string) (found, error) {
 	f, err := readFound(script.Exec(ctx, s.deps.Redis, keys, args))
 	if err != nil {
-		return f, s.lost(script.Name(), err)
+		return f, s.failed(script.Name(), err)
 	}
 	return f, nil
 }
@@ -70,19 +70,20 @@ func (s *Stock) one(ctx context.Context, script *redis.Script, keys []string, ar
 // Release gives the units of a held reservation back at once. Releasing twice is no error. Codes:
 // unknown_reservation, already_resolved (it is an order), reservation_expired, unavailable.
 func (s *Stock) Release(ctx context.Context, id string) error {
-	at, err := s.locate(id)
+	p := s.plan.Load()
+	at, err := s.locate(p, id)
 	if err != nil {
 		return err
 	}
-	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, at.key}
-	f, err := s.one(ctx, releaseScript, keys, s.plan.Load().epoch, at.epoch, at.core)
+	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made, at.key}
+	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records)
 	if err != nil {
 		return err
 	}
 	const unknown, confirmed, expired, before = 3, 4, 5, 6
 	switch f.answer {
 	case answerOK:
-		s.plan.Load().open()
+		p.open()
 		return s.tell(ctx, kindReleased, at.core, &f.record)
 	case before: // the one who released it may have failed to journal that
 		return s.journal(ctx, kindReleased, at.core, &f.record)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/redis/rueidis"
-
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -50,8 +48,9 @@ type ask struct {
 // Reserve holds units, all lines or none.
 //
 // The same request again gives the reservation as it was when it was made ("held", whatever became
-// of it since; only its expiry tells of an extension); other content under the same key is
-// idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After a rebuild an
+// of it since; only its expiry tells of an extension). One that was given back or has expired is known
+// for 15 minutes; once nothing is left, its repetition may be told sold_out instead. Other content
+// under the same key is idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After a rebuild an
 // order that the journal does not tell of is found by the key alone. A refusal leaves nothing behind
 // and is decided anew each time.
 //
@@ -211,23 +210,28 @@ func soldOutError(sku string, mayReturn bool) error {
 	return problem.With(problem.SoldOut, detail, problem.F("may_return", mayReturn), problem.F("sku", sku))
 }
 
-// runRecall looks whether requests have succeeded before. One MGET serves the batch.
+// runRecall looks whether requests have succeeded before. One script call serves the batch.
 func (s *Stock) runRecall(ctx context.Context, cores []string) ([]string, error) {
-	names := make([]string, len(cores))
-	for i, core := range cores {
-		names[i] = s.keys.record + core
+	keys := append(make([]string, 0, 1+len(cores)), s.keys.stock)
+	p := s.plan.Load()
+	for _, core := range cores {
+		keys = append(keys, p.records+core)
 	}
-	found, err := s.deps.Redis.Do(ctx, s.deps.Redis.B().Mget().Key(names...).Build()).ToArray()
+	answer, err := recallScript.Exec(ctx, s.deps.Redis, keys, []string{p.epoch}).ToArray()
 	if err != nil {
-		return nil, s.lost("recall", err)
+		return nil, s.failed("recall", err)
 	}
-	texts := make([]string, len(cores))
-	for i := range found {
-		if texts[i], err = found[i].ToString(); err != nil && !rueidis.IsRedisNil(err) {
-			return nil, s.lost("recall", err)
-		}
+	if len(answer) == 0 {
+		return nil, errAnswer
 	}
-	return texts, nil
+	if whole, err := answer[0].AsInt64(); err != nil || whole != answerOK || len(answer) != 2 {
+		return nil, s.refused(whole)
+	}
+	texts, err := answer[1].AsStrSlice()
+	if err == nil && len(texts) != len(cores) {
+		err = errAnswer
+	}
+	return texts, err
 }
 
 // replay is the answer to a request whose record exists. It is journaled again, because the node
@@ -258,8 +262,8 @@ func (s *Stock) promise(ctx context.Context, core string, r *record) (Reservatio
 	return r.reservation(s.sale, core, 0)
 }
 
-// lost logs a failure once for its whole batch.
-func (s *Stock) lost(what string, err error) error {
+// failed logs once for a whole batch that Redis could not be asked.
+func (s *Stock) failed(what string, err error) error {
 	s.deps.Log.Warn("redis failed", "during", what, "sale", s.sale, "error", err)
 	return failed(what, err)
 }

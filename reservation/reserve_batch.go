@@ -39,7 +39,7 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	switch {
 	case err != nil:
-		err = s.lost("reserve", err)
+		err = s.failed("reserve", err)
 	case len(answer) == 0:
 		err = errAnswer
 	default:
@@ -60,23 +60,24 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 	keys = make([]string, 5, 5+len(asks))
 	keys[0], keys[1], keys[2], keys[3], keys[4] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate, s.keys.made
 	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
-	args[0], args[1] = asks[0].plan.epoch, s.keys.recordLength
+	p := asks[0].plan
+	args[0], args[1] = p.epoch, p.recordsLength
 	places := make(map[string]string, 8) // name of a pool → its number, from 1
 	for _, a := range asks {
-		for _, p := range a.pools {
-			if _, seen := places[p.name]; !seen {
-				places[p.name] = strconv.Itoa(len(places) + 1)
-				args = append(args, p.sku, p.channel)
+		for _, one := range a.pools {
+			if _, seen := places[one.name]; !seen {
+				places[one.name] = strconv.Itoa(len(places) + 1)
+				args = append(args, one.sku, one.channel)
 			}
 		}
 	}
 	args[2] = strconv.Itoa(len(places))
 	for _, a := range asks {
 		r := a.record(0, 0)
-		keys = append(keys, s.keys.record+a.core)
+		keys = append(keys, p.records+a.core)
 		args = append(args, a.customer, a.bearer, r.tail(), strconv.Itoa(len(a.lines)))
-		for i, p := range a.pools {
-			args = append(args, places[p.name], strconv.FormatInt(a.lines[i].Quantity, 10))
+		for i, one := range a.pools {
+			args = append(args, places[one.name], strconv.FormatInt(a.lines[i].Quantity, 10))
 		}
 	}
 	return keys, args

@@ -129,9 +129,7 @@ func TestAReplayIsAnsweredWhateverHasBecomeOfTheSale(t *testing.T) {
 		_, err := s.Reserve(ctx, ask1("k", "ann", 9))
 		wantCode(t, err, problem.IdempotencyMismatch)
 		rec.Paused, rec.Version = true, 2
-		if err := Arm(ctx, client, rec, nil); err != nil {
-			t.Fatal(err)
-		}
+		arm(t, client, rec)
 		other := open(t, client, rec)
 		if again := mustReserve(t, other, ask1("k", "ann", 10)); !reflect.DeepEqual(again, first) {
 			t.Fatalf("paused %+v, want %+v", again, first)
@@ -299,9 +297,7 @@ func TestTimesAndTheOperatorCloseTheSale(t *testing.T) {
 			held := mustReserve(t, s, ask1("before", "ann", 1))
 			rec.Version = 2
 			c.change(&rec)
-			if err := Arm(context.Background(), client, rec, nil); err != nil {
-				t.Fatal(err)
-			}
+			arm(t, client, rec)
 			_, err := s.Reserve(context.Background(), ask1("k", "ann", 1))
 			wantCode(t, err, c.code)
 			if _, err := s.Confirm(context.Background(), Confirmation{ReservationID: held.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {

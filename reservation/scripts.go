@@ -2,6 +2,7 @@ package reservation
 
 import (
 	"embed"
+	"slices"
 
 	"github.com/penstock/penstock/internal/redis"
 )
@@ -14,25 +15,34 @@ var scriptFiles embed.FS
 //
 //nolint:gochecknoglobals // never written after the start
 var (
-	reserveScript    = load("reserve", "clock", "units")
-	confirmScript    = load("confirm", "clock", "units", "record", "counts")
-	releaseScript    = load("release", "clock", "units", "record", "counts")
-	extendScript     = load("extend", "clock", "record")
-	getScript        = load("get", "clock")
-	expireScript     = load("expire", "clock", "units", "record", "counts")
-	settleScript     = load("settle", "clock", "units", "record", "counts")
-	publishedScript  = load("published")
-	outboxScanScript = load("outbox_scan", "clock")
-	allotScript      = load("allot", "clock")
-	armScript        = load("arm", "clock")
-	armLoadScript    = load("arm_load")
-	armItemsScript   = load("arm_items")
-	snapshotScript   = load("snapshot", "clock")
-	auditPageScript  = load("audit_page")
+	reserveScript     = load("reserve", "state", "clock", "units")
+	recallScript      = load("recall", "state")
+	confirmScript     = load("confirm", "state", "clock", "units", "record", "counts")
+	releaseScript     = load("release", "state", "clock", "units", "record", "counts", "made")
+	extendScript      = load("extend", "state", "clock", "record")
+	getScript         = load("get", "state", "clock")
+	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made")
+	settleScript      = load("settle", "state", "clock", "units", "record", "counts")
+	publishedScript   = load("published", "state")
+	outboxScanScript  = load("outbox_scan", "state", "clock")
+	allotScript       = load("allot", "state", "term", "clock")
+	wipeScript        = load("wipe", "term")
+	beginScript       = load("begin", "state", "term")
+	armRecordsScript  = load("arm_records", "state", "arming", "clock", "units", "record", "counts")
+	armFieldsScript   = load("arm_fields", "state", "arming", "clock")
+	updateScript      = load("update", "state", "term")
+	updateItemsScript = load("update_items", "state", "term")
+	snapshotScript    = load("snapshot", "state", "clock")
+	madePageScript    = load("made_page", "state", "clock")
+	auditPageScript   = load("audit_page")
 )
 
+// load reads a script. "state" brings server_run along, on which it rests.
 func load(name string, shared ...string) *redis.Script {
 	var body []byte
+	if slices.Contains(shared, "state") {
+		body = append(body, redis.ServerRunLua...)
+	}
 	for _, part := range shared {
 		body = append(body, text("scripts/shared/"+part+".lua")...)
 	}
@@ -52,8 +62,9 @@ func text(path string) []byte {
 // The first element of a script's answer that concerns a whole call.
 const (
 	answerOK       = 0
-	answerNotArmed = 1
+	answerNotReady = 1
 	answerStale    = 2
+	answerLost     = 9
 )
 
 // unpackMost keeps the arguments of one command inside a script below what the Lua of either

@@ -19,8 +19,8 @@ type Settlement struct {
 type Settled struct {
 	// Repaired orders were still held in Redis.
 	Repaired int64
-	// ForcedUnits were taken for orders whose reservation was missing, expired or released; they can
-	// bring an item's available units below zero.
+	// ForcedUnits were taken for orders whose reservation was missing, expired or released; where
+	// none were available, they are owed.
 	ForcedUnits int64
 }
 
@@ -29,9 +29,8 @@ const settleMost = 256
 // Settle marks orders as committed after the ledger's commit, and takes them off the outbox. It is
 // idempotent by reservation for 24 hours. Codes: unknown_reservation, unavailable.
 //
-// An order whose reservation Redis does not know takes its units anew. So after a loss of Redis
-// either all orders of the log are in the ledger, and settled, before the sums for Arm are read, or
-// Restored.Orders names those that are not.
+// An order whose reservation Redis does not know takes its units anew. So after a loss of Redis all
+// orders, those that are still in the order log too, are named with Arming.Orders.
 func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, error) {
 	var sum Settled
 	for len(settlements) > 0 {
@@ -54,10 +53,10 @@ func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, 
 func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settled, error) {
 	p := s.plan.Load()
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.outbox}
-	args := []string{p.epoch, s.keys.recordLength}
+	args := []string{p.epoch, p.recordsLength}
 	for i := range settlements {
 		one := &settlements[i]
-		at, err := s.locate(one.ReservationID)
+		at, err := s.locate(p, one.ReservationID)
 		if err != nil {
 			return Settled{}, err
 		}
@@ -71,13 +70,13 @@ func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settl
 	}
 	counts, err := settleScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {
-		return Settled{}, s.lost("settle", err)
+		return Settled{}, s.failed("settle", err)
 	}
-	if len(counts) == 0 {
-		return Settled{}, errAnswer
-	}
-	if counts[0] != answerOK || len(counts) != 3 {
+	if len(counts) == 1 {
 		return Settled{}, s.refused(counts[0])
+	}
+	if len(counts) != 3 {
+		return Settled{}, errAnswer
 	}
 	if counts[1]+counts[2] > 0 {
 		s.deps.Log.Warn("the ledger put the stock right", "sale", s.sale, "repaired_orders", counts[1], "forced_units", counts[2])

@@ -10,17 +10,31 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Counts are the units of an item. Allocated = Available + Held + Sold at any moment.
+// Counts are the units of an item. Allocated = Available − Owed + Held + Sold + Withheld at any moment.
 type Counts struct {
-	SKU                              string
-	Allocated, Available, Held, Sold int64
+	SKU       string
+	Allocated int64
+	// Available units can be reserved; never below zero.
+	Available int64
+	Held      int64
+	Sold      int64
+	// Withheld are the units of orders that failed and were not returned to the stock.
+	Withheld int64
+	// Owed units were sold beyond what was allocated, by the ledger's word or because a share of the
+	// stock became smaller. The pool has nothing available until they have come back. It is 0 otherwise.
+	Owed int64
 }
+
+// adds reports whether the units add up to those that are allocated.
+func (c *Counts) adds() bool { return c.Allocated == c.Available-c.Owed+c.Held+c.Sold+c.Withheld }
 
 func (c *Counts) add(other Counts) {
 	c.Allocated += other.Allocated
 	c.Available += other.Available
 	c.Held += other.Held
 	c.Sold += other.Sold
+	c.Withheld += other.Withheld
+	c.Owed += other.Owed
 }
 
 // Snapshot is a whole stock at one moment of Redis' clock.
@@ -28,15 +42,25 @@ type Snapshot struct {
 	NowMillis int64
 	Epoch     int64
 	Version   int64 // of the sale's terms in Redis
-	Ready     bool
+	// Ready: the stock was armed on the run of the server that holds it, and may be used.
+	Ready bool
+	// Lost: Redis was read and the stock there is not ready: it is missing, wiped, half armed, or of
+	// another run of the server. A snapshot that is neither Ready nor Lost has not been read yet.
+	Lost bool
 	// Items are in the order of the sale, all channels together.
 	Items []Counts
 	// Channels are the same by channel; without channels there is the one name "".
 	Channels map[string][]Counts
 	// Reservations hold units now; Outbox orders are not yet known to be durable.
 	Reservations, Outbox int64
-	// Made counts the reservations of this epoch, whatever became of them.
-	Made int64
+	// NextDueMillis is when the next hold lapses, which may be over already; 0 when nothing is held.
+	// Until then Expire finds nothing to do.
+	NextDueMillis int64
+	// Made is the position after the last entry of the list of reservations, which names MadeEntries of
+	// them; the position grows with each reservation, and when an older one goes to the end of the list.
+	Made, MadeEntries int64
+	// ArmedMillis is when the stock was armed.
+	ArmedMillis int64
 	// Orders were confirmed since the stock was armed; Repaired of them by the ledger's word, and
 	// Forced units were taken for orders whose reservation was gone.
 	Orders, Repaired, Forced int64
@@ -99,9 +123,10 @@ func (s *Stock) fresh() bool {
 
 // rawStock is the answer of snapshot.lua.
 type rawStock struct {
-	now, due, outbox, made int64
-	fields                 map[string]int64  // the counters and times
-	pools                  map[string]string // SKU → channels
+	state                           int64
+	now, due, outbox, made, nextDue int64
+	fields                          map[string]int64  // the counters and times
+	pools                           map[string]string // SKU → channels
 }
 
 var errSnapshot = errors.New("reservation: the stock in redis cannot be read")
@@ -111,19 +136,19 @@ func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, e
 	if err != nil {
 		return nil, err
 	}
-	if len(answer) != 5 {
+	if len(answer) != 7 {
 		return nil, errSnapshot
 	}
-	flat, err := answer[4].AsStrSlice()
+	flat, err := answer[6].AsStrSlice()
 	if err != nil {
 		return nil, err
 	}
-	numbers, err := integers(answer[:4])
+	numbers, err := integers(answer[:6])
 	if err != nil {
 		return nil, err
 	}
 	raw := &rawStock{
-		now: numbers[0], due: numbers[1], outbox: numbers[2], made: numbers[3],
+		state: numbers[0], now: numbers[1], due: numbers[2], outbox: numbers[3], made: numbers[4], nextDue: numbers[5],
 		fields: make(map[string]int64, len(flat)/2), pools: make(map[string]string),
 	}
 	for i := 0; i+1 < len(flat); i += 2 {
@@ -135,6 +160,8 @@ func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, e
 	}
 	return raw, nil
 }
+
+func (raw *rawStock) ready() bool { return raw.state == answerOK }
 
 func integers(messages []rueidis.RedisMessage) ([]int64, error) {
 	out := make([]int64, len(messages))
@@ -150,16 +177,17 @@ func integers(messages []rueidis.RedisMessage) ([]int64, error) {
 
 func (raw *rawStock) counts(sku, channel string) Counts {
 	name := "|" + sku + "|" + channel
+	left := raw.fields["available"+name]
 	return Counts{
-		SKU: sku, Allocated: raw.fields["allocated"+name], Available: raw.fields["available"+name],
-		Held: raw.fields["held"+name], Sold: raw.fields["sold"+name],
+		SKU: sku, Allocated: raw.fields["allocated"+name], Available: max(0, left), Owed: max(0, -left),
+		Held: raw.fields["held"+name], Sold: raw.fields["sold"+name], Withheld: raw.fields["withheld"+name],
 	}
 }
 
 func (raw *rawStock) snapshot(p *plan) *Snapshot {
 	snap := &Snapshot{
-		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.fields["ready"] == 1,
-		Reservations: raw.due, Outbox: raw.outbox, Made: raw.made,
+		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.ready(), Lost: !raw.ready(), NextDueMillis: raw.nextDue,
+		Reservations: raw.due, Outbox: raw.outbox, Made: raw.fields["made_head"] + raw.made, MadeEntries: raw.made, ArmedMillis: raw.fields["armed_ms"],
 		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}

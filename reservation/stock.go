@@ -43,9 +43,10 @@ type Deps struct {
 	Log     *slog.Logger
 	// MaxWaiting is how many callers of one kind may wait; one more is refused as overloaded.
 	MaxWaiting int
-	// Stale is called, at most once a second, when Redis knows a later epoch of the sale than this
-	// node, which then decides nothing until Update brings the new one. It may be nil.
-	Stale func()
+	// Lost is called, at most once a second, when Redis refuses this node: the stock there is missing,
+	// was armed on another run of the server, or is of another epoch than this node knows. Nothing is
+	// decided until the sale is restored, or Update brings the new epoch. It may be nil.
+	Lost func()
 }
 
 const (
@@ -67,7 +68,7 @@ type Stock struct {
 	readAt   atomic.Int64 // nanoseconds since born, of the snapshot
 	born     time.Time
 	refresh  sync.Mutex
-	staleAt  atomic.Int64 // nanoseconds since born, of the last call of Stale
+	lostAt   atomic.Int64 // nanoseconds since born, of the last call of Lost
 	outbox   outboxCursor
 	memory   memory
 
@@ -80,25 +81,33 @@ type Stock struct {
 
 type keys struct {
 	stock, customers, due, made, orderKeys, outbox, gate string
-	record                                               string // prefix of the records
-	recordLength                                         string
+	// records is the prefix of the records, to be followed by the epoch: each epoch has its own, so that
+	// what an earlier one left is never taken for live.
+	records string
 }
 
 func keysOf(saleID, gate string) keys {
 	k := keys{
 		stock: redis.Key(saleID, "stock"), customers: redis.Key(saleID, "cust"), due: redis.Key(saleID, "due"), made: redis.Key(saleID, "made"),
 		orderKeys: redis.Key(saleID, "okeys"), outbox: redis.Key(saleID, "outbox"), gate: gate,
-		record: redis.Key(saleID, "r:"),
+		records: redis.Key(saleID, "r:"),
 	}
 	if gate == "" {
 		k.gate = k.due // never asked: there is no bearer without a gate
 	}
-	k.recordLength = strconv.Itoa(len(k.record))
 	return k
 }
 
-// OpenStock gives a node its access to the stock of a sale. It does not touch Redis: Arm creates
-// the stock there, and Refresh reads it.
+// whole are all keys of a stock but its records, as wipe.lua and begin.lua take them.
+func (k *keys) whole() []string {
+	return []string{k.stock, k.customers, k.due, k.made, k.orderKeys, k.outbox}
+}
+
+// ofEpoch is the prefix of the records of one epoch.
+func (k *keys) ofEpoch(epoch string) string { return k.records + epoch + ":" }
+
+// OpenStock gives a node its access to the stock of a sale. It does not touch Redis: Begin
+// creates the stock there, and Refresh reads it.
 func OpenStock(d Deps, rec sale.Record) *Stock {
 	if d.MaxWaiting <= 0 {
 		d.MaxWaiting = defaultMaxWaiting
@@ -134,6 +143,8 @@ func (s *Stock) Close() {
 type plan struct {
 	rec            sale.Record
 	epoch          string
+	records        string // prefix of the record keys
+	recordsLength  string
 	items          map[string]int
 	channels       map[string]int
 	names          []string // of the channels, sorted; one empty name without channels
@@ -157,6 +168,9 @@ const webChannel = "web"
 
 func newPlan(rec sale.Record) *plan {
 	p := &plan{rec: rec, epoch: strconv.FormatInt(rec.Epoch, 10), items: make(map[string]int, len(rec.Items))}
+	k := keysOf(rec.ID, "")
+	p.records = k.ofEpoch(p.epoch)
+	p.recordsLength = strconv.Itoa(len(p.records))
 	p.names = channelNames(rec.Sale)
 	p.channels = make(map[string]int, len(p.names))
 	for i, name := range p.names {
@@ -217,29 +231,35 @@ func (p *plan) sawEmpty(one *pool) bool { return one.seen.Load() == p.turn.Load(
 
 // refused words an answer that concerns a whole call.
 func (s *Stock) refused(answer int64) error {
-	if answer == answerStale {
-		s.stale()
-		return problem.Retry(problem.Unavailable, "the sale has just been rebuilt; try again", 1)
+	switch answer {
+	case answerNotReady, answerStale, answerLost:
+		s.tellLost(answer)
+		return problem.Retry(problem.Unavailable, "the sale is being restored; try again", 1)
 	}
-	return problem.Retry(problem.Unavailable, "the stock of the sale is not ready; try again", 1)
+	return fmt.Errorf("%w: %d", errAnswer, answer)
 }
 
-// stale asks, off the caller's path, for what this node has missed.
-func (s *Stock) stale() {
+// tellLost reads the stock and calls Lost, off the caller's path.
+func (s *Stock) tellLost(answer int64) {
 	now := int64(time.Since(s.born))
-	last := s.staleAt.Load()
-	if last != 0 && now-last < int64(time.Second) || !s.staleAt.CompareAndSwap(last, now) {
+	last := s.lostAt.Load()
+	if last != 0 && now-last < int64(time.Second) || !s.lostAt.CompareAndSwap(last, now) {
 		return
 	}
-	s.deps.Log.Warn("redis knows another epoch of the sale", "sale", s.sale, "epoch", s.plan.Load().rec.Epoch)
+	why := map[int64]string{
+		answerNotReady: "redis does not hold the stock of the sale",
+		answerStale:    "redis holds another epoch of the sale",
+		answerLost:     "the stock was armed on another run of the redis server",
+	}[answer]
+	s.deps.Log.Warn("a request for units was refused", "sale", s.sale, "epoch", s.plan.Load().rec.Epoch, "reason", why)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if err := s.Refresh(ctx); err != nil {
 			s.deps.Log.Warn("refreshing the stock failed", "sale", s.sale, "error", err)
 		}
-		if s.deps.Stale != nil {
-			s.deps.Stale()
+		if s.deps.Lost != nil {
+			s.deps.Lost()
 		}
 	}()
 }

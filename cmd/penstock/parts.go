@@ -48,7 +48,7 @@ func (n *node) newConsole() {
 	handler := console.New(console.Deps{
 		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
 		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
-		SessionSecret: n.keys.sessions, Now: time.Now, PublicURL: n.publicURL(),
+		SessionSecret: n.keys.sessions.current, Now: time.Now, PublicURL: n.publicURL(),
 	})
 	n.console.Handler = handler
 	n.console.RegisterOnShutdown(handler.Close)

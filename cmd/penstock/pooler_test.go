@@ -10,7 +10,7 @@ import (
 // TestAPoolerInTransactionModeStandsBeforeTheLedger starts twice, because what the first start
 // leaves prepared on the server is what the second one meets.
 func TestAPoolerInTransactionModeStandsBeforeTheLedger(t *testing.T) {
-	pooler := testenv.PgBouncer(t, testenv.Postgres(t))
+	pooler := testenv.PgBouncer(t, testenv.Postgres(t).URL)
 	s := newServer(t, "PENSTOCK_POSTGRES_URL="+pooler.URL)
 	for round, name := range []string{"first", "second"} {
 		s.start()

@@ -119,15 +119,15 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	if n.keys, err = deriveKeys(secret, n.cfg.PreviousSecrets); err != nil {
+	if n.keys, err = deriveKeys(secret, n.cfg.PreviousSecrets, n.cfg.NextSecret); err != nil {
 		return err
 	}
 	n.adminKey, n.adminKeyGenerated, err = config.LoadOrCreateAdminKey(n.cfg.DataDir, n.cfg.AdminKey)
 	if err != nil {
 		return err
 	}
-	n.tickets = queue.NewTicketKeys(n.keys.tickets, n.keys.previousTickets, nil)
-	n.passes = queue.NewPassKeys(n.keys.passes, nil, nil)
+	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.next)
+	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.next)
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))
 	return redis.Metrics(n.reg)
 }
@@ -187,7 +187,7 @@ func (n *node) openRoom(rec sale.Record, lost func()) *queue.Room {
 func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservation.Stock {
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: n.stores.redis, Secret: n.keys.reservations, PreviousSecrets: n.keys.previousReservations, GateKey: gateKey,
+		Redis: n.stores.redis, Secret: n.keys.reservations.current, GateKey: gateKey,
 		Journal: journal.Append, Lost: lost, Log: n.log,
 		Enqueue: func(saleID string, records [][]byte) { _ = journal.Enqueue(saleID, records) }, // counted and logged there
 	}, rec)

@@ -11,37 +11,47 @@ import (
 // keyBytes is the length of each derived key; it is also the length of an Ed25519 seed.
 const keyBytes = 32
 
-// derivedKeys are the keys of the separate uses, all from the one secret (HKDF, RFC 5869), so that
-// a key that leaks from one use opens no other.
-type derivedKeys struct {
-	tickets, passes, reservations, sessions []byte
-	previousTickets                         [][]byte
+// useKeys are the keys of one use: the current one, former ones that are still believed, and the
+// next one, which is believed and published and signs nothing yet (nil: there is none).
+type useKeys struct {
+	current  []byte
+	previous [][]byte
+	next     [][]byte
 }
 
-func deriveKeys(secret []byte, previous []config.Secret) (derivedKeys, error) {
+// derivedKeys are the keys of the separate uses, all from the secrets (HKDF, RFC 5869), so that
+// a key that leaks from one use opens no other.
+type derivedKeys struct{ tickets, passes, reservations, sessions useKeys }
+
+func deriveKeys(secret []byte, previous []config.Secret, next config.Secret) (derivedKeys, error) {
 	var keys derivedKeys
-	uses := []struct {
-		name string
-		into *[]byte
-	}{
-		{"tickets", &keys.tickets}, {"passes", &keys.passes},
-		{"reservations", &keys.reservations}, {"sessions", &keys.sessions},
-	}
-	for _, use := range uses {
-		key, err := deriveKey(secret, use.name)
-		if err != nil {
+	for name, into := range map[string]*useKeys{
+		"tickets": &keys.tickets, "passes": &keys.passes, "reservations": &keys.reservations, "sessions": &keys.sessions,
+	} {
+		if err := into.derive(name, secret, previous, next); err != nil {
 			return derivedKeys{}, err
 		}
-		*use.into = key
-	}
-	for _, former := range previous {
-		key, err := deriveKey([]byte(former.Reveal()), "tickets")
-		if err != nil {
-			return derivedKeys{}, err
-		}
-		keys.previousTickets = append(keys.previousTickets, key)
 	}
 	return keys, nil
+}
+
+func (k *useKeys) derive(use string, secret []byte, previous []config.Secret, next config.Secret) (err error) {
+	if k.current, err = deriveKey(secret, use); err != nil {
+		return err
+	}
+	for _, former := range previous {
+		key, err := deriveKey([]byte(former.Reveal()), use)
+		if err != nil {
+			return err
+		}
+		k.previous = append(k.previous, key)
+	}
+	if next == "" {
+		return nil
+	}
+	key, err := deriveKey([]byte(next.Reveal()), use)
+	k.next = append(k.next, key)
+	return err
 }
 
 func deriveKey(secret []byte, use string) ([]byte, error) {

@@ -17,15 +17,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 const bootstrapKey = "the-first-key-of-the-test"
@@ -39,6 +39,8 @@ type stage struct {
 	keys    map[auth.Role]string
 	redrive func(context.Context, string) (checkout.Stored, error)
 	unready string
+	// findings are what the pre-flight shows.
+	findings []preflight.Finding
 }
 
 func newStage(t *testing.T) *stage {
@@ -49,7 +51,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = books.Close() })
-	mini := miniredis.RunT(t)
+	mini := testenv.Mini(t)
 	client, err := redis.Connect(t.Context(), "redis://"+mini.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +69,10 @@ func newStage(t *testing.T) *stage {
 		})
 		return o, err
 	}
+	office := newOffice(t, books, client, board, log)
 	s.console = New(Deps{
-		Keeper: newKeeper(t, books, client, board, log), Ledger: books, Board: board,
+		Sales: office.sales, Verifier: office.verifier, Ledger: books, Board: board,
+		Preflight:     preflight.NewChecker(preflight.Source{Part: "redis", Read: func(context.Context) ([]preflight.Finding, error) { return s.findings, nil }}),
 		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
 		Redrive:       func(ctx context.Context, id string) (checkout.Stored, error) { return s.redrive(ctx, id) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
@@ -301,7 +305,7 @@ func (a answer) shows(texts ...string) {
 
 func (s *stage) record(id string) sale.Record {
 	s.t.Helper()
-	rec, err := s.console.deps.Keeper.Sale(s.t.Context(), id)
+	rec, err := s.console.deps.Sales.Sale(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}

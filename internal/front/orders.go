@@ -132,7 +132,7 @@ func (s *Server) youngOrder(ctx context.Context, id, reservationID string) (chec
 		return checkout.Stored{}, err
 	}
 	if err := intact(entry); err != nil {
-		return Order{}, err
+		return checkout.Stored{}, err
 	}
 	r, err := entry.Stock().Get(ctx, reservationID)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -68,7 +69,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 		t.Fatal(err)
 	}
 	s.client = client
-	if err := saleindex.MarkSynced(ctx, client, ""); err != nil { // every sale that there is has been published
+	if err := saleindex.New(client).MarkComplete(ctx); err != nil { // every sale that there is has been published
 		t.Fatal(err)
 	}
 	shelf := s.newCatalog()
@@ -123,11 +124,11 @@ func (s *stack) serve(deps Deps) {
 func (s *stack) newCatalog() *salecache.Cache {
 	quiet := slog.New(slog.DiscardHandler)
 	return salecache.New(salecache.Deps{
-		Redis: s.client, Log: quiet,
-		OpenRoom: func(rec sale.Record) *queue.Room {
+		Index: saleindex.New(s.client), Log: quiet,
+		OpenRoom: func(rec sale.Record, _ func()) *queue.Room {
 			return queue.OpenRoom(queue.Deps{Redis: s.client, Tickets: s.tickets, Passes: s.passes, Log: quiet, NodeID: "n1"}, rec)
 		},
-		OpenStock: func(rec sale.Record, gate string) *reservation.Stock {
+		OpenStock: func(rec sale.Record, gate string, _ func()) *reservation.Stock {
 			return reservation.OpenStock(reservation.Deps{Redis: s.client, Secret: stackSecret, GateKey: gate, Log: quiet}, rec)
 		},
 	})
@@ -255,12 +256,34 @@ func (s *stack) publish(rec sale.Record) {
 	s.t.Helper()
 	ctx := context.Background()
 	for _, err := range []error{
-		queue.Arm(ctx, s.client, rec, nil, 1), reservation.Arm(ctx, s.client, rec, nil), saleindex.Publish(ctx, s.client, rec),
+		armRoom(ctx, s.client, rec), armStock(ctx, s.client, rec), saleindex.New(s.client).Publish(ctx, rec),
 	} {
 		if err != nil {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// armRoom makes the room of a sale, or brings its new version there.
+func armRoom(ctx context.Context, client rueidis.Client, rec sale.Record) error {
+	err := queue.Update(ctx, client, rec, 1)
+	if !errors.Is(err, queue.ErrLost) {
+		return err
+	}
+	return queue.Arm(ctx, client, rec, nil, 1)
+}
+
+// armStock puts the stock of a sale into Redis, or brings its new version there.
+func armStock(ctx context.Context, client rueidis.Client, rec sale.Record) error {
+	err := reservation.Update(ctx, client, rec, 0)
+	if !errors.Is(err, problem.Unavailable) {
+		return err
+	}
+	arming, err := reservation.Begin(ctx, client, rec, 0)
+	if err != nil {
+		return err
+	}
+	return arming.Finish(ctx, nil)
 }
 
 // change publishes the next version of a sale and waits until the front has it.

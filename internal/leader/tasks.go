@@ -37,7 +37,7 @@ type Deps struct {
 func Calling(d Deps) Task {
 	return Every("calling", callEvery, d.Log, func(ctx context.Context, term int64) error {
 		factor := d.Board.Level().AdmissionFactor()
-		return d.each(ctx, "call", (*salecache.Entry).Busy, func(ctx context.Context, entry *salecache.Entry) error {
+		return d.each(ctx, "call", lineDue, func(ctx context.Context, entry *salecache.Entry) error {
 			if entry.Phase() == sale.PhaseEnded {
 				return nil
 			}
@@ -45,6 +45,8 @@ func Calling(d Deps) Task {
 		})
 	})
 }
+
+func lineDue(entry *salecache.Entry) bool { return entry.Room().Due() }
 
 // outside tells the room of the stock: each item by itself, as a free unit of one is none of another.
 func outside(entry *salecache.Entry, factor float64) queue.Outside {
@@ -71,8 +73,7 @@ func Expiry(d Deps) Task {
 }
 
 func holdsDue(entry *salecache.Entry) bool {
-	due := entry.Stock().Snapshot().NextDueMillis
-	return due > 0 && due <= entry.Now().UnixMilli()
+	return entry.Stock().Snapshot().Reservations > 0
 }
 
 // Relay republishes orders whose publisher died.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
@@ -70,7 +71,7 @@ func (w *work) change(ctx context.Context, rec sale.Record) error {
 	if err := reservation.Update(ctx, w.deps.Redis, rec, w.term); err != nil {
 		return fmt.Errorf("change the stock of %s: %w", rec.ID, err)
 	}
-	if err := queue.Arm(ctx, w.deps.Redis, rec, nil, w.term); err != nil {
+	if err := queue.Update(ctx, w.deps.Redis, rec, w.term); err != nil {
 		return fmt.Errorf("change the waiting room of %s: %w", rec.ID, err)
 	}
 	if err := w.allot(ctx, rec); err != nil {
@@ -79,23 +80,29 @@ func (w *work) change(ctx context.Context, rec sale.Record) error {
 	return w.deps.Index.Publish(ctx, rec)
 }
 
-// allot brings the allocations in Redis to those of the ledger. An item that the sale no longer
-// lists gets none.
+// allot brings the allocations in Redis to those of the ledger, and finishes the decreases that
+// were begun there.
 func (w *work) allot(ctx context.Context, rec sale.Record) error {
-	pending, err := w.deps.Ledger.PendingStock(ctx, rec.ID)
+	all, err := w.deps.Ledger.PendingStock(ctx)
 	if err != nil {
 		return err
 	}
-	for sku, target := range pending {
-		if err := w.decrease(ctx, rec, sku, target); err != nil {
+	stock := w.deps.OpenStock(rec)
+	pending := make(map[string]bool)
+	for _, one := range all {
+		if one.Sale != rec.ID {
+			continue
+		}
+		pending[one.SKU] = true
+		if err := w.decrease(ctx, stock, one); err != nil {
 			return err
 		}
 	}
 	for _, item := range rec.Items {
-		if _, decreasing := pending[item.SKU]; decreasing {
+		if pending[item.SKU] {
 			continue
 		}
-		err := reservation.Allot(ctx, w.deps.Redis, rec, item.SKU, item.Stock, w.term)
+		err := stock.Allot(ctx, item.SKU, item.Stock, w.term)
 		if err != nil && !errors.Is(err, problem.StockConflict) {
 			return fmt.Errorf("allot %d units of %s: %w", item.Stock, item.SKU, err)
 		}
@@ -105,15 +112,20 @@ func (w *work) allot(ctx context.Context, rec sale.Record) error {
 
 // decrease finishes a decrease of stock that was begun in the ledger: Redis first, so that no unit
 // is offered that the ledger would refuse; then the ledger. Every line of it may be repeated.
-func (w *work) decrease(ctx context.Context, rec sale.Record, sku string, target int64) error {
-	err := reservation.Allot(ctx, w.deps.Redis, rec, sku, target, w.term)
+func (w *work) decrease(ctx context.Context, stock *reservation.Stock, one ledger.PendingStock) error {
+	err := stock.Allot(ctx, one.SKU, one.Target, w.term)
+	defer w.deps.Sales.AskLeader() // the record has a new version by then
 	switch {
 	case errors.Is(err, problem.StockConflict), errors.Is(err, problem.UnknownSKU):
-		return w.deps.Ledger.CancelStockDecrease(ctx, rec.ID, sku)
+		return w.deps.Ledger.CancelStockDecrease(ctx, one.Sale, one.SKU, one.Target)
 	case err != nil:
-		return fmt.Errorf("take units of %s away: %w", sku, err)
+		return fmt.Errorf("take units of %s away: %w", one.SKU, err)
 	}
-	return w.deps.Ledger.FinishStockDecrease(ctx, rec.ID, sku, target)
+	err = w.deps.Ledger.FinishStockDecrease(ctx, one.Sale, one.SKU, one.Target)
+	if errors.Is(err, problem.StockConflict) { // an order of a reservation that Redis did not know was committed meanwhile
+		return w.deps.Ledger.CancelStockDecrease(ctx, one.Sale, one.SKU, one.Target)
+	}
+	return err
 }
 
 // takeOff removes a sale that does not belong into Redis any more, and keeps it in the ledger.
@@ -123,21 +135,27 @@ func (w *work) takeOff(ctx context.Context, rec sale.Record) (sale.Record, error
 	return sale.Record{}, w.remove(ctx, rec.ID)
 }
 
-// remove takes a sale out of Redis.
+// remove takes a sale out of Redis for good.
 func (w *work) remove(ctx context.Context, saleID string) error {
 	if err := w.deps.Index.Withdraw(ctx, saleID); err != nil {
 		return err
 	}
-	return w.wipe(ctx, saleID)
+	if err := reservation.Wipe(ctx, w.deps.Redis, saleID, w.term); err != nil {
+		return fmt.Errorf("remove the stock of %s: %w", saleID, err)
+	}
+	if err := queue.Remove(ctx, w.deps.Redis, saleID, w.term); err != nil {
+		return fmt.Errorf("remove the waiting room of %s: %w", saleID, err)
+	}
+	return nil
 }
 
 // wipe removes a sale's room and stock, while the nodes go on knowing the sale.
 func (w *work) wipe(ctx context.Context, saleID string) error {
 	if err := reservation.Wipe(ctx, w.deps.Redis, saleID, w.term); err != nil {
-		return fmt.Errorf("remove the stock of %s: %w", saleID, err)
+		return fmt.Errorf("wipe the stock of %s: %w", saleID, err)
 	}
 	if err := queue.Wipe(ctx, w.deps.Redis, saleID, w.term); err != nil {
-		return fmt.Errorf("remove the waiting room of %s: %w", saleID, err)
+		return fmt.Errorf("wipe the waiting room of %s: %w", saleID, err)
 	}
 	return nil
 }

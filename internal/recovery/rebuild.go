@@ -107,7 +107,7 @@ func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
 	}
 	if err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Stored) error {
 		b.orders += int64(len(page))
-		return arming.Orders(ctx, restoredOf(page))
+		return arming.Orders(ctx, restored(page))
 	}); err != nil {
 		return fmt.Errorf("read the orders of %s: %w", rec.ID, err)
 	}
@@ -145,12 +145,25 @@ func (b *rebuilding) eachPage(ctx context.Context, saleID string, fromMillis int
 	}
 }
 
+// restored is what the stock needs of orders.
+func restored(page []checkout.Stored) []reservation.RestoredOrder {
+	orders := make([]reservation.RestoredOrder, len(page))
+	for i := range page {
+		o := &page[i]
+		orders[i] = reservation.RestoredOrder{
+			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
+		}
+	}
+	return orders
+}
+
 // readJournal reads the journal once, for the holds and for the room.
 func (b *rebuilding) readJournal(ctx context.Context, saleID string) (*reservation.Folded, *queue.Restored, error) {
 	if b.first {
 		return nil, nil, nil
 	}
-	folder := reservation.NewFolder()
+	var folder reservation.Folder
 	var failed error
 	room := queue.Fold(func(yield func([]byte) bool) {
 		for record, err := range b.deps.Journal.Replay(ctx, saleID, time.Now().Add(-journalReach)) {

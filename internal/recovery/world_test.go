@@ -127,7 +127,7 @@ func (w *world) newDrain(log *slog.Logger) *checkout.Drain {
 
 func (w *world) openRoom(rec sale.Record, lost func()) *queue.Room {
 	return queue.OpenRoom(queue.Deps{
-		Redis: w.redis, Tickets: queue.NewTicketKeys(testSecret), Passes: queue.NewPassKeys(testSecret),
+		Redis: w.redis, Tickets: queue.NewTicketKeys(testSecret, nil, nil), Passes: queue.NewPassKeys(testSecret, nil, nil),
 		Journal: w.broker.Journal().Append, Lost: lost, NodeID: "test",
 	}, rec)
 }
@@ -135,7 +135,7 @@ func (w *world) openRoom(rec sale.Record, lost func()) *queue.Room {
 func (w *world) openStock(rec sale.Record, gate string, lost func()) *reservation.Stock {
 	journal := w.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: w.redis, Secret: testSecret, GateKey: gate, Journal: journal.Append, Enqueue: journal.Enqueue, Lost: lost,
+		Redis: w.redis, Secret: testSecret, GateKey: gate, Journal: journal.Append, Enqueue: func(id string, r [][]byte) { _ = journal.Enqueue(id, r) }, Lost: lost,
 	}, rec)
 }
 

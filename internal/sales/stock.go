@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
@@ -33,30 +34,37 @@ func (s *Sales) changeStockOnce(ctx context.Context, id, sku string, changeBy in
 	if err != nil {
 		return ledger.ItemCount{}, err
 	}
-	index := rec.ItemIndex(sku)
-	if index < 0 {
-		return ledger.ItemCount{}, problem.With(problem.UnknownSKU, fmt.Sprintf("the sale has no item %q", sku))
-	}
-	from := rec.Items[index].Stock
-	if expected != nil && *expected != from {
-		return ledger.ItemCount{}, problem.With(problem.StockConflict,
-			fmt.Sprintf("%d units are allocated, not %d", from, *expected), problem.F("allocated", from))
-	}
-	if changeBy < -sale.MaxStock || changeBy > sale.MaxStock || from+changeBy < 0 || from+changeBy > sale.MaxStock {
-		return ledger.ItemCount{}, problem.With(problem.InvalidQuantity, fmt.Sprintf("the stock would become %d", from+changeBy))
-	}
 	if changeBy < 0 && !rec.Draft {
-		return s.decrease(ctx, rec, sku, changeBy)
+		return s.decrease(ctx, rec, sku, -changeBy, expected)
 	}
-	next := rec
-	next.Items = append([]sale.Item(nil), rec.Items...)
-	next.Items[index].Stock = from + changeBy
-	// The record's version is the compare-and-set: two changes at once cannot both count from
-	// the same stock. The allocation is written in the same transaction.
-	if err := s.save(ctx, &next, rec.Version); err != nil {
+	if changeBy < 0 {
+		return s.decreaseDraft(ctx, id, sku, -changeBy, expected)
+	}
+	if _, err := s.deps.Ledger.IncreaseStock(ctx, id, sku, changeBy, expected); err != nil {
 		return ledger.ItemCount{}, err
 	}
-	if err := s.awaitCarried(ctx, next); err != nil {
+	return s.carried(ctx, id, sku)
+}
+
+// decreaseDraft takes units away that were never offered.
+func (s *Sales) decreaseDraft(ctx context.Context, id, sku string, by int64, expected *int64) (ledger.ItemCount, error) {
+	target, err := s.deps.Ledger.BeginStockDecrease(ctx, id, sku, by, expected)
+	if err != nil {
+		return ledger.ItemCount{}, err
+	}
+	if err := s.deps.Ledger.FinishStockDecrease(ctx, id, sku, target); err != nil {
+		return ledger.ItemCount{}, err
+	}
+	return s.itemCount(ctx, id, sku)
+}
+
+// carried waits until a change of stock is in Redis, and reads the item.
+func (s *Sales) carried(ctx context.Context, id, sku string) (ledger.ItemCount, error) {
+	rec, err := s.deps.Ledger.Sale(ctx, id)
+	if err != nil {
+		return ledger.ItemCount{}, err
+	}
+	if err := s.awaitCarried(ctx, rec); err != nil {
 		return ledger.ItemCount{}, err
 	}
 	return s.itemCount(ctx, id, sku)
@@ -76,28 +84,25 @@ func (s *Sales) itemCount(ctx context.Context, id, sku string) (ledger.ItemCount
 }
 
 // decrease notes the change in the ledger and waits until the leader has carried it out, or refused.
-func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, changeBy int64) (ledger.ItemCount, error) {
-	from := rec.Items[rec.ItemIndex(sku)].Stock
-	target, err := s.deps.Ledger.BeginStockDecrease(ctx, rec.ID, sku, -changeBy, &from)
+func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, by int64, expected *int64) (ledger.ItemCount, error) {
+	target, err := s.deps.Ledger.BeginStockDecrease(ctx, rec.ID, sku, by, expected)
 	if err != nil {
 		return ledger.ItemCount{}, err
 	}
-	var lookErr error
-	done := s.await(ctx, rec.ID, "fewer units of "+sku, func() bool {
-		var pending map[string]int64
-		if pending, lookErr = s.deps.Ledger.PendingStock(ctx, rec.ID); lookErr != nil {
-			return errors.Is(lookErr, context.Canceled)
-		}
-		_, still := pending[sku]
-		return !still
-	})
-	if !done || lookErr != nil {
-		return ledger.ItemCount{}, errors.Join(lookErr, problem.With(problem.Unavailable,
-			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again"))
+	done := s.await(ctx, rec.ID, "fewer units of "+sku, func() bool { return s.settled(ctx, rec.ID, sku) })
+	if !done {
+		return ledger.ItemCount{}, problem.With(problem.Unavailable,
+			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again")
 	}
 	count, err := s.itemCount(ctx, rec.ID, sku)
 	if err == nil && count.Allocated > target {
 		return count, problem.With(problem.StockConflict, "more units are held and sold", problem.F("sku", sku), problem.F("allocated", count.Allocated))
 	}
 	return count, err
+}
+
+// settled reports that no decrease of the item is under way any more.
+func (s *Sales) settled(ctx context.Context, id, sku string) bool {
+	pending, err := s.deps.Ledger.PendingStock(ctx)
+	return err == nil && !slices.ContainsFunc(pending, func(p ledger.PendingStock) bool { return p.Sale == id && p.SKU == sku })
 }

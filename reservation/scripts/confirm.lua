@@ -2,13 +2,13 @@
 -- KEYS: 1 stock, 2 due, 3 order keys, 4 outbox, 5… one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per request: the record's epoch, hash of the idempotency key, hash of the payload, the order
--- Returns {0, now, one result a request}, {1} not armed, {2} stale epoch. A result is
+-- Returns {0, now, one result a request}, {1} not ready, {2} another epoch, {9} another run. A result is
 --   {0, record} now confirmed · {1, record} confirmed before by the same request, published
 --   {2, record, order} the same, and the order still waits in the outbox
 --   or a number: 1 unknown, 2 expired, 3 released, 4 ordered with another payload, 5 key used otherwise
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {1} end
-if head[2] ~= ARGV[1] then return {2} end
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return {state} end
 local now = clock()
 local prefix = ARGV[2] + 1
 local count = #KEYS - 4

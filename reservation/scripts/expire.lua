@@ -1,20 +1,23 @@
 -- Returns the units of reservations whose time is over, the longest overdue first, each once.
--- KEYS: 1 stock, 2 customers, 3 due
--- ARGV: 1 prefix of the record keys (same hash tag), 2 how many at most (1…1000)
--- Returns the number of entries taken off due, and the number of reservations expired; {0, 0} when the stock is not armed
-if redis.call('HGET', KEYS[1], 'ready') ~= '1' then return {0, 0} end
+-- KEYS: 1 stock, 2 customers, 3 due, 4 made
+-- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
+-- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2])
+if state ~= 0 then return {state} end
 local now = clock()
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', digits(now), 'LIMIT', 0, ARGV[2])
-if #due == 0 then return {0, 0} end
+if #due == 0 then return {0, 0, 0} end
 local keys = {}
-for i, core in ipairs(due) do keys[i] = ARGV[1] .. core end
+local prefix = ARGV[1] .. head[3] .. ':'
+for i, core in ipairs(due) do keys[i] = prefix .. core end
 local records = redis.call('MGET', unpack(keys))
 local expired = 0
 for i, text in ipairs(records) do
   local r = text and read_record(text)
   if r and lapsed(r, now) then
     r.status = 'x'
-    redis.call('SET', keys[i], write_record(r), 'PX', KEEP_MS)
+    redis.call('SET', keys[i], write_record(r), 'PX', RESOLVED_KEEP_MS)
     move(r, 'held', 'available')
     charge(r, -1)
     expired = expired + 1
@@ -23,4 +26,5 @@ end
 redis.call('ZREM', KEYS[3], unpack(due))
 write_stock(KEYS[1])
 write_customers(KEYS[2])
-return {#due, expired}
+if expired > 0 then rotate_made(KEYS[1], KEYS[4], prefix, expired) end
+return {0, #due, expired}

@@ -1,7 +1,9 @@
 -- Reads one reservation and the time to judge it by.
 -- KEYS: 1 stock, 2 record
--- Returns {0, now, record}, {1} not armed, {3} unknown
-if redis.call('HGET', KEYS[1], 'ready') ~= '1' then return {1} end
+-- Returns {0, now, record}, {1} not ready, {9} another run, {3} unknown
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
+local state = state_of(head[1], head[2])
+if state ~= 0 then return {state} end
 local text = redis.call('GET', KEYS[2])
 if not text then return {3} end
 return {0, clock(), text}

@@ -1,13 +1,13 @@
 -- Gives the units of a held reservation back.
--- KEYS: 1 stock, 2 customers, 3 due, 4 record
--- ARGV: 1 epoch, 2 the record's epoch, 3 member of due
--- Returns {0, now, record} released, {1} not armed, {2} stale epoch, {3} unknown, {4} confirmed, {5, now, record} expired,
+-- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5 record
+-- ARGV: 1 epoch, 2 the record's epoch, 3 member of due, 4 prefix of the record keys
+-- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} confirmed, {5, now, record} expired,
 --   {6, now, record} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {1} end
-if head[2] ~= ARGV[1] then return {2} end
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return {state} end
 local now = clock()
-local text = redis.call('GET', KEYS[4])
+local text = redis.call('GET', KEYS[5])
 local r = text and read_record(text)
 if not r or r.epoch ~= ARGV[2] then return {3} end
 if r.status == 'c' then return {4} end
@@ -16,10 +16,11 @@ if r.status == 'x' then return {5, now, text} end
 local late = lapsed(r, now)
 r.status = late and 'x' or 'r'
 text = write_record(r)
-redis.call('SET', KEYS[4], text, 'PX', KEEP_MS)
+redis.call('SET', KEYS[5], text, 'PX', RESOLVED_KEEP_MS)
 redis.call('ZREM', KEYS[3], ARGV[3])
 move(r, 'held', 'available')
 charge(r, -1)
 write_stock(KEYS[1])
 write_customers(KEYS[2])
+rotate_made(KEYS[1], KEYS[4], ARGV[4], 1)
 return {late and 5 or 0, now, text}

@@ -2,38 +2,38 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5 made, 6… one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
 --       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times: pool (1…P), units
--- Returns {0, now, expires, one result a request}, {1} when the stock is not armed, {2} when the epoch is not the stock's.
+-- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line from 0:
 --   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
 --   6 sold out, +1 when units held by others may return, +2 when nothing at all is left
 local now = clock()
 local pools = tonumber(ARGV[3])
-local fields = {'ready', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer'}
+local fields = {'ready', 'run', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer'}
 local sku_of, names, a = {}, {}, 4
 for i = 1, pools do
   local name = ARGV[a] .. '|' .. ARGV[a + 1]
   sku_of[i], names[i] = ARGV[a], name
-  local f = 5 + i * 3
+  local f = 6 + i * 3
   fields[f + 1], fields[f + 2], fields[f + 3] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a]
   a = a + 2
 end
 local stock = redis.call('HMGET', KEYS[1], unpack(fields))
-if stock[1] ~= '1' then return {1} end
-if stock[2] ~= ARGV[1] then return {2} end
+local state = state_of(stock[1], stock[2], stock[3], ARGV[1])
+if state ~= 0 then return {state} end
 
 local available, held, limit, touched = {}, {}, {}, {}
 for i = 1, pools do
-  local f = 5 + i * 3
+  local f = 6 + i * 3
   available[i], held[i], limit[i] = tonumber(stock[f + 1]), tonumber(stock[f + 2]), tonumber(stock[f + 3] or 0)
 end
 local closed = 0
-if stock[3] ~= '1' or now < tonumber(stock[5]) or now >= tonumber(stock[6]) then
+if stock[4] ~= '1' or now < tonumber(stock[6]) or now >= tonumber(stock[7]) then
   closed = 1000
-elseif stock[4] == '1' then
+elseif stock[5] == '1' then
   closed = 2000
 end
-local sale_limit = tonumber(stock[8] or 0)
-local expires = now + tonumber(stock[7])
+local sale_limit = tonumber(stock[9] or 0)
+local expires = now + tonumber(stock[8])
 
 -- One read each for all records, customers and passes of the batch.
 local count = #KEYS - 5

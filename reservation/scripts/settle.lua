@@ -2,11 +2,11 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per order: the record's epoch, committed ms, ordered ms, customer, channel, lines
--- Returns {0, repaired, forced}, {1} not armed, {2} stale epoch.
+-- Returns {0, repaired, forced}, {1} not ready, {2} another epoch, {9} another run.
 -- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {1} end
-if head[2] ~= ARGV[1] then return {2} end
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
+local state = state_of(head[1], head[2], head[3], ARGV[1])
+if state ~= 0 then return {state} end
 local prefix = ARGV[2] + 1
 local count = #KEYS - 4
 local records = redis.call('MGET', unpack(KEYS, 5))
@@ -42,7 +42,7 @@ for i = 1, count do
     r.status, r.committed = 'c', ARGV[a + 2]
     text = write_record(r)
     fresh[key] = text
-    redis.call('SET', key, text, 'PX', KEEP_MS)
+    redis.call('SET', key, text, 'PX', COMMITTED_KEEP_MS)
   end
   cores[i] = string.sub(key, prefix)
 end

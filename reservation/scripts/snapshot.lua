@@ -1,4 +1,8 @@
 -- Reads a whole stock at one moment.
 -- KEYS: 1 stock, 2 due, 3 outbox, 4 made
--- Returns {now, reservations due some time, orders in the outbox, reservations ever made, {field, value, …}}
-return {clock(), redis.call('ZCARD', KEYS[2]), redis.call('HLEN', KEYS[3]), redis.call('LLEN', KEYS[4]), redis.call('HGETALL', KEYS[1])}
+-- Returns {state, now, reservations that hold units, orders in the outbox, entries of made,
+--   when the next hold lapses in ms (0 = none is held), {field, value, …}}; state: 0 ready, 1 not ready, 9 another run
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
+local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+return {state_of(head[1], head[2]), clock(), redis.call('ZCARD', KEYS[2]), redis.call('HLEN', KEYS[3]),
+  redis.call('LLEN', KEYS[4]), tonumber(first[2] or 0), redis.call('HGETALL', KEYS[1])}

@@ -3,7 +3,8 @@
 -- and once it is confirmed also
 --   order_key order_payload ordered committed
 -- status: h held, c confirmed, r released, x expired. Times in ms; committed is 0 until the ledger has it.
-local KEEP_MS = 86400000 -- how long a resolved reservation can still be looked up
+local RESOLVED_KEEP_MS = 900000 -- how long a released or expired reservation can still be looked up
+local COMMITTED_KEEP_MS = 86400000 -- how long an order can be looked up here once it is in the ledger
 local WORDS = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%S+) (%S+) ?(%S*) ?(%S*) ?(%d*) ?(%d*)$'
 
 local function read_record(text)

@@ -1,11 +1,14 @@
 -- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear, counters stay.
 -- KEYS: 1 stock
--- ARGV: 1 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel, units
--- Returns {'0', SKUs whose channels changed…}, {'1'} not armed, {'2'} stale epoch
-local head = redis.call('HMGET', KEYS[1], 'ready', 'epoch')
-if head[1] ~= '1' then return {'1'} end
-if head[2] ~= ARGV[1] then return {'2'} end
-local changed, a = {'0'}, 2
+-- ARGV: 1 term, 2 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel, units
+-- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'3', term} refused because of a later term,
+--   {'9'} another run of the server
+local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'term')
+local state = state_of(head[1], head[2], head[3], ARGV[2])
+if state ~= 0 then return {string.format('%.0f', state)} end
+local later = later_term(KEYS[1], head[4], ARGV[1])
+if later then return {'3', string.format('%.0f', later)} end
+local changed, a = {'0'}, 3
 
 local function add_pool(name, units)
   redis.call('HSET', KEYS[1], 'allocated|' .. name, units, 'available|' .. name, units, 'held|' .. name, 0, 'sold|' .. name, 0)

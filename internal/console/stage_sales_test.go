@@ -1,0 +1,85 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/embedded"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/verify"
+	"github.com/penstock/penstock/reservation"
+)
+
+// newBroker starts an order log of the test's own.
+func newBroker(t *testing.T, log *slog.Logger) *checkout.Broker {
+	t.Helper()
+	server, err := embedded.StartNATS(t.TempDir(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	conn, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker, err := checkout.ConnectTo(t.Context(), conn, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = broker.Close(ctx)
+	})
+	return broker
+}
+
+// office is what the console steers: sales that a leader carries to Redis, and the verdict on them.
+type office struct {
+	sales    *sales.Sales
+	verifier *verify.Verifier
+}
+
+// newOffice joins the real parts and runs them until the test ends.
+func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board *degrade.Board, log *slog.Logger) office {
+	t.Helper()
+	broker := newBroker(t, log)
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	openStock := func(rec sale.Record, _ string, lost func()) *reservation.Stock {
+		return reservation.OpenStock(reservation.Deps{Redis: client, Secret: secret, Lost: lost, Log: log}, rec)
+	}
+	stockOf := func(rec sale.Record) *reservation.Stock { return openStock(rec, "", nil) }
+	index := saleindex.New(client)
+	cache := salecache.New(salecache.Deps{
+		Index: index, Log: log, OpenStock: openStock,
+		OpenRoom: func(rec sale.Record, lost func()) *queue.Room {
+			return queue.OpenRoom(queue.Deps{
+				Redis: client, Tickets: queue.NewTicketKeys(secret, nil, nil), Passes: queue.NewPassKeys(secret, nil, nil), Lost: lost, Log: log,
+			}, rec)
+		},
+	})
+	mayArm := func(context.Context) error { return nil }
+	rescue := recovery.New(recovery.Deps{
+		Ledger: books, Redis: client, Index: index, Sales: cache, Broker: broker, Journal: broker.Journal(),
+		OpenStock: stockOf, MayArm: mayArm, Log: log,
+	})
+	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: rescue.Run})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = cache.Run(ctx) })
+	running.Go(func() { _ = leads.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	testenv.Eventually(t, 10*time.Second, "the sales have been read", cache.HasRead)
+	one := sales.New(sales.Deps{Ledger: books, Index: index, Cache: cache, MayArm: mayArm, Log: log})
+	return office{sales: one, verifier: verify.New(verify.Deps{
+		Sales: one, Ledger: books, Redis: client, Broker: broker, Board: board, OpenStock: stockOf,
+	})}
+}
