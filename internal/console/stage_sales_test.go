@@ -12,9 +12,16 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/embedded"
+	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/recovery"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/internal/saleindex"
+	"github.com/penstock/penstock/internal/sales"
+	"github.com/penstock/penstock/internal/testenv"
 	"github.com/penstock/penstock/internal/verify"
+	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
 

@@ -10,10 +10,11 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// CreateSale writes a new sale and its items. A version or epoch of 0 becomes 1.
+// CreateSale writes a new sale and its items. A version of 0 becomes 1. An epoch of 0 says that the
+// sale was never armed.
 // Code: sale_exists.
 func (l *Ledger) CreateSale(ctx context.Context, rec sale.Record) error {
-	rec.Version, rec.Epoch = max(rec.Version, 1), max(rec.Epoch, 1)
+	rec.Version = max(rec.Version, 1)
 	return l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `INSERT INTO sales (id, doc, version, epoch, created_ms, updated_ms)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`,
@@ -117,11 +118,11 @@ func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 	return versions, nil
 }
 
-// BumpEpoch raises the sale's epoch and returns the new one. The version rises with it, so that
-// every node reads the sale anew.
+// BumpEpoch raises the sale's epoch and returns the new one. The version stays: nobody has changed
+// the sale.
 // Code: unknown_sale.
 func (l *Ledger) BumpEpoch(ctx context.Context, id string) (int64, error) {
-	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1, version = version + 1 WHERE id = $1 RETURNING epoch`, id)
+	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`, id)
 	return one(epochs, err, problem.UnknownSale)
 }
 

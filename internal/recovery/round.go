@@ -88,7 +88,7 @@ func (w *work) read(ctx context.Context) error {
 	if err := w.readRecords(ctx, versions, view.Editions); err != nil {
 		return err
 	}
-	if err := w.list(ctx, versions, view.Editions); err != nil {
+	if err := w.list(ctx, versions, view); err != nil {
 		return err
 	}
 	if view.Complete {
@@ -133,21 +133,22 @@ func (w *work) know(rec sale.Record) {
 	s.rec, s.again = rec, true
 }
 
-// list brings the published records in line: new ones appear, deleted ones go.
-func (w *work) list(ctx context.Context, versions map[string]int64, listed map[string]saleindex.Edition) error {
+// list brings the published records in line: new ones appear, deleted ones go. While the list is not
+// complete nothing of it is relied on: a record may be lost that is listed.
+func (w *work) list(ctx context.Context, versions map[string]int64, view saleindex.View) error {
 	for id, s := range w.sales {
-		s.listed = listed[id]
+		s.listed = view.Editions[id]
 		if _, there := versions[id]; !there && !s.working {
 			delete(w.sales, id)
 		}
 	}
 	for id, s := range w.sales {
-		if _, there := versions[id]; !there || !wanted(s.rec) || s.listed == saleindex.EditionOf(s.rec) {
+		if _, there := versions[id]; !there || !wanted(s.rec) {
 			continue
 		}
-		// Only a sale that no node knows yet is listed here. A new version of a known one is listed once it is
-		// carried to its state, so that nobody acts on what the scripts do not know.
-		if s.listed.CreatedMillis == s.rec.CreatedAt.UnixMilli() {
+		// A new version of a sale that the nodes know is listed once it is carried to its state, so
+		// that nobody acts on what the scripts do not know.
+		if view.Complete && s.listed.CreatedMillis == s.rec.CreatedAt.UnixMilli() {
 			continue
 		}
 		if err := w.deps.Index.Publish(ctx, s.rec); err != nil {
@@ -155,7 +156,7 @@ func (w *work) list(ctx context.Context, versions map[string]int64, listed map[s
 		}
 		s.listed = saleindex.EditionOf(s.rec)
 	}
-	for id := range listed {
+	for id := range view.Editions {
 		if _, kept := versions[id]; kept {
 			continue
 		}
@@ -247,8 +248,8 @@ func (w *work) settle(one outcome) error {
 		return nil
 	}
 	s.carried, s.listed = saleindex.EditionOf(one.carried), saleindex.EditionOf(one.carried)
-	if one.carried.Version > s.rec.Version {
-		s.rec = one.carried
+	if one.carried.CreatedAt.Equal(s.rec.CreatedAt) {
+		s.rec.Epoch = max(s.rec.Epoch, one.carried.Epoch) // the document may have a new version meanwhile
 	}
 	return nil
 }

@@ -83,7 +83,8 @@ type Record struct {
 	Control
 	// Version counts the changes of the document and of the operator's hand.
 	Version int64 `json:"version"`
-	// Epoch counts the times that Redis had to be rebuilt for this sale; it starts at 1.
+	// Epoch counts the times that the sale's state was made in Redis: 0 before it was armed, 1 then,
+	// and one more for each time that it had to be rebuilt.
 	Epoch     int64     `json:"epoch"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`

@@ -228,8 +228,10 @@ func (c *Cache) take(ctx context.Context, view saleindex.View) error {
 			if current[id] != nil {
 				next[id] = current[id]
 			}
-		case entry == nil:
-			delete(next, id)
+		case entry == nil: // its record is gone: withdrawn, or lost with more that is on its way back
+			if view.Complete {
+				delete(next, id)
+			}
 		default:
 			next[id] = entry
 		}

@@ -61,12 +61,12 @@ func parseEdition(text string) Edition {
 // Publish puts a record where every node finds it within a refresh. A record older than the one
 // that is there changes nothing.
 func (x *Index) Publish(ctx context.Context, rec sale.Record) error {
-	args := []string{strconv.FormatInt(rec.Version, 10), string(sale.EncodeRecord(rec))}
-	current, err := salePublishScript.Exec(ctx, x.client, []string{recordKey(rec.ID)}, args).AsInt64()
+	args := []string{strconv.FormatInt(rec.Version, 10), strconv.FormatInt(rec.Epoch, 10), string(sale.EncodeRecord(rec))}
+	published, err := salePublishScript.Exec(ctx, x.client, []string{recordKey(rec.ID)}, args).AsInt64()
 	if err != nil {
 		return fmt.Errorf("publish sale %s: %w", rec.ID, err)
 	}
-	if current != rec.Version {
+	if published == 0 {
 		return nil
 	}
 	return x.put(ctx, rec.ID, EditionOf(rec).text())

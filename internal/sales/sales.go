@@ -102,7 +102,18 @@ func (s *Sales) Create(ctx context.Context, doc sale.Sale) (sale.Record, error) 
 	if err := s.deps.Ledger.CreateSale(ctx, rec); err != nil {
 		return sale.Record{}, err
 	}
-	return rec, s.awaitCarried(ctx, rec)
+	if err := s.awaitCarried(ctx, rec); err != nil {
+		return sale.Record{}, err
+	}
+	return s.seen(rec), nil
+}
+
+// seen is the record as this node has read it, once it has: it knows the epoch.
+func (s *Sales) seen(rec sale.Record) sale.Record {
+	if entry := s.deps.Cache.Get(rec.ID); entry != nil && carries(entry.Record(), rec) {
+		return entry.Record()
+	}
+	return rec
 }
 
 // Replace puts a new document in the place of a sale's. Before the doors open everything may
