@@ -19,6 +19,20 @@
 // travel together in the next. The subject's last token is the number of orders in the message
 // (penstock.orders.17), so that the backlog can be counted in orders by asking for the subjects.
 //
+// # One contract
+//
+// What [Desk.Accept] takes, the ledger takes: [Order.Validate] is the only check of an order, made
+// before the reservation is confirmed and again by the ledger. A document of the shop is compacted
+// once ([CompactDocument]); these bytes are checked, sent and stored. An order also fits a message of
+// the NATS server (max_payload) before it is confirmed. An order that the ledger refuses all the
+// same, because it has no units or does not know the item, becomes a dead letter and is failed.
+//
+// # The journal
+//
+// The records that rebuild Redis travel as penstock.journal.<sale>.<bytes>, so that what a sale
+// occupies can be counted by asking for its subjects. Each sale has a quota; a full journal refuses
+// and forgets nothing.
+//
 // # Why limits retention, and not a work queue
 //
 // In a work-queue stream each acknowledged message costs a tombstone record, which a server that

@@ -34,15 +34,40 @@ func encodeDraft(req OrderRequest, rec sale.Record, maxBytes int) ([]byte, error
 			return nil, err
 		}
 	}
-	raw, err := encode(draft{CustomerDoc: customer, PaymentRef: req.PaymentRef, Metadata: metadata})
+	raw, err := joinDraft(customer, req.PaymentRef, metadata)
 	if err != nil {
-		return nil, badMember("order", "cannot be encoded as JSON")
+		return nil, badMember("payment", "cannot be encoded as JSON")
 	}
 	if most := maxBytes - addedBytes(rec); len(raw) > most {
 		return nil, problem.With(problem.BodyTooLarge,
 			fmt.Sprintf("customer, payment and metadata have %d bytes together; this server takes %d", len(raw), max(0, most)))
 	}
 	return raw, nil
+}
+
+// joinDraft writes a draft of documents that are compact already, which encode would read once more.
+func joinDraft(customer json.RawMessage, paymentRef string, metadata json.RawMessage) ([]byte, error) {
+	raw := make([]byte, 0, len(customer)+len(paymentRef)+len(metadata)+64)
+	raw = append(raw, '{')
+	member := func(name string, value []byte) {
+		if len(value) == 0 {
+			return
+		}
+		if len(raw) > 1 {
+			raw = append(raw, ',')
+		}
+		raw = append(append(raw, name...), value...)
+	}
+	member(`"customer_doc":`, customer)
+	if paymentRef != "" {
+		text, err := encode(paymentRef)
+		if err != nil {
+			return nil, err
+		}
+		member(`"payment_ref":`, text)
+	}
+	member(`"metadata":`, metadata)
+	return append(raw, '}'), nil
 }
 
 const (

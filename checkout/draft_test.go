@@ -84,3 +84,21 @@ func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {
 		t.Fatalf("an order that fits: %v", err)
 	}
 }
+
+func TestADraftIsWrittenAsJSONWritesIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := draft{PaymentRef: rapid.String().Draw(t, "payment")}
+		for _, into := range []*json.RawMessage{&want.CustomerDoc, &want.Metadata} {
+			if rapid.Bool().Draw(t, "there") {
+				*into, _ = encode(map[string]string{"a": rapid.String().Draw(t, "text")})
+			}
+		}
+		got, err := joinDraft(want.CustomerDoc, want.PaymentRef, want.Metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if direct, err := encode(want); err != nil || string(direct) != string(got) {
+			t.Fatalf("%s, and JSON writes %s, %v", got, direct, err)
+		}
+	})
+}

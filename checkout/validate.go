@@ -88,39 +88,48 @@ func CompactDocument(field string, doc json.RawMessage) (json.RawMessage, error)
 	if len(doc) == 0 {
 		return nil, nil
 	}
-	if err := validJSON(field, doc); err != nil {
+	if err := validContent(field, doc); err != nil {
 		return nil, err
 	}
 	var compact bytes.Buffer
 	compact.Grow(len(doc))
-	if err := json.Compact(&compact, doc); err != nil {
+	if err := json.Compact(&compact, doc); err != nil { // it reads the grammar as json.Valid does
 		return nil, badMember(field, "is not well-formed JSON")
 	}
-	if err := validDocument(field, compact.Bytes()); err != nil {
-		return nil, err
-	}
-	return compact.Bytes(), nil
+	return compact.Bytes(), validSize(field, compact.Bytes())
 }
 
 func validDocument(field string, doc json.RawMessage) error {
 	if len(doc) == 0 {
 		return nil
 	}
+	if err := validSize(field, doc); err != nil {
+		return err
+	}
+	if err := validContent(field, doc); err != nil {
+		return err
+	}
+	if !json.Valid(doc) {
+		return badMember(field, "is not well-formed JSON")
+	}
+	return nil
+}
+
+func validSize(field string, doc json.RawMessage) error {
 	if len(doc) > MaxDocumentBytes {
 		return problem.With(problem.BodyTooLarge,
 			fmt.Sprintf("%s: has %d bytes; at most %d", field, len(doc), MaxDocumentBytes), problem.F("field", field))
 	}
-	return validJSON(field, doc)
+	return nil
 }
 
-func validJSON(field string, doc json.RawMessage) error {
-	switch {
-	case !utf8.Valid(doc):
+// validContent checks what the grammar of JSON leaves open.
+func validContent(field string, doc json.RawMessage) error {
+	if !utf8.Valid(doc) {
 		return badMember(field, "is not UTF-8")
-	case depth(doc) > MaxDocumentDepth:
+	}
+	if len(doc) > MaxDocumentDepth && depth(doc) > MaxDocumentDepth {
 		return badMember(field, fmt.Sprintf("has more than %d objects or arrays inside each other", MaxDocumentDepth))
-	case !json.Valid(doc):
-		return badMember(field, "is not well-formed JSON")
 	}
 	return nil
 }

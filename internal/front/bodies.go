@@ -130,7 +130,7 @@ type orderBody struct {
 }
 
 // parseOrder reads the body as strictly as parseReservation. The customer and the metadata belong
-// to the shop and are passed on without white space, and otherwise as they are, if they are objects.
+// to the shop and are passed on as they are, if they are objects; the desk checks what is in them.
 func parseOrder(body []byte) (orderBody, error) {
 	var parsed orderBody
 	r := &reader{data: body}
@@ -156,16 +156,7 @@ func parseOrder(body []byte) (orderBody, error) {
 	case parsed.Customer == nil:
 		return orderBody{}, badField("customer", "is required, an object")
 	}
-	return parsed, parsed.compact()
-}
-
-// compact brings the shop's documents into the form in which they are checked, sent and stored.
-func (b *orderBody) compact() (err error) {
-	if b.Customer, err = checkout.CompactDocument("customer", b.Customer); err != nil {
-		return err
-	}
-	b.Metadata, err = checkout.CompactDocument("metadata", b.Metadata)
-	return err
+	return parsed, nil
 }
 
 // parsePayment reads {"token": …} or {"reference": …}.

@@ -209,7 +209,7 @@ func (r *reader) fractional() bool {
 	return r.pos < len(r.data) && bytes.IndexByte([]byte(".eE"), r.data[r.pos]) >= 0
 }
 
-// rawObjectInto reads an object of any content as it stands; checkout.CompactDocument checks it.
+// rawObjectInto reads an object of any content as it stands; checkout.Desk checks what is in it.
 func (r *reader) rawObjectInto(into *json.RawMessage) error {
 	if !r.at('{') {
 		return r.want("an object")

@@ -58,9 +58,17 @@ func (sqliteInserter) stranger(ctx context.Context, tx *sql.Tx, batch []checkout
 }
 
 func (sqliteInserter) lines(ctx context.Context, tx *sql.Tx, batch []checkout.Order) (inserted int64, err error) {
-	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
-		SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM failed_orders WHERE id = $1)`)
+	// The transaction has the database to itself, so one look tells whether any order ever failed.
+	var anyFailed bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM failed_orders)`).Scan(&anyFailed); err != nil {
+		return 0, err
+	}
+	statement := `INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency) VALUES ($1, $2, $3, $4, $5, $6)`
+	if anyFailed {
+		statement = `INSERT INTO order_lines (order_id, position, sku, quantity, unit_amount, currency)
+			SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM failed_orders WHERE id = $1)`
+	}
+	insert, err := tx.PrepareContext(ctx, statement)
 	if err != nil {
 		return 0, err
 	}
