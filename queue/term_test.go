@@ -24,10 +24,10 @@ func TestAnOlderLeaderCanDoNothingToARoom(t *testing.T) {
 		ctx := context.Background()
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r, tickets, pass := visit(t, client, rec, j)
-		if err := r.Advance(ctx, 9, plenty); err != nil {
+		s := refresh(t, r)
+		if err := r.write(ctx, s, 9, s.stand(), "", ""); err != nil {
 			t.Fatal(err)
 		}
-		s := refresh(t, r)
 		newer := rec
 		newer.Version++
 		moved := s.stand()
