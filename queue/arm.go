@@ -157,6 +157,7 @@ func (a *arming) restored() []string {
 		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
 		"kept_seed", seedText, "kept_commitment", commitment, "drawn", flag(r.Drawn), "draw_count", decimal(int64(r.DrawCount)),
 		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead())),
+		"resolved", decimal(int64(r.resolved())),
 		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
 	}
 }

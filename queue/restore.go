@@ -30,16 +30,37 @@ func (r *Restored) gaps() spans {
 
 // absences are those of the restored room.
 func (r *Restored) absences() *absences {
-	var draw *Draw
-	if r.Drawn && r.Seed != nil {
-		draw = NewDraw(r.Seed, r.DrawCount)
+	return newAbsences(r.gaps(), sortedNumbers(r.proven), r.draw())
+}
+
+// draw is that of the restored room; nil when none was made.
+func (r *Restored) draw() *Draw {
+	if !r.Drawn || r.Seed == nil {
+		return nil
 	}
-	return newAbsences(r.gaps(), sortedNumbers(r.proven), draw)
+	return NewDraw(r.Seed, r.DrawCount)
 }
 
 // absentAhead counts the absent places beyond the watermark.
 func (r *Restored) absentAhead() uint64 {
 	return r.absences().between(min(r.Called, r.Mark), r.Mark)
+}
+
+// resolved counts the places called whose windows are open and for whom nobody need be waited: their
+// tickets are used, or were absent when the watermark passed.
+func (r *Restored) resolved() (n uint64) {
+	away := r.absences()
+	draw := r.draw()
+	for place := r.Floor + 1; place <= min(r.Called, r.Mark); place++ {
+		number := Number(place)
+		if draw != nil {
+			number = draw.NumberAt(place)
+		}
+		if r.used.has(number) || away.hasPlace(place) {
+			n++
+		}
+	}
+	return n
 }
 
 // proveWithin is how long the line waits for the holders of uncertain numbers.

@@ -266,3 +266,33 @@ func FuzzFold(f *testing.F) {
 		}
 	})
 }
+
+func TestAJournalOfAnEarlierVersionIsStillRead(t *testing.T) {
+	r := Fold(slices.Values([][]byte{recordMark(64), recordCalled(5, 10, 20), recordClaim(9, 1, 2000, 3), recordMark(128)}))
+	if r.Mark != 128 || r.Called != 5 || !slices.Equal(r.gaps(), spans{{10, 128}}) || r.proveWithin() != proveWithin {
+		t.Fatalf("mark %d, called %d, uncertain %v, the line waits %s", r.Mark, r.Called, r.gaps(), r.proveWithin())
+	}
+}
+
+func TestTheStateInTheJournalTellsOfAllUncertainNumbers(t *testing.T) {
+	c, client := newClock(t)
+	rec, j := testSale(c.now), &memoryJournal{}
+	r := openRoom(t, client, rec, j)
+	for range 3 {
+		join(t, r, 2)
+		advance(t, r, plenty)
+		join(t, r, 1) // the leader does not hear of it
+		r = lose(t, client, rec, j)
+	}
+	join(t, r, 1)
+	want := r.Snapshot().absent.gaps
+	if len(want) != 3 {
+		t.Fatalf("uncertain are %v", want)
+	}
+	later := &memoryJournal{} // without what came before
+	advance(t, openNode(t, client, rec, later), plenty)
+	got := later.fold().gaps()
+	if !slices.Equal(got[:3], want) {
+		t.Fatalf("the state tells of %v, want %v", got, want)
+	}
+}

@@ -8,6 +8,7 @@
 --        seed (hex) and commitment for a new room; and to restore:
 --        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, drawn (0 or 1), draw_count,
 --        first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how many of those may still be called),
+--        resolved (how many of those called above the floor nobody waits for),
 --        prove_near and prove_far (how long the line waits for them, ms: from now, and before the start)
 -- returns {made or kept or older (a newer version is in force), term}, {lost, term} (to change: there is no room of this run),
 --   {anew, term} (to restore: begin again), {old_term, the later term}
@@ -73,7 +74,8 @@ if restore then
   if called > floor then -- open windows start again, as one
     local deadline = int(own + tonumber(a.window))
     redis.call('ZADD', KEYS[4], int(called), deadline)
-    redis.call('HSET', KEYS[1], 'last_deadline', deadline)
+    redis.call('HSET', KEYS[1], 'last_deadline', deadline, 'open_resolved', a.resolved)
+    redis.call('HSET', KEYS[9], 'l' .. deadline, a.resolved)
   end
 end
 if not there or order ~= h[4] then
