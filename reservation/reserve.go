@@ -55,8 +55,8 @@ type ask struct {
 // and is decided anew each time.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
-// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, overloaded,
-// unavailable.
+// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the
+// bearer gave back too many reservations in a short time), overloaded, unavailable.
 func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	one, err := s.prepare(&req)
 	if err != nil {
@@ -94,8 +94,11 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 		return nil, problem.With(problem.BadRequest, "the customer must have 1 to 128 bytes")
 	case len(req.Lines) == 0 || len(req.Lines) > MaxLines:
 		return nil, problem.With(problem.BadRequest, "want 1 to 50 items")
-	case len(req.Bearer) > maxBearer || req.Bearer != "" && s.deps.GateKey == "":
+	case req.Bearer != "" && (s.deps.GateKey == "" || !validBearer(req.Bearer)):
 		return nil, problem.PassInvalid
+	}
+	if err := s.paced(req.Bearer); err != nil {
+		return nil, err
 	}
 	p := s.plan.Load()
 	channel, ok := p.channel(req.Channel)
@@ -176,7 +179,7 @@ func (a *ask) record(created, expires int64) record {
 	return record{
 		status: letterHeld, epoch: a.plan.rec.Epoch, created: created, expires: expires,
 		durability: letterOf(a.plan.rec.Durability), customer: a.customer, channel: a.pools[0].channel,
-		payload: a.payload, lines: packLines(a.lines),
+		payload: a.payload, lines: packLines(a.lines), bearer: bearerWord(a.bearer),
 	}
 }
 

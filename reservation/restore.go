@@ -34,7 +34,7 @@ func (a *Arming) orderEntry(o *RestoredOrder) (armEntry, error) {
 	e := armEntry{core: core, channel: word, record: record{
 		status: letterConfirmed, epoch: epoch, created: o.OrderedAtMillis, expires: o.OrderedAtMillis,
 		durability: letterOf(a.plan.rec.Durability), customer: o.CustomerKey, channel: word,
-		payload: nothing, lines: packLines(o.Lines), orderKey: nothing, orderPayload: nothing,
+		payload: nothing, lines: packLines(o.Lines), bearer: nothing, orderKey: nothing, orderPayload: nothing,
 		ordered: o.OrderedAtMillis, committed: o.CommittedAtMillis,
 	}}
 	// An order that is not in the ledger may still be refused there, and then gives back the units of

@@ -71,6 +71,7 @@ type Stock struct {
 	lostAt   atomic.Int64 // nanoseconds since born, of the last call of Lost
 	outbox   outboxCursor
 	memory   memory
+	releases releasePace
 
 	reserves   *batch.Combiner[*ask, decision]
 	recalls    *batch.Combiner[string, string]

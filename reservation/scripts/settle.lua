@@ -28,7 +28,7 @@ for i = 1, count do
   if missing then
     local ordered = ARGV[a + 3]
     r = {status = 'x', epoch = ARGV[a + 1], created = ordered, expires = ordered, extensions = '0', durability = 'j',
-      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6]}
+      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6], bearer = '*'}
   end
   local before = r.status
   if before ~= 'c' or r.committed == '0' then
