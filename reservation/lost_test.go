@@ -20,7 +20,7 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 	calls := map[string]func() error{
 		"reserve":   func() error { _, err := s.Reserve(ctx, ask1("new", "zoe", 1)); return err },
 		"repeat":    func() error { _, err := s.Reserve(ctx, ask1("1", "ann", 1)); return err },
-		"recall":    func() error { _, err := s.runRecall(ctx, []string{held.ID[len(held.ID)-coreLength:]}); return err },
+		"recall":    func() error { _, err := s.runRecall(ctx, [][]string{{held.ID[len(held.ID)-coreLength:]}}); return err },
 		"get":       func() error { _, err := s.Get(ctx, held.ID); return err },
 		"extend":    func() error { _, err := s.Extend(ctx, held.ID); return err },
 		"confirm":   func() error { _, err := s.Confirm(ctx, confirmation(held.ID, "other", 1)); return err },
