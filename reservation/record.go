@@ -24,6 +24,7 @@ const (
 const (
 	OrderQueued    = "queued"    // accepted, and not yet known to be in the ledger
 	OrderCommitted = "committed" // in the ledger
+	OrderFailed    = "failed"    // refused by the ledger for good
 )
 
 // Line is a number of units of one item.
@@ -64,7 +65,7 @@ type record struct {
 	customer, channel, payload, lines   string
 	bearer                              string // the pass that made it, or nothing
 	orderKey, orderPayload              string
-	ordered, committed                  int64
+	ordered, committed                  int64 // of a failed order, committed is 1 when its units are withheld
 }
 
 const (
@@ -72,6 +73,7 @@ const (
 	letterConfirmed = 'c'
 	letterReleased  = 'r'
 	letterExpired   = 'x'
+	letterFailed    = 'f'
 	// nothing stands for an empty word.
 	nothing     = "*"
 	recordWords = 11
@@ -96,7 +98,7 @@ func (r *record) text() string {
 	}
 	b.WriteByte(' ')
 	b.WriteString(r.tail())
-	if r.status == letterConfirmed {
+	if r.status == letterConfirmed || r.status == letterFailed {
 		b.WriteString(" " + r.orderKey + " " + r.orderPayload + " ")
 		b.WriteString(strconv.FormatInt(r.ordered, 10) + " " + strconv.FormatInt(r.committed, 10))
 	}
@@ -153,6 +155,10 @@ func (r *record) reservation(saleID, core string, nowMillis int64) (Reservation,
 	}
 	out.OrderID, out.OrderStatus = OrderID(out.ID), OrderQueued
 	out.OrderedAt = time.UnixMilli(r.ordered).UTC()
+	if r.status == letterFailed {
+		out.OrderStatus = OrderFailed
+		return out, nil
+	}
 	if r.committed > 0 {
 		out.OrderStatus, out.CommittedAt = OrderCommitted, time.UnixMilli(r.committed).UTC()
 	}
@@ -163,7 +169,7 @@ func statusOf(letter byte) Status {
 	switch letter {
 	case letterHeld:
 		return StatusHeld
-	case letterConfirmed:
+	case letterConfirmed, letterFailed:
 		return StatusConfirmed
 	case letterReleased:
 		return StatusReleased
