@@ -101,7 +101,7 @@ func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 		return 0, "", record{}, errJournal
 	}
 	kind, core = head[2], j.encoded(coreBytes)
-	r = record{status: letterHeld, epoch: j.number(), created: j.number(), expires: j.number(), extensions: j.number()}
+	r = record{status: letterHeld, bearer: nothing, epoch: j.number(), created: j.number(), expires: j.number(), extensions: j.number()}
 	r.durability = j.bytes(1)[0]
 	r.customer, r.payload, r.channel = j.encoded(customerBytes), j.encoded(payloadBytes), channelWord(j.text())
 	count := j.number()

@@ -20,7 +20,7 @@ func TestJournalRecordsAreReadAsWritten(t *testing.T) {
 			status: letterHeld, epoch: number.Draw(t, "epoch"), created: number.Draw(t, "created"),
 			expires: number.Draw(t, "expires"), extensions: number.Draw(t, "extensions"), durability: 'j',
 			customer: CustomerKey("x"), channel: rapid.SampledFrom([]string{"*", "web"}).Draw(t, "channel"),
-			payload: hashText("p"), lines: packLines(lines),
+			payload: hashText("p"), lines: packLines(lines), bearer: nothing,
 		}
 		core := maker.core("s", "", word.Draw(t, "key"))
 		data, err := encodeJournal(kindExtended, core, &want)

@@ -20,7 +20,7 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 	calls := map[string]func() error{
 		"reserve":   func() error { _, err := s.Reserve(ctx, ask1("new", "zoe", 1)); return err },
 		"repeat":    func() error { _, err := s.Reserve(ctx, ask1("1", "ann", 1)); return err },
-		"recall":    func() error { _, err := s.runRecall(ctx, []string{held.ID[len(held.ID)-coreLength:]}); return err },
+		"recall":    func() error { _, err := s.runRecall(ctx, [][]string{{held.ID[len(held.ID)-coreLength:]}}); return err },
 		"get":       func() error { _, err := s.Get(ctx, held.ID); return err },
 		"extend":    func() error { _, err := s.Extend(ctx, held.ID); return err },
 		"confirm":   func() error { _, err := s.Confirm(ctx, confirmation(held.ID, "other", 1)); return err },
@@ -29,6 +29,8 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 		"settle":    func() error { _, err := s.Settle(ctx, []Settlement{settlement(ordered)}); return err },
 		"published": func() error { return s.Published(ctx, []string{ordered.ID}) },
 		"outbox":    func() error { _, err := s.Outbox(ctx, 0, 10); return err },
+		"fail":      func() error { _, err := s.Fail(ctx, []Settlement{settlement(ordered)}, true); return err },
+		"reacquire": func() error { return s.Reacquire(ctx, ordered.ID) },
 		"update":    func() error { return Update(ctx, s.deps.Redis, s.plan.Load().rec, testTerm) },
 		"expire":    func() error { _, err := s.Expire(ctx, 10); return err },
 		"allot":     func() error { return s.Allot(ctx, "SHOE", 20, testTerm) },

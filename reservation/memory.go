@@ -33,16 +33,19 @@ type armed struct{ epoch, armedMillis int64 }
 
 func (snap *Snapshot) armed() armed { return armed{epoch: snap.Epoch, armedMillis: snap.ArmedMillis} }
 
-// excludes reports that, as of the snapshot, no request with one of these cores holds or has bought
-// units.
-func (m *memory) excludes(snap *Snapshot, cores ...string) bool {
+// excludes reports that, as of the snapshot, no request with this core or one of the former ones holds
+// or has bought units.
+func (m *memory) excludes(snap *Snapshot, core string, former []string) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	// Units that were taken by the ledger's word have no entry in the list.
 	if m.cores == nil || m.of != snap.armed() || m.at < snap.Made || snap.Forced > 0 {
 		return false
 	}
-	for _, core := range cores {
+	if _, there := m.cores[core]; there {
+		return false
+	}
+	for _, core := range former {
 		if _, there := m.cores[core]; there {
 			return false
 		}

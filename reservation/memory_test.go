@@ -18,7 +18,7 @@ func remembers(t *testing.T, s *Stock) {
 		if err := s.Refresh(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		return s.memory.excludes(s.Snapshot(), "nobody's core")
+		return s.memory.excludes(s.Snapshot(), "nobody's core", nil)
 	})
 }
 

@@ -26,7 +26,8 @@ type kept struct {
 	expires                time.Time
 	extensions             int
 	committed, inOutbox    bool
-	ends                   int // how often it was resolved
+	failed, withheld       bool // an order that the ledger refused
+	ends                   int  // how often it was resolved
 }
 
 // model is a stock in a few lines of Go, with a clock of its own.
@@ -46,7 +47,7 @@ type model struct {
 func (m *model) units(sku string, status Status) (n int64) {
 	for _, r := range m.all {
 		for _, line := range r.lines {
-			if line.SKU == sku && r.status == status {
+			if line.SKU == sku && r.status == status && !r.failed {
 				n += line.Quantity
 			}
 		}
@@ -54,14 +55,28 @@ func (m *model) units(sku string, status Status) (n int64) {
 	return n
 }
 
-func (m *model) available(sku string) int64 {
-	return m.allocated[sku] - m.units(sku, StatusHeld) - m.units(sku, StatusConfirmed)
+func (m *model) withheld(sku string) (n int64) {
+	for _, r := range m.all {
+		for _, line := range r.lines {
+			if line.SKU == sku && r.failed && r.withheld {
+				n += line.Quantity
+			}
+		}
+	}
+	return n
 }
+
+// used are the units that are not available.
+func (m *model) used(sku string) int64 {
+	return m.units(sku, StatusHeld) + m.units(sku, StatusConfirmed) + m.withheld(sku)
+}
+
+func (m *model) available(sku string) int64 { return m.allocated[sku] - m.used(sku) }
 
 // of adds up what a customer holds and has bought; "" stands for all items.
 func (m *model) of(customer, sku string) (n int64) {
 	for _, r := range m.all {
-		if r.customer != customer || r.status != StatusHeld && r.status != StatusConfirmed {
+		if r.customer != customer || r.failed || r.status != StatusHeld && r.status != StatusConfirmed {
 			continue
 		}
 		for _, line := range r.lines {
@@ -237,7 +252,7 @@ func (m *model) Publish(t *rapid.T) {
 
 func (m *model) Settle(t *rapid.T) {
 	r := m.pick(t)
-	if r.status == StatusReleased || r.status == StatusExpired {
+	if r.status == StatusReleased || r.status == StatusExpired || r.failed {
 		t.Skip("forced units are another test's")
 	}
 	_, err := m.s.Settle(context.Background(), []Settlement{{ReservationID: r.id, CustomerKey: CustomerKey(r.customer),
@@ -280,7 +295,7 @@ func (m *model) Allot(t *rapid.T) {
 	sku := rapid.SampledFrom([]string{"SHOE", "HAT"}).Draw(t, "sku")
 	units := rapid.Int64Range(0, 15).Draw(t, "units")
 	err := m.s.Allot(context.Background(), sku, units, testTerm)
-	if units < m.units(sku, StatusHeld)+m.units(sku, StatusConfirmed) {
+	if units < m.used(sku) {
 		m.expect("allot", err, problem.StockConflict)
 		return
 	}
@@ -303,6 +318,57 @@ func (m *model) Refresh(t *rapid.T) {
 			t.Fatalf("snapshot %+v", c)
 		}
 	}
+	var next int64
+	for _, r := range m.all {
+		if at := r.expires.UnixMilli(); r.status == StatusHeld && (next == 0 || at < next) {
+			next = at
+		}
+	}
+	if got := m.s.Snapshot().NextDueMillis; m.setClock != nil && got != next {
+		t.Fatalf("the next hold lapses at %d, want %d", got, next)
+	}
+}
+
+func (m *model) Fail(t *rapid.T) {
+	r := m.pick(t)
+	returnUnits := rapid.Bool().Draw(t, "return units")
+	if r.status != StatusConfirmed {
+		t.Skip("not an order")
+	}
+	n, err := m.s.Fail(context.Background(), []Settlement{{ReservationID: r.id, CustomerKey: CustomerKey(r.customer),
+		Lines: r.lines, OrderedAtMillis: m.now.UnixMilli()}}, returnUnits)
+	m.expect("fail", err, "")
+	if (n == 1) != (!r.committed && !r.failed) {
+		t.Fatalf("%d failed of %+v", n, r)
+	}
+	if n == 1 {
+		r.failed, r.withheld, r.inOutbox = true, !returnUnits, false
+	}
+}
+
+func (m *model) Reacquire(t *rapid.T) {
+	r := m.pick(t)
+	if r.status != StatusConfirmed {
+		t.Skip("not an order")
+	}
+	err := m.s.Reacquire(context.Background(), r.id)
+	var want problem.Code
+	if r.failed && !r.withheld {
+		want = m.judge("", r.customer, r.lines)
+	} else if r.failed {
+		m.allocated["SHOE"] += 1000 // withheld units are there, whatever is available
+		m.allocated["HAT"] += 1000
+		want = m.judge("", r.customer, r.lines)
+		m.allocated["SHOE"] -= 1000
+		m.allocated["HAT"] -= 1000
+	}
+	// Which of several reasons is told first is up to the script.
+	if want == "" || err == nil {
+		m.expect("reacquire", err, want)
+	}
+	if err == nil {
+		r.failed, r.withheld = false, false
+	}
 }
 
 // check holds after every step.
@@ -324,7 +390,7 @@ func (m *model) check(t *rapid.T) {
 		t.Fatalf("audit %+v, want %d in the outbox", a, outbox)
 	}
 	for _, item := range a.Items {
-		want := Counts{SKU: item.SKU, Allocated: m.allocated[item.SKU], Available: m.available(item.SKU), Held: m.units(item.SKU, StatusHeld), Sold: m.units(item.SKU, StatusConfirmed)}
+		want := Counts{SKU: item.SKU, Allocated: m.allocated[item.SKU], Available: m.available(item.SKU), Held: m.units(item.SKU, StatusHeld), Sold: m.units(item.SKU, StatusConfirmed), Withheld: m.withheld(item.SKU)}
 		if item.Counts != want || !item.Balanced() || item.Charged != want.Held+want.Sold || item.OverLimit > 0 {
 			t.Fatalf("got %+v, want %+v", item, want)
 		}
@@ -352,6 +418,7 @@ func checkModel(t *testing.T, client rueidis.Client, setClock func(time.Time)) {
 		t.Repeat(map[string]func(*rapid.T){
 			"reserve": m.Reserve, "reserve too": m.Reserve, "release": m.Release, "extend": m.Extend, "confirm": m.Confirm,
 			"publish": m.Publish, "settle": m.Settle, "expire": m.Expire, "allot": m.Allot, "wait": m.Wait, "refresh": m.Refresh,
+			"fail": m.Fail, "reacquire": m.Reacquire,
 			"": m.check,
 		})
 	})

@@ -24,6 +24,7 @@ const (
 const (
 	OrderQueued    = "queued"    // accepted, and not yet known to be in the ledger
 	OrderCommitted = "committed" // in the ledger
+	OrderFailed    = "failed"    // refused by the ledger for good
 )
 
 // Line is a number of units of one item.
@@ -62,8 +63,9 @@ type record struct {
 	epoch, created, expires, extensions int64
 	durability                          byte
 	customer, channel, payload, lines   string
+	bearer                              string // the pass that made it, or nothing
 	orderKey, orderPayload              string
-	ordered, committed                  int64
+	ordered, committed                  int64 // of a failed order, committed is 1 when its units are withheld
 }
 
 const (
@@ -71,10 +73,11 @@ const (
 	letterConfirmed = 'c'
 	letterReleased  = 'r'
 	letterExpired   = 'x'
+	letterFailed    = 'f'
 	// nothing stands for an empty word.
 	nothing     = "*"
-	recordWords = 10
-	orderWords  = 14
+	recordWords = 11
+	orderWords  = 15
 )
 
 // How long a reservation can still be looked up here (RESOLVED_KEEP_MS and COMMITTED_KEEP_MS in
@@ -95,7 +98,7 @@ func (r *record) text() string {
 	}
 	b.WriteByte(' ')
 	b.WriteString(r.tail())
-	if r.status == letterConfirmed {
+	if r.status == letterConfirmed || r.status == letterFailed {
 		b.WriteString(" " + r.orderKey + " " + r.orderPayload + " ")
 		b.WriteString(strconv.FormatInt(r.ordered, 10) + " " + strconv.FormatInt(r.committed, 10))
 	}
@@ -104,7 +107,7 @@ func (r *record) text() string {
 
 // tail is the part that never changes.
 func (r *record) tail() string {
-	return string(r.durability) + " " + r.customer + " " + r.channel + " " + r.payload + " " + r.lines
+	return string(r.durability) + " " + r.customer + " " + r.channel + " " + r.payload + " " + r.lines + " " + r.bearer
 }
 
 func parseRecord(text string) (record, error) {
@@ -114,12 +117,12 @@ func parseRecord(text string) (record, error) {
 	}
 	r := record{
 		status: words[0][0], durability: words[5][0],
-		customer: words[6], channel: words[7], payload: words[8], lines: words[9],
+		customer: words[6], channel: words[7], payload: words[8], lines: words[9], bearer: words[10],
 	}
 	numbers := map[int]*int64{1: &r.epoch, 2: &r.created, 3: &r.expires, 4: &r.extensions}
 	if len(words) == orderWords {
-		r.orderKey, r.orderPayload = words[10], words[11]
-		numbers[12], numbers[13] = &r.ordered, &r.committed
+		r.orderKey, r.orderPayload = words[11], words[12]
+		numbers[13], numbers[14] = &r.ordered, &r.committed
 	}
 	for i, into := range numbers {
 		n, err := strconv.ParseInt(words[i], 10, 64)
@@ -152,6 +155,10 @@ func (r *record) reservation(saleID, core string, nowMillis int64) (Reservation,
 	}
 	out.OrderID, out.OrderStatus = OrderID(out.ID), OrderQueued
 	out.OrderedAt = time.UnixMilli(r.ordered).UTC()
+	if r.status == letterFailed {
+		out.OrderStatus = OrderFailed
+		return out, nil
+	}
 	if r.committed > 0 {
 		out.OrderStatus, out.CommittedAt = OrderCommitted, time.UnixMilli(r.committed).UTC()
 	}
@@ -162,7 +169,7 @@ func statusOf(letter byte) Status {
 	switch letter {
 	case letterHeld:
 		return StatusHeld
-	case letterConfirmed:
+	case letterConfirmed, letterFailed:
 		return StatusConfirmed
 	case letterReleased:
 		return StatusReleased
@@ -206,6 +213,27 @@ func channelOf(word string) string {
 		return sale.NoChannel
 	}
 	return word
+}
+
+// bearerWord turns a bearer into a word of a record.
+func bearerWord(bearer string) string {
+	if bearer == "" {
+		return nothing
+	}
+	return bearer
+}
+
+// validBearer accepts what can be a word of a record.
+func validBearer(bearer string) bool {
+	if len(bearer) > maxBearer || bearer == nothing {
+		return false
+	}
+	for i := range len(bearer) {
+		if bearer[i] <= ' ' || bearer[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // packLines writes lines as "SKU=units,SKU=units". SKUs contain neither sign.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -84,6 +85,7 @@ func (s *Stock) Release(ctx context.Context, id string) error {
 	switch f.answer {
 	case answerOK:
 		p.open()
+		s.releases.charge(f.record.bearer, time.Since(s.born))
 		return s.tell(ctx, kindReleased, at.core, &f.record)
 	case before: // the one who released it may have failed to journal that
 		return s.journal(ctx, kindReleased, at.core, &f.record)

@@ -37,6 +37,7 @@ type Request struct {
 type ask struct {
 	plan     *plan
 	core     string
+	former   []string // the cores under former secrets
 	customer string
 	bearer   string
 	payload  string
@@ -55,8 +56,8 @@ type ask struct {
 // and is decided anew each time.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
-// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, overloaded,
-// unavailable.
+// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the
+// bearer gave back too many reservations in a short time), overloaded, unavailable.
 func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	one, err := s.prepare(&req)
 	if err != nil {
@@ -64,12 +65,20 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	}
 	line, latched, seen := s.latched(one)
 	// The memory ends with the snapshot; a latch that a refusal has closed since is no match for it.
-	if seen && s.memory.excludes(s.snapshot.Load(), one.core) {
+	if seen && s.memory.excludes(s.snapshot.Load(), one.core, one.former) {
 		return Reservation{}, s.soldOut(one, line)
 	}
 	one.identify(&req)
-	if latched {
-		return s.recall(ctx, one, line)
+	if latched || len(one.former) > 0 {
+		text, err := s.recall(ctx, one)
+		switch {
+		case err != nil:
+			return Reservation{}, err
+		case text != "":
+			return s.replay(ctx, one, text)
+		case latched:
+			return Reservation{}, s.soldOut(one, line)
+		}
 	}
 	got, err := s.reserves.Do(ctx, one)
 	if err == nil {
@@ -94,8 +103,11 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 		return nil, problem.With(problem.BadRequest, "the customer must have 1 to 128 bytes")
 	case len(req.Lines) == 0 || len(req.Lines) > MaxLines:
 		return nil, problem.With(problem.BadRequest, "want 1 to 50 items")
-	case len(req.Bearer) > maxBearer || req.Bearer != "" && s.deps.GateKey == "":
+	case req.Bearer != "" && (s.deps.GateKey == "" || !validBearer(req.Bearer)):
 		return nil, problem.PassInvalid
+	}
+	if err := s.paced(req.Bearer); err != nil {
+		return nil, err
 	}
 	p := s.plan.Load()
 	channel, ok := p.channel(req.Channel)
@@ -107,6 +119,9 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 		return nil, err
 	}
 	one.core = s.cores.core(s.sale, req.Scope, req.IdempotencyKey)
+	for _, maker := range s.former {
+		one.former = append(one.former, maker.core(s.sale, req.Scope, req.IdempotencyKey))
+	}
 	return one, nil
 }
 
@@ -176,21 +191,8 @@ func (a *ask) record(created, expires int64) record {
 	return record{
 		status: letterHeld, epoch: a.plan.rec.Epoch, created: created, expires: expires,
 		durability: letterOf(a.plan.rec.Durability), customer: a.customer, channel: a.pools[0].channel,
-		payload: a.payload, lines: packLines(a.lines),
+		payload: a.payload, lines: packLines(a.lines), bearer: bearerWord(a.bearer),
 	}
-}
-
-// recall answers when the latch says that nothing is left: a request that succeeded before gets its
-// reservation, any other one is sold out.
-func (s *Stock) recall(ctx context.Context, one *ask, line int) (Reservation, error) {
-	text, err := s.recalls.Do(ctx, one.core)
-	if err != nil {
-		return Reservation{}, waited("reserve", err)
-	}
-	if text == "" {
-		return Reservation{}, s.soldOut(one, line)
-	}
-	return s.replay(ctx, one, text)
 }
 
 // soldOut words the refusal from the snapshot.
@@ -208,30 +210,6 @@ func soldOutError(sku string, mayReturn bool) error {
 		detail = "all units are held; some may come back"
 	}
 	return problem.With(problem.SoldOut, detail, problem.F("may_return", mayReturn), problem.F("sku", sku))
-}
-
-// runRecall looks whether requests have succeeded before. One script call serves the batch.
-func (s *Stock) runRecall(ctx context.Context, cores []string) ([]string, error) {
-	keys := append(make([]string, 0, 1+len(cores)), s.keys.stock)
-	p := s.plan.Load()
-	for _, core := range cores {
-		keys = append(keys, p.records+core)
-	}
-	answer, err := recallScript.Exec(ctx, s.deps.Redis, keys, []string{p.epoch}).ToArray()
-	if err != nil {
-		return nil, s.failed("recall", err)
-	}
-	if len(answer) == 0 {
-		return nil, errAnswer
-	}
-	if whole, err := answer[0].AsInt64(); err != nil || whole != answerOK || len(answer) != 2 {
-		return nil, s.refused(whole)
-	}
-	texts, err := answer[1].AsStrSlice()
-	if err == nil && len(texts) != len(cores) {
-		err = errAnswer
-	}
-	return texts, err
 }
 
 // replay is the answer to a request whose record exists. It is journaled again, because the node

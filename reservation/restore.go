@@ -18,6 +18,9 @@ type RestoredOrder struct {
 	OrderedAtMillis int64
 	// CommittedAtMillis is 0 for an order that is still in the order log alone.
 	CommittedAtMillis int64
+	// Failed orders were refused by the ledger for good. Their units do not count as sold; they count as
+	// withheld when Withheld says so.
+	Failed, Withheld bool
 }
 
 // anyChannel stands, while a stock is being armed, for the channel of sold units whose channel is not
@@ -34,9 +37,16 @@ func (a *Arming) orderEntry(o *RestoredOrder) (armEntry, error) {
 	e := armEntry{core: core, channel: word, record: record{
 		status: letterConfirmed, epoch: epoch, created: o.OrderedAtMillis, expires: o.OrderedAtMillis,
 		durability: letterOf(a.plan.rec.Durability), customer: o.CustomerKey, channel: word,
-		payload: nothing, lines: packLines(o.Lines), orderKey: nothing, orderPayload: nothing,
+		payload: nothing, lines: packLines(o.Lines), bearer: nothing, orderKey: nothing, orderPayload: nothing,
 		ordered: o.OrderedAtMillis, committed: o.CommittedAtMillis,
 	}}
+	if o.Failed {
+		e.status, e.committed = letterFailed, 0
+		if o.Withheld {
+			e.committed = 1
+		}
+		return e, nil
+	}
 	// An order that is not in the ledger may still be refused there, and then gives back the units of
 	// the pool that its record names. So only a committed one may be counted elsewhere.
 	if o.Channel == "" && len(a.plan.names) > 1 && o.CommittedAtMillis > 0 {

@@ -23,6 +23,8 @@ var (
 	getScript         = load("get", "state", "clock")
 	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made")
 	settleScript      = load("settle", "state", "clock", "units", "record", "counts")
+	failScript        = load("fail", "state", "units", "record", "counts")
+	reacquireScript   = load("reacquire", "state", "units", "record", "counts")
 	publishedScript   = load("published", "state")
 	outboxScanScript  = load("outbox_scan", "state", "clock")
 	allotScript       = load("allot", "state", "term", "clock")

@@ -2,6 +2,7 @@ package reservation
 
 import (
 	"context"
+	"iter"
 	"strconv"
 )
 
@@ -19,7 +20,7 @@ type Settlement struct {
 type Settled struct {
 	// Repaired orders were still held in Redis.
 	Repaired int64
-	// ForcedUnits were taken for orders whose reservation was missing, expired or released; where
+	// ForcedUnits were taken for orders whose reservation was missing, expired or released, or that had failed; where
 	// none were available, they are owed.
 	ForcedUnits int64
 }
@@ -33,21 +34,32 @@ const settleMost = 256
 // orders, those that are still in the order log too, are named with Arming.Orders.
 func (s *Stock) Settle(ctx context.Context, settlements []Settlement) (Settled, error) {
 	var sum Settled
-	for len(settlements) > 0 {
-		n, lines := 0, 0
-		for n < min(len(settlements), settleMost) && (n == 0 || lines+len(settlements[n].Lines) <= maxScriptLines) {
-			lines += len(settlements[n].Lines)
-			n++
-		}
-		one, err := s.settleOnce(ctx, settlements[:n])
+	for part := range settleParts(settlements) {
+		one, err := s.settleOnce(ctx, part)
 		if err != nil {
 			return sum, err
 		}
 		sum.Repaired += one.Repaired
 		sum.ForcedUnits += one.ForcedUnits
-		settlements = settlements[n:]
 	}
 	return sum, nil
+}
+
+// settleParts divides orders into parts that one script call takes.
+func settleParts(settlements []Settlement) iter.Seq[[]Settlement] {
+	return func(yield func([]Settlement) bool) {
+		for len(settlements) > 0 {
+			n, lines := 0, 0
+			for n < min(len(settlements), settleMost) && (n == 0 || lines+len(settlements[n].Lines) <= maxScriptLines) {
+				lines += len(settlements[n].Lines)
+				n++
+			}
+			if !yield(settlements[:n]) {
+				return
+			}
+			settlements = settlements[n:]
+		}
+	}
 }
 
 func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settled, error) {
@@ -60,13 +72,9 @@ func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settl
 		if err != nil {
 			return Settled{}, err
 		}
-		channel, ok := p.channel(one.Channel)
-		if !ok {
-			channel = p.defaultChannel
-		}
 		keys = append(keys, at.key)
 		args = append(args, at.epoch, strconv.FormatInt(max(1, one.CommittedAtMillis), 10),
-			strconv.FormatInt(one.OrderedAtMillis, 10), one.CustomerKey, channelWord(p.names[channel]), packLines(one.Lines))
+			strconv.FormatInt(one.OrderedAtMillis, 10), one.CustomerKey, p.orderChannel(one.Channel), packLines(one.Lines))
 	}
 	counts, err := settleScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {
@@ -82,4 +90,13 @@ func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settl
 		s.deps.Log.Warn("the ledger put the stock right", "sale", s.sale, "repaired_orders", counts[1], "forced_units", counts[2])
 	}
 	return Settled{Repaired: counts[1], ForcedUnits: counts[2]}, nil
+}
+
+// orderChannel is the word of the channel of an order whose reservation may be missing.
+func (p *plan) orderChannel(name string) string {
+	channel, ok := p.channel(name)
+	if !ok {
+		channel = p.defaultChannel
+	}
+	return channelWord(p.names[channel])
 }

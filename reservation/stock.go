@@ -34,6 +34,9 @@ type Enqueue func(saleID string, records [][]byte)
 type Deps struct {
 	Redis  rueidis.Client
 	Secret []byte // 32 bytes or more; the same on all nodes
+	// PreviousSecrets were Secret before. A request that made its reservation under one of them, and is
+	// repeated, finds it. With any set, each fresh reservation costs one more script call a batch.
+	PreviousSecrets [][]byte
 	// Journal serves sales of durability "durable", Enqueue those of "journaled". Without one,
 	// nothing is journaled.
 	Journal Journal
@@ -62,6 +65,8 @@ type Stock struct {
 	sale  string
 	keys  keys
 	cores *coreMaker
+	// former make the cores that the same keys led to under the former secrets.
+	former []*coreMaker
 
 	plan     atomic.Pointer[plan]
 	snapshot atomic.Pointer[Snapshot]
@@ -71,9 +76,10 @@ type Stock struct {
 	lostAt   atomic.Int64 // nanoseconds since born, of the last call of Lost
 	outbox   outboxCursor
 	memory   memory
+	releases releasePace
 
 	reserves   *batch.Combiner[*ask, decision]
-	recalls    *batch.Combiner[string, string]
+	recalls    *batch.Combiner[[]string, recalled]
 	confirms   *batch.Combiner[*order, verdict]
 	publishes  *batch.Combiner[[]string, struct{}]
 	journaling *batch.Combiner[[]byte, struct{}]
@@ -116,6 +122,9 @@ func OpenStock(d Deps, rec sale.Record) *Stock {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Stock{deps: d, sale: rec.ID, keys: keysOf(rec.ID, d.GateKey), cores: newCoreMaker(d.Secret), born: time.Now()}
+	for _, secret := range d.PreviousSecrets {
+		s.former = append(s.former, newCoreMaker(secret))
+	}
 	opts := batch.Options{MaxBatch: batchMost, MaxWaiting: d.MaxWaiting, MaxRuns: 1}
 	s.reserves = batch.New(opts, s.runReserve)
 	s.recalls = batch.New(opts, s.runRecall)

@@ -43,6 +43,7 @@ const (
 	InvalidQuantity        Code = "invalid_quantity"
 	InvalidSale            Code = "invalid_sale"
 	RateLimited            Code = "rate_limited"
+	TooManyReleases        Code = "too_many_releases"
 	InternalError          Code = "internal_error"
 	Overloaded             Code = "overloaded"
 	RoomFull               Code = "room_full"
@@ -95,6 +96,7 @@ var table = map[Code]row{
 	InvalidQuantity:        {http.StatusUnprocessableEntity, "The quantity is out of range"},
 	InvalidSale:            {http.StatusUnprocessableEntity, "The sale is not valid"},
 	RateLimited:            {http.StatusTooManyRequests, "Too many requests"},
+	TooManyReleases:        {http.StatusTooManyRequests, "Too many reservations were given back"},
 	InternalError:          {http.StatusInternalServerError, "Internal error"},
 	Overloaded:             {http.StatusServiceUnavailable, "Too busy just now"},
 	RoomFull:               {http.StatusServiceUnavailable, "The waiting room is full"},

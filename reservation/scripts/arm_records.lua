@@ -23,21 +23,23 @@ end
 
 -- The units of a record that is new, in the counter of its status.
 local function count(r, channel)
-  local counter = r.status == 'h' and 'held' or 'sold'
+  local counter = r.status == 'h' and 'held' or r.status == 'c' and 'sold' or r.committed == '1' and 'withheld'
+  if not counter then return end
   for sku, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do change(counter, sku, channel, tonumber(n)) end
-  charge(r, 1)
+  if r.status ~= 'f' then charge(r, 1) end
 end
 
 local function add_order(key, core, text, r, channel, was)
-  local ttl_ms = r.committed ~= '0' and COMMITTED_KEEP_MS
+  local ttl_ms = (r.status == 'f' or r.committed ~= '0') and COMMITTED_KEEP_MS
   if was then
-    if r.committed ~= '0' and read_record(was).committed == '0' then put(key, text, ttl_ms) end
+    local known = read_record(was)
+    if r.status == 'c' and r.committed ~= '0' and known.status == 'c' and known.committed == '0' then put(key, text, ttl_ms) end
     return
   end
   put(key, text, ttl_ms)
   made[#made + 1] = core
   count(r, channel)
-  orders = orders + 1
+  if r.status == 'c' then orders = orders + 1 end
 end
 
 local function add_held(key, core, text, r, channel, was)

@@ -3,7 +3,7 @@
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per request: the record's epoch, hash of the idempotency key, hash of the payload, the order
 -- Returns {0, now, one result a request}, {1} not ready, {2} another epoch, {9} another run. A result is
---   {0, record} now confirmed · {1, record} confirmed before by the same request, published
+--   {0, record} now confirmed · {1, record} confirmed before by the same request, published or failed
 --   {2, record, order} the same, and the order still waits in the outbox
 --   or a number: 1 unknown, 2 expired, 3 released, 4 ordered with another payload, 5 key used otherwise
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
@@ -40,7 +40,7 @@ local function decide(i)
   local key = ARGV[4 * i]
   local owner = used[i] or fresh_keys[key]
   if owner and owner ~= core then return 5 end
-  if r.status == 'c' then return repeated(i, r, text, core) end
+  if r.status == 'c' or r.status == 'f' then return repeated(i, r, text, core) end
   if r.status == 'r' then return 3 end
   if r.status == 'x' or lapsed(r, now) then return 2 end
   r.status, r.order_key, r.order_payload, r.ordered, r.committed = 'c', key, ARGV[4 * i + 1], digits(now), '0'

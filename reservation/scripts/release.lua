@@ -1,7 +1,7 @@
 -- Gives the units of a held reservation back.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of due, 4 prefix of the record keys
--- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} confirmed, {5, now, record} expired,
+-- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} an order, {5, now, record} expired,
 --   {6, now, record} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
 local state = state_of(head[1], head[2], head[3], ARGV[1])
@@ -10,7 +10,7 @@ local now = clock()
 local text = redis.call('GET', KEYS[5])
 local r = text and read_record(text)
 if not r or r.epoch ~= ARGV[2] then return {3} end
-if r.status == 'c' then return {4} end
+if r.status == 'c' or r.status == 'f' then return {4} end
 if r.status == 'r' then return {6, now, text} end
 if r.status == 'x' then return {5, now, text} end
 local late = lapsed(r, now)

@@ -3,7 +3,8 @@
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per order: the record's epoch, committed ms, ordered ms, customer, channel, lines
 -- Returns {0, repaired, forced}, {1} not ready, {2} another epoch, {9} another run.
--- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released.
+-- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released,
+-- or that had failed.
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
 local state = state_of(head[1], head[2], head[3], ARGV[1])
 if state ~= 0 then return {state} end
@@ -20,6 +21,15 @@ local function force(r)
   orders = orders + 1
 end
 
+-- Takes the units of an order that had failed, and is in the ledger all the same.
+local function readmit(r)
+  local from = r.committed == '1' and 'withheld' or 'available'
+  move(r, from, 'sold')
+  charge(r, 1)
+  if from == 'withheld' then return end
+  for _, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do forced = forced + n end
+end
+
 for i = 1, count do
   local key, a = KEYS[4 + i], 2 + (i - 1) * 6
   local text = fresh[key] or records[i]
@@ -28,17 +38,19 @@ for i = 1, count do
   if missing then
     local ordered = ARGV[a + 3]
     r = {status = 'x', epoch = ARGV[a + 1], created = ordered, expires = ordered, extensions = '0', durability = 'j',
-      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6]}
+      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6], bearer = '*'}
   end
   local before = r.status
   if before ~= 'c' or r.committed == '0' then
     if before == 'h' then
       move(r, 'held', 'sold')
       repaired, orders = repaired + 1, orders + 1
+    elseif before == 'f' then
+      readmit(r)
     elseif before ~= 'c' then
       force(r)
     end
-    if before ~= 'c' then r.order_key, r.order_payload, r.ordered = '*', '*', ARGV[a + 3] end
+    if before ~= 'c' and before ~= 'f' then r.order_key, r.order_payload, r.ordered = '*', '*', ARGV[a + 3] end
     r.status, r.committed = 'c', ARGV[a + 2]
     text = write_record(r)
     fresh[key] = text
