@@ -75,7 +75,7 @@ func (s *RedisSentinelServers) start(ctx context.Context, dir string, opts []Red
 		s.Sentinels = append(s.Sentinels, watcher)
 	}
 	s.URL = urlOfAll(s.Sentinels) + "&master_set=" + sentinelMasterSet
-	return s.awaitAgreement(ctx, s.Nodes[0])
+	return s.awaitAgreement(ctx)
 }
 
 // startSentinel starts one sentinel, which is redis-server in another mode. It
@@ -179,7 +179,7 @@ func (s *RedisSentinelServers) Rejoin(ctx context.Context, deposed *RedisServer)
 	if err := s.follow(ctx, deposed, master); err != nil {
 		return err
 	}
-	return s.awaitAgreement(ctx, master)
+	return s.awaitAgreement(ctx)
 }
 
 // follow makes a node a replica of the master, and returns once it is in sync.
@@ -191,28 +191,48 @@ func (s *RedisSentinelServers) follow(ctx context.Context, node, master *RedisSe
 	return await(ctx, "the replica to be in sync", node.InSync)
 }
 
-// awaitAgreement waits until every sentinel names this master, is in touch with
-// it, with the replica and with the other sentinels, and no failover is under way.
-func (s *RedisSentinelServers) awaitAgreement(ctx context.Context, master *RedisServer) error {
+// awaitAgreement waits until all sentinels name one master, are in touch with it,
+// with the replica and with each other, no failover is under way, and the
+// replica is in sync. Which node is the master is theirs to say: on a loaded
+// machine they may have made one more failover.
+func (s *RedisSentinelServers) awaitAgreement(ctx context.Context) error {
 	return await(ctx, "the sentinels to agree", func(ctx context.Context) (bool, error) {
+		master, err := s.Master(ctx, "")
+		if err != nil {
+			return false, err
+		}
 		for _, watcher := range s.Sentinels {
-			fields, err := watcher.sentinelFields(ctx, "MASTER")
-			if err != nil {
-				return false, err
-			}
-			if loopbackText(fields["port"]) != master.Addr || fields["flags"] != "master" ||
-				fields["num-slaves"] != "1" || fields["num-other-sentinels"] != strconv.Itoa(sentinelCount-1) {
-				return false, fmt.Errorf("a sentinel says %v", fields)
-			}
-			if fields, err = watcher.sentinelFields(ctx, "REPLICAS"); err != nil || fields["flags"] != "slave" || fields["master-link-status"] != "ok" {
-				return false, errors.Join(err, fmt.Errorf("a sentinel says of the replica %v", fields))
-			}
-			if _, err := watcher.query(ctx, "SENTINEL", "CKQUORUM", sentinelMasterSet); err != nil {
+			if err := watcher.sentinelAgrees(ctx, master); err != nil {
 				return false, err
 			}
 		}
-		return true, nil
+		replica, err := s.Replica(ctx, "")
+		if err != nil {
+			return false, err
+		}
+		return replica.InSync(ctx)
 	})
+}
+
+// sentinelAgrees returns what keeps this sentinel from calling all well.
+func (s *RedisServer) sentinelAgrees(ctx context.Context, master *RedisServer) error {
+	fields, err := s.sentinelFields(ctx, "MASTER")
+	if err != nil {
+		return err
+	}
+	if loopbackText(fields["port"]) != master.Addr || fields["flags"] != "master" ||
+		fields["num-slaves"] != "1" || fields["num-other-sentinels"] != strconv.Itoa(sentinelCount-1) {
+		return fmt.Errorf("a sentinel says of the master %v", fields)
+	}
+	fields, err = s.sentinelFields(ctx, "REPLICAS")
+	if err != nil {
+		return err
+	}
+	if fields["flags"] != "slave" || fields["master-link-status"] != "ok" {
+		return fmt.Errorf("a sentinel says of the replica %v", fields)
+	}
+	_, err = s.query(ctx, "SENTINEL", "CKQUORUM", sentinelMasterSet)
+	return err
 }
 
 // sentinelFields asks a sentinel for what it knows of the master ("MASTER"), or
