@@ -56,11 +56,7 @@ func (n *node) newConsole() {
 
 // redrive commits the order of a dead letter, and tells Redis once it is in the ledger.
 func (n *node) redrive(ctx context.Context, letterID string) (checkout.Stored, error) {
-	order, _, err := n.stores.ledger.Redrive(ctx, letterID, ledger.Units{
-		// The units of a failed order stay with it in Redis, so there is nothing to move.
-		Reacquire: func(context.Context, checkout.Order) error { return nil },
-		GiveBack:  func(context.Context, checkout.Order, error) error { return nil },
-	})
+	order, _, err := n.stores.ledger.Redrive(ctx, letterID, ledger.Units{Reacquire: n.reacquire, GiveBack: n.giveBack})
 	if err != nil {
 		return order, err
 	}

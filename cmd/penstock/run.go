@@ -187,7 +187,7 @@ func (n *node) openRoom(rec sale.Record, lost func()) *queue.Room {
 func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservation.Stock {
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: n.stores.redis, Secret: n.keys.reservations.current, GateKey: gateKey,
+		Redis: n.stores.redis, Secret: n.keys.reservations.current, PreviousSecrets: append(n.keys.reservations.previous, n.keys.reservations.next...), GateKey: gateKey,
 		Journal: journal.Append, Lost: lost, Log: n.log,
 		Enqueue: func(saleID string, records [][]byte) { _ = journal.Enqueue(saleID, records) }, // counted and logged there
 	}, rec)

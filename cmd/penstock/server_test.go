@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +16,18 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
-func TestMain(m *testing.M) { testenv.Main(m) }
+// binaryDir is where the tests of this process build the program.
+var binaryDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "penstock-binary-")
+	if err != nil {
+		panic(err)
+	}
+	binaryDir = dir
+	defer func() { _ = os.RemoveAll(dir) }()
+	testenv.Main(m)
+}
 
 const testAdminKey = "the-admin-key-of-the-tests-0123456789"
 
@@ -25,17 +37,31 @@ type server struct {
 	binary         string
 	env            []string
 	front, console string
+	readyURL       string // answers 200 once the process is ready
 	cmd            *exec.Cmd
 	ended          chan struct{}
 	log            *os.File
 }
 
-// binaryPath builds the program once for the tests of this process.
+// builtBinary builds the program once for the tests of this process.
+var builtBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(binaryDir, "penstock")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// binaryPath is the program under test: the one that PENSTOCK_TEST_BINARY names, or the one built
+// from this folder.
 func binaryPath(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "penstock")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	if path := os.Getenv("PENSTOCK_TEST_BINARY"); path != "" {
+		return path
+	}
+	path, err := builtBinary()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -62,6 +88,7 @@ func newServer(t testing.TB, extra ...string) *server {
 		t: t, binary: binaryPath(t),
 		front: fmt.Sprintf("http://127.0.0.1:%d", front), console: fmt.Sprintf("http://127.0.0.1:%d", console),
 	}
+	s.readyURL = s.front + "/readyz"
 	s.env = append(os.Environ(),
 		fmt.Sprintf("PENSTOCK_LISTEN=127.0.0.1:%d", front), fmt.Sprintf("PENSTOCK_CONSOLE_LISTEN=127.0.0.1:%d", console),
 		"PENSTOCK_DATA_DIR="+t.TempDir(), "PENSTOCK_ADMIN_KEY="+testAdminKey, "PENSTOCK_CONSOLE_URL="+s.console)
@@ -84,6 +111,18 @@ func newServer(t testing.TB, extra ...string) *server {
 // start runs `penstock serve` and returns when it is ready.
 func (s *server) start(args ...string) {
 	s.t.Helper()
+	s.launch(args...)
+	testenv.Eventually(s.t, 30*time.Second, "the server is ready", s.isReady)
+}
+
+func (s *server) isReady() bool {
+	a, err := send(http.DefaultClient, call{method: "GET", url: s.readyURL})
+	return err == nil && a.status == http.StatusOK
+}
+
+// launch runs `penstock serve` and does not wait.
+func (s *server) launch(args ...string) {
+	s.t.Helper()
 	s.cmd = exec.Command(s.binary, append([]string{"serve"}, args...)...)
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -96,10 +135,16 @@ func (s *server) start(args ...string) {
 		_ = cmd.Wait() // how it ended is read from ProcessState
 		close(ended)
 	}()
-	testenv.Eventually(s.t, 30*time.Second, "the server is ready", func() bool {
-		a, err := send(http.DefaultClient, call{method: "GET", url: s.front + "/readyz"})
-		return err == nil && a.status == http.StatusOK
-	})
+}
+
+// hasEnded tells whether the process ended by itself since it was launched.
+func (s *server) hasEnded() bool {
+	select {
+	case <-s.ended:
+		return s.cmd != nil
+	default:
+		return false
+	}
 }
 
 // kill is kill -9.

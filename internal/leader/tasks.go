@@ -73,7 +73,8 @@ func Expiry(d Deps) Task {
 }
 
 func holdsDue(entry *salecache.Entry) bool {
-	return entry.Stock().Snapshot().Reservations > 0
+	due := entry.Stock().Snapshot().NextDueMillis
+	return due > 0 && due <= entry.Now().UnixMilli()
 }
 
 // Relay republishes orders whose publisher died.

@@ -21,7 +21,9 @@ type Sale struct {
 	Channels    map[string]int64 `json:"channels,omitempty"`
 	Payment     Payment          `json:"payment"`
 	Durability  Durability       `json:"durability"`
-	TargetURL   string           `json:"target_url,omitempty"`
+	// FailedOrders says what becomes of the units of an order that the ledger refuses for good.
+	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
+	TargetURL    string       `json:"target_url,omitempty"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.
@@ -126,6 +128,15 @@ const (
 	Memory    Durability = "memory"    // in Redis
 	Journaled Durability = "journaled" // and on its way to the journal
 	Durable   Durability = "durable"   // and fsynced in the journal
+)
+
+// FailedOrders is what becomes of the units of an order that the ledger refuses for good.
+type FailedOrders string
+
+// The choices. Empty is ReturnUnits.
+const (
+	ReturnUnits   FailedOrders = "return"   // they are on sale again
+	WithholdUnits FailedOrders = "withhold" // they stay off sale until a person has looked
 )
 
 // ItemIndex returns the position of a SKU among the items, or -1.

@@ -211,6 +211,11 @@ func (s Sale) validateTerms() error {
 	default:
 		return invalid("payment.mode", "want none or authorize")
 	}
+	switch s.FailedOrders {
+	case "", ReturnUnits, WithholdUnits:
+	default:
+		return invalid("failed_orders", "want return or withhold")
+	}
 	switch s.Durability {
 	case Memory, Journaled, Durable:
 		return nil
