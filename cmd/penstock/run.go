@@ -34,7 +34,7 @@ import (
 )
 
 const (
-	leaderLeaseTTL = 2 * time.Second
+	leaderLeaseTTL = 3 * time.Second
 	// watchEvery is how often the leader looks whether a server of Redis is another one.
 	watchEvery = 500 * time.Millisecond
 	// consoleHeaderTimeout bounds slow clients of the console.

@@ -30,6 +30,7 @@ var apiRoles = map[string]auth.Role{
 	"GET /admin/v1/audit":                            auth.Viewer,
 	"GET /admin/v1/flags":                            auth.Viewer,
 	"PUT /admin/v1/flags":                            auth.Operator,
+	"GET /admin/v1/preflight":                        auth.Viewer,
 	"GET /admin/v1/keys":                             auth.Admin,
 	"POST /admin/v1/keys":                            auth.Admin,
 	"DELETE /admin/v1/keys/{key}":                    auth.Admin,
@@ -58,6 +59,7 @@ var webRoles = map[string]auth.Role{
 	"POST /sales/{sale}/delete":  auth.Admin,
 	"GET /level":                 auth.Viewer,
 	"POST /level":                auth.Operator,
+	"GET /preflight":             auth.Viewer,
 }
 
 var allRoles = []auth.Role{auth.Viewer, auth.Marketer, auth.Operator, auth.Admin, auth.Shop}

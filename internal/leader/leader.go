@@ -30,9 +30,9 @@ type Timing struct {
 	Margin time.Duration
 }
 
-// DefaultTiming bounds the time without a leader, after one was killed, to about 2.3 s.
+// DefaultTiming bounds the time without a leader, after one was killed, to about 3.3 s.
 func DefaultTiming() Timing {
-	return Timing{TTL: 2 * time.Second, Renew: 300 * time.Millisecond, Margin: 500 * time.Millisecond}
+	return Timing{TTL: 3 * time.Second, Renew: 300 * time.Millisecond, Margin: 500 * time.Millisecond}
 }
 
 // Task is one of the leader's tasks. Run works until ctx, which ends with the term, and returns

@@ -121,8 +121,9 @@ func TestATermEndsAtOnceWhenSomebodyElseLeads(t *testing.T) {
 func TestATaskThatMeetsALaterLeaderEndsTheTermOfAllTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, b := &desk{term: 7}, &began{}
-		refused := Every("refused", time.Second, slog.New(slog.DiscardHandler), func(_ context.Context, term int64) error {
-			if term < 9 {
+		steps := 0
+		refused := Every("refused", 100*time.Millisecond, slog.New(slog.DiscardHandler), func(_ context.Context, term int64) error {
+			if steps++; steps > 1 && term < 9 {
 				return &redis.OldTermError{Later: 9}
 			}
 			return nil

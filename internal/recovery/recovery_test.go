@@ -16,6 +16,20 @@ import (
 	"github.com/penstock/penstock/reservation"
 )
 
+// buyPatiently is buy for somebody who tries again while the sale is being restored.
+func (w *world) buyPatiently(id, name string) (order string) {
+	w.t.Helper()
+	testenv.Eventually(w.t, 20*time.Second, name+" buys", func() bool {
+		var err error
+		order, err = w.buy(context.Background(), id, name)
+		if err != nil && !errors.Is(err, problem.Unavailable) {
+			w.t.Fatal(err)
+		}
+		return err == nil
+	})
+	return order
+}
+
 // buy reserves one unit and orders it.
 func (w *world) buy(ctx context.Context, id, name string) (order string, err error) {
 	entry := w.cache.Get(id)
@@ -35,10 +49,7 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 	w := newWorld(t, testenv.Redis(t).URL)
 	ctx := context.Background()
 	w.create("drop", 10)
-	order, err := w.buy(ctx, "drop", "ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	order := w.buyPatiently("drop", "ada")
 	held, err := w.cache.Get("drop").Stock().Reserve(ctx, reservation.Request{
 		IdempotencyKey: "k", Scope: "test", Customer: "bob", Lines: []reservation.Line{{SKU: "A", Quantity: 2}},
 	})
@@ -53,7 +64,7 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 	}
 	testenv.Eventually(t, 20*time.Second, "the sale is back in a later epoch", func() bool {
 		entry := w.cache.Get("drop")
-		return entry.Ready() && entry.Record().Epoch == 2
+		return entry.Ready() && entry.Record().Epoch >= 2
 	})
 	if c := w.counts("drop"); c.Available != 7 || c.Held != 2 || c.Sold != 1 || c.Allocated != 10 {
 		t.Fatalf("counts after the rebuild: %+v", c)
@@ -106,7 +117,7 @@ func TestManySalesAreRebuiltSideBySide(t *testing.T) {
 		id := fmt.Sprintf("drop-%d", i)
 		testenv.Eventually(t, 30*time.Second, id+" is back", func() bool {
 			entry := w.cache.Get(id)
-			return entry != nil && entry.Ready() && entry.Record().Epoch == 2
+			return entry != nil && entry.Ready() && entry.Record().Epoch >= 2
 		})
 	}
 }
