@@ -38,7 +38,7 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 			if refused.text("code") != "not_armed" || len(reasons) == 0 || !strings.Contains(string(refused.raw), "sync_interval") {
 				t.Fatalf("the refusal: %s", refused.raw)
 			}
-			s.admin(http.StatusNotFound, "GET", "/sales/drop", nil)
+			s.toldNotArmed("drop")
 			file := filepath.Join(t.TempDir(), "sale.yaml")
 			doc := "id: drop\nname: Drop\nstarts_at: 2026-01-01T00:00:00Z\nends_at: 2036-01-01T00:00:00Z\nitems: [{sku: A, stock: 5}]\n"
 			if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
@@ -54,8 +54,8 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 
 			s.env = append(s.env, "PENSTOCK_ALLOW_UNSYNCED=true")
 			s.start()
-			created := s.admin(http.StatusCreated, "POST", "/sales", liveSale("drop", 5))
 			s.awaitSale("drop")
+			created := s.admin(http.StatusOK, "GET", "/sales/drop", nil)
 			if epoch := created.body["epoch"]; epoch != 1.0 {
 				t.Fatalf("the epoch of a new sale is %v: %s", epoch, created.raw)
 			}
@@ -65,18 +65,30 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 			// epoch stays while nobody may arm it.
 			s.env = append(s.env, "PENSTOCK_ALLOW_UNSYNCED=false")
 			s.start()
-			var told answer
-			testenv.Eventually(t, 20*time.Second, "the operator is told why the sale is not armed", func() bool {
-				told = s.admin(http.StatusOK, "GET", "/sales/drop", nil)
-				return told.text("phase") == "not_armed" && strings.Contains(told.text("not_armed_because"), "sync_interval")
-			})
-			visitor, err := send(http.DefaultClient, call{method: "POST", url: s.front + "/v1/sales/drop/tickets"})
-			if err != nil || visitor.status != http.StatusServiceUnavailable || visitor.header.Get("Retry-After") == "" {
-				t.Fatalf("a visitor of the sale that is not armed: %d %s, %v", visitor.status, visitor.raw, err)
-			}
+			told := s.toldNotArmed("drop")
 			if epoch := s.admin(http.StatusOK, "GET", "/sales/drop", nil).body["epoch"]; epoch != told.body["epoch"] {
 				t.Fatalf("the epoch went from %v to %v while the sale could not be armed", told.body["epoch"], epoch)
 			}
 		})
 	}
+}
+
+// toldNotArmed waits until the operator is told why the sale is not armed, and makes sure that a
+// visitor is asked to come back.
+func (s *server) toldNotArmed(id string) (told answer) {
+	s.t.Helper()
+	testenv.Eventually(s.t, 20*time.Second, "the operator is told why the sale is not armed", func() bool {
+		told = s.admin(http.StatusOK, "GET", "/sales/"+id, nil)
+		return told.text("phase") == "not_armed" && strings.Contains(told.text("not_armed_because"), "sync_interval")
+	})
+	testenv.Eventually(s.t, 10*time.Second, "visitors are asked to come back", func() bool {
+		for _, c := range []call{{method: "POST", url: s.front + "/v1/sales/" + id + "/tickets"}, {method: "GET", url: s.front + "/v1/sales/" + id}} {
+			a, err := send(http.DefaultClient, c)
+			if err != nil || a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+				return false
+			}
+		}
+		return true
+	})
+	return told
 }

@@ -19,6 +19,8 @@ type Entry struct {
 	stock  *reservation.Stock
 	record atomic.Pointer[sale.Record]
 	view   atomic.Pointer[view]
+	// armed is set once Redis was seen to hold the sale: before, there is nothing to serve from memory.
+	armed atomic.Bool
 
 	born    time.Time
 	touched atomic.Int64  // when a visitor was last here, ns since born
@@ -77,6 +79,9 @@ func (e *Entry) Phase() sale.Phase {
 // Ready reports whether Redis holds the sale's state for the current epoch.
 func (e *Entry) Ready() bool { return e.room.Snapshot().Ready && e.stock.Snapshot().Ready }
 
+// Armed reports whether this node has ever seen the sale's state in Redis.
+func (e *Entry) Armed() bool { return e.armed.Load() }
+
 func (e *Entry) update(rec sale.Record) {
 	e.record.Store(&rec)
 	e.room.Update(rec)
@@ -94,6 +99,9 @@ func (e *Entry) refresh(ctx context.Context) error {
 // items is: a free unit of one never makes up for another.
 func (e *Entry) look() {
 	rec, stock := e.record.Load(), e.stock.Snapshot()
+	if e.Ready() {
+		e.armed.Store(true)
+	}
 	next := &view{}
 	if stock.Ready {
 		var free, held bool

@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -24,6 +25,9 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 	if rec.Draft {
 		s.await(ctx, rec.ID, "the change to a draft", func() bool { return s.deps.Cache.Get(rec.ID) == nil })
 		return nil
+	}
+	if err := s.deps.MayArm(ctx); err != nil {
+		return errors.Join(s.deps.Index.Ask(ctx), err) // so that the nodes know of the sale, and ask visitors to wait
 	}
 	refused, looks := "", 0
 	s.await(ctx, rec.ID, "the change", func() bool {

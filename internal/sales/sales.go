@@ -89,14 +89,9 @@ func (s *Sales) Refusal(ctx context.Context, id string) string {
 }
 
 // Create writes a new sale to the ledger and, unless it is a draft, has it armed at once.
-// Codes: not_armed (nothing was created, or, when the refusal came from the leader, the sale is
-// kept and armed as soon as it may be), sale_exists, unavailable.
+// Codes: not_armed (with reasons; the sale is kept, and armed as soon as it may be), sale_exists,
+// unavailable.
 func (s *Sales) Create(ctx context.Context, doc sale.Sale) (sale.Record, error) {
-	if !doc.Draft {
-		if err := s.deps.MayArm(ctx); err != nil {
-			return sale.Record{}, err
-		}
-	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	rec := sale.Record{Sale: doc, Version: 1, CreatedAt: now, UpdatedAt: now}
 	if err := s.deps.Ledger.CreateSale(ctx, rec); err != nil {
@@ -149,8 +144,6 @@ func (s *Sales) checkReplace(ctx context.Context, old sale.Record, doc sale.Sale
 		return err
 	case begun:
 		return checkLiveChange(old.Sale, doc)
-	case old.Draft && !doc.Draft:
-		return s.deps.MayArm(ctx)
 	default:
 		return nil
 	}
