@@ -104,9 +104,7 @@ type armEntry struct {
 func (a *Arming) addFolded(ctx context.Context, from *Folded) error {
 	entries := make([]armEntry, 0, armRecordsMost)
 	for core, r := range from.records() {
-		if sku, _, ok := firstSKU(r.lines); ok {
-			r.channel = a.plan.poolWord(sku, channelOf(r.channel))
-		}
+		r.channel = a.plan.poolWord(firstSKU(r.lines), channelOf(r.channel))
 		if entries = append(entries, armEntry{core: core, channel: r.channel, record: r}); len(entries) == armRecordsMost {
 			if err := a.add(ctx, entries); err != nil {
 				return err
@@ -132,15 +130,15 @@ func (a *Arming) add(ctx context.Context, entries []armEntry) error {
 }
 
 func (a *Arming) putFields(ctx context.Context, fields, remove []string) error {
-	for len(fields) > 0 {
+	for {
 		n := min(len(fields), unpackMost)
-		args := append([]string{a.token, a.term, flag(n == len(fields)), strconv.Itoa(len(remove))}, remove...)
-		if err := a.run(ctx, armFieldsScript, []string{a.keys.stock}, append(args, fields[:n]...)); err != nil {
+		last := n == len(fields)
+		args := append([]string{a.token, a.term, flag(last), strconv.Itoa(len(remove))}, remove...)
+		if err := a.run(ctx, armFieldsScript, []string{a.keys.stock}, append(args, fields[:n]...)); err != nil || last {
 			return err
 		}
 		fields, remove = fields[n:], nil
 	}
-	return nil
 }
 
 func (a *Arming) run(ctx context.Context, script *redis.Script, keys, args []string) error {

@@ -95,7 +95,7 @@ func TestARestartedServerThatKeptItsDataRefuses(t *testing.T) {
 }
 
 func TestAPromotedReplicaRefusesWhateverItIsBehind(t *testing.T) {
-	primary := testenv.Redis(t)
+	primary := testenv.Redis(t, testenv.RedisArg("repl-diskless-sync-delay", "0"))
 	host, port, err := net.SplitHostPort(primary.Addr)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func loopReserveAndRelease(t *testing.T, s *Stock, from, to int) {
 	ctx := context.Background()
 	var wg sync.WaitGroup
 	work := make(chan int)
-	for range 8 {
+	for range 32 {
 		wg.Go(func() {
 			for i := range work {
 				r, err := s.Reserve(ctx, hat(fmt.Sprint("loop", i), "zoe", 1))

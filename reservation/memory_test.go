@@ -2,6 +2,7 @@ package reservation
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -114,6 +115,33 @@ func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
 		_, err := s.Reserve(ctx, ask1("k3", "cem", 1))
 		wantCode(t, err, problem.SoldOut)
 		if again := mustReserve(t, s, ask1("k2", "bob", 10)); again.ID != first.ID {
+			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
+		}
+	})
+}
+
+// The position in the list says nothing about a list of another arming, even of the same epoch.
+func TestTheMemoryOfAnEarlierArmingIsNotBelieved(t *testing.T) {
+	engines(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		here := open(t, client, drop())
+		for i := range 5 {
+			mustReserve(t, here, ask1(fmt.Sprint("before", i), "ann", 2))
+		}
+		remembers(t, here)
+		if err := Wipe(ctx, client, "drop", testTerm); err != nil {
+			t.Fatal(err)
+		}
+		there := open(t, client, drop())
+		first := mustReserve(t, there, ask1("k", "bob", 10))
+		if err := here.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if again := mustReserve(t, here, ask1("k", "bob", 10)); again.ID != first.ID {
+			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
+		}
+		remembers(t, here)
+		if again := mustReserve(t, here, ask1("k", "bob", 10)); again.ID != first.ID {
 			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
 		}
 	})

@@ -64,11 +64,15 @@ func (p *plan) poolWord(sku, channel string) string {
 	return channelWord(p.names[p.defaultChannel])
 }
 
-func firstSKU(lines string) (sku, rest string, ok bool) { return strings.Cut(lines, "=") }
+// firstSKU is the SKU of the first of packed lines.
+func firstSKU(lines string) string {
+	sku, _, _ := strings.Cut(lines, "=")
+	return sku
+}
 
 func poolName(sku, channel string) string { return sku + "|" + channel }
 
-// pools adds up the pools of a stock whose orders and reservations have been counted: those of the
+// counted adds up the pools of a stock whose orders and reservations have been counted: those of the
 // sale, and those of items and channels that are gone, whose units stay in view.
 func (p *plan) counted(raw *rawStock) (pools map[string]*Counts, unplaced map[string]int64) {
 	pools, unplaced = make(map[string]*Counts), make(map[string]int64)

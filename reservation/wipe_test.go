@@ -3,6 +3,7 @@ package reservation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,4 +114,13 @@ func TestResolvedReservationsAreForgottenAfterAQuarterOfAnHour(t *testing.T) {
 			t.Fatalf("kept for %d ms, %v", ttl, err)
 		}
 	})
+}
+
+func TestTheScriptsKeepRecordsAsLongAsTheDocumentsSay(t *testing.T) {
+	lua := string(text("scripts/shared/record.lua"))
+	for name, keep := range map[string]time.Duration{"RESOLVED_KEEP_MS": resolvedKeep, "COMMITTED_KEEP_MS": committedKeep} {
+		if want := fmt.Sprintf("local %s = %d ", name, keep.Milliseconds()); !strings.Contains(lua, want) {
+			t.Errorf("record.lua lacks %q", want)
+		}
+	}
 }
