@@ -528,7 +528,7 @@ func TestTheLineKeepsItsOrderThroughLosses(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"join": w.join,
 			"step": func(t *rapid.T) {
-				for range rapid.IntRange(1, 15).Draw(t, "ticks") {
+				for range rapid.IntRange(1, 8).Draw(t, "ticks") {
 					w.step(t)
 				}
 			},
@@ -568,8 +568,8 @@ func TestAnEmptyRoomCallsANewcomerWithinASecondOfARestore(t *testing.T) {
 			r.Admission.MaxActive = 100_000
 		}), &memoryJournal{}
 		r := openRoom(t, client, rec, j)
-		for range rapid.IntRange(1, 5).Draw(rt, "losses") {
-			join(t, r, rapid.IntRange(0, 80).Draw(rt, "before"))
+		for range rapid.IntRange(1, 3).Draw(rt, "losses") {
+			join(t, r, rapid.IntRange(0, 40).Draw(rt, "before"))
 			for range 20 {
 				if s := c.ticks(t, r, 100*time.Millisecond); s.Waiting == 0 {
 					break
