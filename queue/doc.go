@@ -9,5 +9,10 @@
 // ([Room.Advance]) by a pure rule ([Decide]).
 //
 // What must outlive Redis (the high-water mark of the numbers, the watermark, the draw, the passes)
-// is journaled before it takes effect, and comes back through [Fold] and [Arm].
+// is journaled before it takes effect, and comes back through [Fold] and [Arm]. After that, numbers that
+// may or may not have been given are kept apart until their tickets are shown: they are not visitors.
+//
+// A room belongs to the run of the server of Redis on which it was armed. On any other run, every script
+// refuses, [Snapshot.Lost] is set, and the room is to be armed again. The steps of the leader carry
+// the number of its term; a script refuses an older one.
 package queue

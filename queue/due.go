@@ -14,7 +14,7 @@ func (r *Room) NextDueMillis() int64 {
 	if r.deps.Journal != nil && s.room.mark > 0 {
 		due = sooner(due, r.stateDue(s))
 		if s.Waiting > 0 && r.kept.Load().given != s.Entrants {
-			due = sooner(due, r.kept.Load().givenMilli+keepGivenEvery.Milliseconds())
+			due = sooner(due, r.kept.Load().givenMillis+keepGivenEvery.Milliseconds())
 		}
 	}
 	return due

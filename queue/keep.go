@@ -9,9 +9,9 @@ import (
 
 // kept is what the leader has journaled of a room. It is never changed once published.
 type kept struct {
-	gen                     string
-	stateMillis, givenMilli int64 // when the whole state, and the last number given, were journaled; ms of Redis TIME
-	given                   uint64
+	gen                      string
+	stateMillis, givenMillis int64 // when the whole state, and the last number given, were journaled; ms of Redis TIME
+	given                    uint64
 }
 
 // keepState journals the whole state when a room is new to this leader, and then now and again.
@@ -43,7 +43,7 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
 	}
-	r.kept.Store(&kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMilli: s.NowMillis, given: s.Entrants})
+	r.kept.Store(&kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants})
 	return nil
 }
 
@@ -79,7 +79,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 	}
 	if given {
 		next := *r.kept.Load()
-		next.given, next.givenMilli = s.Entrants, s.NowMillis
+		next.given, next.givenMillis = s.Entrants, s.NowMillis
 		r.kept.Store(&next)
 	}
 	return nil
@@ -88,7 +88,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 // givenDue reports whether to journal how far numbers were given; beside another record it costs nothing.
 func (r *Room) givenDue(s *Snapshot, beside bool) bool {
 	k := r.kept.Load()
-	return k.given != s.Entrants && (beside || s.NowMillis-k.givenMilli >= keepGivenEvery.Milliseconds())
+	return k.given != s.Entrants && (beside || s.NowMillis-k.givenMillis >= keepGivenEvery.Milliseconds())
 }
 
 // Keep journals exactly how far numbers were given, so that a room restored from the journal has no

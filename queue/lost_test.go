@@ -119,7 +119,7 @@ func TestAfterARestartWithTheSameDataEverythingIsRefused(t *testing.T) {
 
 func TestAReplicaThatTakesOverRefusesAtTheFirstCall(t *testing.T) {
 	ctx := context.Background()
-	master := testenv.Redis(t)
+	master := testenv.Redis(t, testenv.RedisArg("repl-diskless-sync-delay", "0"))
 	host, port, err := net.SplitHostPort(master.Addr)
 	if err != nil {
 		t.Fatal(err)

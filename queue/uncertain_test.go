@@ -235,6 +235,40 @@ func TestThoseWhoGoOnPollingKeepTheirPlaces(t *testing.T) {
 	}
 }
 
+// TestTheLineWaitsForThoseWhoWillPoll has a newcomer behind a visitor of whom the journal does not know.
+func TestTheLineWaitsForThoseWhoWillPoll(t *testing.T) {
+	for name, c := range map[string]struct {
+		known bool // somebody else waits, as the journal knows
+		polls time.Duration
+	}{"nobody known waits": {false, 700 * time.Millisecond}, "somebody known waits": {true, 2900 * time.Millisecond}} {
+		t.Run(name, func(t *testing.T) {
+			clock, client := newClock(t)
+			rec, j := busySale(clock), &memoryJournal{}
+			r := openRoom(t, client, rec, j)
+			if c.known {
+				join(t, r, 1)
+				advance(t, r, Outside{LevelFactor: 0})
+			}
+			uncertain := join(t, r, 1)[0]
+			r = lose(t, client, rec, j)
+			newcomer := join(t, r, 1)[0]
+			clock.ticks(t, r, c.polls)
+			if got := state(r, newcomer); got != Waiting {
+				t.Fatalf("the newcomer is %s before the other can have polled", got)
+			}
+			poll(r, uncertain)
+			clock.ticks(t, r, 100*time.Millisecond)
+			if first, second := state(r, uncertain), state(r, newcomer); first != Called || second == Missed {
+				t.Fatalf("the one who polled is %s, the newcomer %s", first, second)
+			}
+			clock.ticks(t, r, 400*time.Millisecond)
+			if got := state(r, newcomer); got != Called {
+				t.Fatalf("the newcomer is %s", got)
+			}
+		})
+	}
+}
+
 func TestWhoComesAfterHavingBeenPassedOverIsCalledAtOnce(t *testing.T) {
 	for name, late := range map[string]time.Duration{"while the window is open": time.Second, "after it": 5 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -472,10 +506,8 @@ func (w *crowd) join(t *rapid.T) {
 		if w.visitors[ticket.Number] != nil {
 			t.Fatalf("number %d was given twice", ticket.Number)
 		}
-		w.visitors[ticket.Number] = &visitor{
-			ticket: ticket, present: true, pollAt: w.clock.now.Add(100 * time.Millisecond),
-			interval: time.Duration(rapid.IntRange(1, 6).Draw(t, "interval")) * 100 * time.Millisecond,
-		}
+		interval := time.Duration(rapid.IntRange(1, 6).Draw(t, "interval")) * 100 * time.Millisecond
+		w.visitors[ticket.Number] = &visitor{ticket: ticket, present: true, pollAt: w.clock.now.Add(interval), interval: interval}
 	}
 	refresh(w.t, w.room)
 }
@@ -496,7 +528,7 @@ func TestTheLineKeepsItsOrderThroughLosses(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"join": w.join,
 			"step": func(t *rapid.T) {
-				for range rapid.IntRange(1, 15).Draw(t, "ticks") {
+				for range rapid.IntRange(1, 8).Draw(t, "ticks") {
 					w.step(t)
 				}
 			},
@@ -536,8 +568,8 @@ func TestAnEmptyRoomCallsANewcomerWithinASecondOfARestore(t *testing.T) {
 			r.Admission.MaxActive = 100_000
 		}), &memoryJournal{}
 		r := openRoom(t, client, rec, j)
-		for range rapid.IntRange(1, 5).Draw(rt, "losses") {
-			join(t, r, rapid.IntRange(0, 80).Draw(rt, "before"))
+		for range rapid.IntRange(1, 3).Draw(rt, "losses") {
+			join(t, r, rapid.IntRange(0, 40).Draw(rt, "before"))
 			for range 20 {
 				if s := c.ticks(t, r, 100*time.Millisecond); s.Waiting == 0 {
 					break
