@@ -36,6 +36,7 @@ const (
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
 	BodyTooLarge           Code = "body_too_large"
+	HeadersTooLarge        Code = "headers_too_large"
 	UnsupportedMediaType   Code = "unsupported_media_type"
 	IdempotencyMismatch    Code = "idempotency_mismatch"
 	InvalidQuantity        Code = "invalid_quantity"
@@ -85,6 +86,7 @@ var table = map[Code]row{
 	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
+	HeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, "The headers are too large"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
 	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
