@@ -72,7 +72,7 @@ func (t *throttle) allow(now time.Time) bool {
 }
 
 // transportError answers what never became a request: malformed or too large. The connection is
-// closed afterwards, as its place in the stream is lost.
+// closed afterwards, as its place in the stream is lost. It does not count as being worked on.
 //
 // A client that sent nothing in time, or stopped in the middle, gets no answer: browsers open
 // connections ahead of need, and would take an answer for that to their next request.
@@ -84,7 +84,7 @@ func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
 	c := s.begin(ctx)
 	c.route, c.broken = &s.routes[routeNone], true
 	s.refuse(c, wordTransportError(err))
-	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+	if c.code == problem.BodyTooLarge || c.code == problem.HeadersTooLarge {
 		drain(ctx.Conn())
 	}
 	s.finish(c)
@@ -101,7 +101,7 @@ func wordTransportError(err error) error {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return problem.With(problem.BodyTooLarge, "a body is 65536 bytes at most")
 	case errors.As(err, &tooSmall):
-		return problem.With(problem.BadRequest, "the request line and headers are 8192 bytes at most")
+		return problem.With(problem.HeadersTooLarge, "the request line and headers are 32768 bytes at most, cookies included")
 	default:
 		return problem.With(problem.BadRequest, "this is not a well-formed HTTP/1.1 request")
 	}
@@ -117,7 +117,7 @@ const (
 // bytes resets it, and the reset would overtake the answer.
 func drain(conn net.Conn) {
 	end := time.Now().Add(drainTime)
-	scratch := make([]byte, 32<<10)
+	scratch := make([]byte, 4<<10)
 	for total := 0; total < drainBytes && time.Now().Before(end); {
 		if conn.SetReadDeadline(time.Now().Add(drainSilence)) != nil {
 			return

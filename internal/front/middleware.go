@@ -35,6 +35,8 @@ type call struct {
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	c := s.begin(ctx)
 	defer s.finish(c)
+	c.inFlightNow = s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
 	defer s.survive(c)
 	c.target = match(ctx.URI().PathOriginal())
 	c.route = &s.routes[c.target.route]
@@ -64,7 +66,6 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {
 	*c = call{ctx: ctx, buf: c.buf[:0], key: c.key[:0], requestID: c.requestID[:0]}
 	c.requestID = append(c.requestID, s.idPrefix...)
 	c.requestID = strconv.AppendUint(c.requestID, s.idCounter.Add(1), 36)
-	c.inFlightNow = s.inFlight.Add(1)
 	ctx.Response.Header.SetCanonical(headerRequestID, c.requestID)
 	ctx.Response.Header.SetCanonical(headerNoSniff, valueNoSniff)
 	return c
@@ -72,7 +73,6 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {
 
 // finish counts and, when asked to, logs the request: one wide event.
 func (s *Server) finish(c *call) {
-	s.inFlight.Add(-1)
 	status := c.ctx.Response.StatusCode()
 	took := time.Since(c.ctx.Time())
 	c.route.observe(status, took)

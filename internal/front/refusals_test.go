@@ -195,7 +195,7 @@ func TestBrokenTransportIsAnsweredInAProblemDocument(t *testing.T) {
 	}{
 		{"malformed", "GARBAGE\r\n\r\n", 400, "bad_request", nil},
 		{"bad header", "GET /healthz HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400, "bad_request", nil},
-		{"long header", "GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 20_000) + "\r\n\r\n", 400, "bad_request", nil},
+		{"long header", "GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 200_000) + "\r\n\r\n", 431, "headers_too_large", nil},
 		{"long body", "POST /v1/orders HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + strings.Repeat("x", 200_000), 413, "body_too_large", "/v1/orders"},
 		{"long chunked body", "POST /v1/orders HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
 			strings.Repeat("8000\r\n"+chunk+"\r\n", 4) + "0\r\n\r\n", 413, "body_too_large", nil},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
@@ -46,17 +48,24 @@ type Deps struct {
 	// MaxInFlight is how many requests may be worked on at a time before new reservations are
 	// refused; 0 means DefaultMaxInFlight. See overload.go for what gives way before and after.
 	MaxInFlight int
+	// MaxConnections may be open at a time; 0 means listener.MaxFront. MaxConnectionsPerAddress
+	// may be open from one address that is not in TrustedProxies; 0 means no limit.
+	MaxConnections           int
+	MaxConnectionsPerAddress int
+	TrustedProxies           []netip.Prefix
 }
+
+// spareWorkers serve connections while those that were closed for them are still being put away.
+const spareWorkers = 64
 
 // DefaultMaxInFlight lets a node with a slow Redis (20 ms) still take 100,000 requests a second.
 const DefaultMaxInFlight = 2048
 
 const (
-	// readBufferBytes bounds the request line and headers, cookies included.
-	readBufferBytes = 8 << 10
-	readTimeout     = 10 * time.Second
-	writeTimeout    = 15 * time.Second
-	idleTimeout     = 75 * time.Second
+	// readTimeout is the time for the first byte on a new connection.
+	readTimeout  = 10 * time.Second
+	writeTimeout = 15 * time.Second
+	idleTimeout  = 75 * time.Second
 )
 
 // Server is the front of one node.
@@ -82,6 +91,9 @@ func New(deps Deps) (*Server, error) {
 	if deps.MaxInFlight <= 0 {
 		deps.MaxInFlight = DefaultMaxInFlight
 	}
+	if deps.MaxConnections <= 0 {
+		deps.MaxConnections = listener.MaxFront
+	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
@@ -106,11 +118,14 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
 		MaxRequestBodySize:           MaxBodyBytes,
-		ReadBufferSize:               readBufferBytes,
+		ReadBufferSize:               maxHeaderBytes,
+		ReduceMemoryUsage:            true, // a connection without a request has no buffers
+		ConnState:                    followArrival,
+		HeaderReceived:               boundBody,
+		Concurrency:                  s.MaxConnections + s.MaxConnections/8 + spareWorkers,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
-		TCPKeepalive:                 true,
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true,
@@ -118,8 +133,23 @@ func (s *Server) newHTTP() *fasthttp.Server {
 	}
 }
 
-// Serve answers the connections of ln until Shutdown; then it returns nil.
-func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(ln) }
+// boundBody gives the rest of a body that had not arrived with the headers a time of its own: one
+// that the client sends only when it is asked for it.
+func boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if header.ContentLength() == 0 {
+		return fasthttp.RequestConfig{}
+	}
+	return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
+}
+
+// Serve answers the connections of ln until Shutdown; then it returns nil. Errors of the system when
+// connections are accepted are survived.
+func (s *Server) Serve(ln net.Listener) error {
+	bounded := listener.New(ln, listener.Options{
+		MaxConnections: s.MaxConnections, MaxPerAddress: s.MaxConnectionsPerAddress, Exempt: s.TrustedProxies, Log: s.log,
+	})
+	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}})
+}
 
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
 // requests under way are answered, or returns the error of ctx.

@@ -38,6 +38,7 @@ const (
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
 	BodyTooLarge           Code = "body_too_large"
+	HeadersTooLarge        Code = "headers_too_large"
 	UnsupportedMediaType   Code = "unsupported_media_type"
 	IdempotencyMismatch    Code = "idempotency_mismatch"
 	InvalidQuantity        Code = "invalid_quantity"
@@ -90,6 +91,7 @@ var table = map[Code]row{
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
+	HeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, "The headers are too large"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
 	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
