@@ -94,7 +94,7 @@ func promoteInADrop(t *testing.T, servers pairedRedis, redisURL string, ways []p
 	crowd := newCrowd(s.front, "drop")
 	crowd.pause = 100 * time.Millisecond
 	crowd.start(t)
-	crowd.watch()
+	crowd.watch(t)
 	var longest time.Duration
 	for round := range rounds {
 		way := ways[round%len(ways)]
