@@ -21,10 +21,10 @@ type storeFault struct {
 	sells bool
 }
 
-// TestAGateAnswersPollsWithoutAnyOneStore takes NATS, Redis or Postgres away for 4 s. The sale's
+// TestFaultGateAnswersPollsWithoutAnyOneStore takes NATS, Redis or Postgres away for 4 s. The sale's
 // document, its page and the polls of those who wait go on, and the gate stays ready; /readyz says
 // which part is away. Afterwards orders are accepted.
-func TestAGateAnswersPollsWithoutAnyOneStore(t *testing.T) {
+func TestFaultGateAnswersPollsWithoutAnyOneStore(t *testing.T) {
 	for name, fault := range map[string]func(realStores) storeFault{
 		"NATS killed": func(s realStores) storeFault {
 			return storeFault{
