@@ -11,10 +11,11 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=$(GIT_READABLE))
 
 TEST_TIMEOUT ?= 12m
 FUZZ_SECONDS ?= 10
+SOAK_KILLS ?= 100
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/penstock
@@ -29,6 +30,18 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 	scripts/install-test-servers
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+# FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
+.PHONY: test-faults
+test-faults: bin/nats-server ## Run the slower tests of faults: failovers of Redis, killed drains, stores that are away
+	scripts/install-test-servers
+	go vet -tags faults ./cmd/penstock
+	go test -v -race -count=1 -timeout 25m -tags faults -run '^TestFault' ./cmd/penstock
+
+.PHONY: soak-kill
+soak-kill: bin/nats-server ## Kill SOAK_KILLS (100) random processes in a drop, and look for lost orders
+	scripts/install-test-servers
+	SOAK_KILLS=$(SOAK_KILLS) go test -v -count=1 -timeout 60m -run '^TestProcessesKilledAtRandomLoseNothing$$' ./cmd/penstock
 
 .PHONY: lint
 lint: bin/golangci-lint ## Check style and the fences between packages

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/cookiejar"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -173,10 +174,15 @@ func (c *crowd) persist(v *visitor, request call) (a answer, sent time.Time, ok 
 	}
 }
 
-// watch looks at the sale as visitors without a ticket do, its document and its page, until the
+// watch looks at the sale's document and page, as one more visitor with a browser does, until the
 // crowd is stopped.
-func (c *crowd) watch() {
-	client := &http.Client{Timeout: crowdPatience}
+func (c *crowd) watch(t testing.TB) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: crowdPatience, Jar: jar}
 	c.buyers.Go(func() {
 		for c.wait(crowdRetryEvery) {
 			for _, path := range []string{"/v1/sales/" + c.sale, "/sales/" + c.sale} {

@@ -39,9 +39,9 @@ type promotion struct {
 	promote func(t *testing.T, master, replica *testenv.RedisServer)
 }
 
-// TestAPromotedReplicaThatIsBehindSellsNothingTwice promotes, in a drop, a replica that lacks the
+// TestFaultPromotedReplicaThatIsBehindSellsNothingTwice promotes, in a drop, a replica that lacks the
 // last orders. Nothing is sold twice, every accepted order gets into the ledger, and the drop goes on.
-func TestAPromotedReplicaThatIsBehindSellsNothingTwice(t *testing.T) {
+func TestFaultPromotedReplicaThatIsBehindSellsNothingTwice(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		cluster := testenv.RedisCluster(t)
 		takenOver := promotion{"taken over, the master lives", func(t *testing.T, _, replica *testenv.RedisServer) {
@@ -94,7 +94,7 @@ func promoteInADrop(t *testing.T, servers pairedRedis, redisURL string, ways []p
 	crowd := newCrowd(s.front, "drop")
 	crowd.pause = 100 * time.Millisecond
 	crowd.start(t)
-	crowd.watch()
+	crowd.watch(t)
 	var longest time.Duration
 	for round := range rounds {
 		way := ways[round%len(ways)]

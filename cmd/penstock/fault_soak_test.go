@@ -53,7 +53,7 @@ func TestProcessesKilledAtRandomLoseNothing(t *testing.T) {
 	crowd.pause, crowd.drift = 200*time.Millisecond, 5
 	crowd.turns.Store(soakTurns)
 	crowd.start(t)
-	crowd.watch()
+	crowd.watch(t)
 	testenv.Eventually(t, soakPatience, "the drop is under way", func() bool { return crowd.diary.count() > 0 })
 
 	began := time.Now()

@@ -7,6 +7,9 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
+// splitSecret is PENSTOCK_SECRET of processes that work together.
+const splitSecret = "the-secret-of-the-tests-0123456789abcdef"
+
 // split is Penstock as three processes, one for each role, that share their stores.
 type split struct {
 	t                    testing.TB
@@ -16,7 +19,7 @@ type split struct {
 // newSplit prepares the three processes; env names their stores.
 func newSplit(t testing.TB, env ...string) *split {
 	t.Helper()
-	env = append(env, "PENSTOCK_SECRET=the-secret-of-the-tests-0123456789abcdef")
+	env = append(env, "PENSTOCK_SECRET="+splitSecret)
 	s := &split{t: t, gate: newRole(t, "gate", env), drain: newRole(t, "drain", env), console: newRole(t, "console", env)}
 	s.console.front = s.gate.front // where the sales that it creates are seen
 	return s
