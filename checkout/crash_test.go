@@ -217,7 +217,6 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := b.OrderLog(LogOptions{})
-	desk := NewDesk(l, quiet())
 	k := newBooks()
 	stop := startDrain(t, b, k.deps())
 	appendOrders(t, l, 0, 100)
@@ -232,7 +231,6 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	}
 	drained(t, b, 10*time.Second)
 	stop()
-	desk.Close(t.Context())
 	l.Close()
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)

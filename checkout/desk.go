@@ -36,16 +36,12 @@ type Desk struct {
 	log     *Log
 	slog    *slog.Logger
 	metrics *Metrics
-	cleaner *outboxCleaner
 }
 
-// NewDesk opens a desk on an order log. Close it before the log.
+// NewDesk opens a desk on an order log.
 func NewDesk(orderLog *Log, log *slog.Logger) *Desk {
-	return &Desk{log: orderLog, slog: log, metrics: orderLog.metrics, cleaner: newOutboxCleaner(log, orderLog.metrics)}
+	return &Desk{log: orderLog, slog: log, metrics: orderLog.metrics}
 }
-
-// Close takes what was published off the outboxes, until ctx ends. What stays is relayed later.
-func (d *Desk) Close(ctx context.Context) { d.cleaner.close(ctx) }
 
 // Accept confirms the reservation and returns once the order is durable in the order log. The
 // same request again gives the same order, again=true, with the same promise.
@@ -77,8 +73,25 @@ func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Re
 	if err := d.publish(ctx, o); err != nil {
 		return Order{}, confirmed.Again, err
 	}
-	d.cleaner.published(stock, o.Reservation)
+	if err := d.settled(ctx, stock, confirmed.Epoch, o); err != nil {
+		return Order{}, confirmed.Again, err
+	}
 	return o, confirmed.Again, nil
+}
+
+// settled takes the order off the outbox, and in the same step makes sure that the sale is still the
+// one in which the reservation was confirmed. When it was lost meanwhile, the rebuild may have looked
+// at the log before the order was there, and may have given its units to somebody else: then the
+// order is not promised. The buyer asks again, and finds the order, or that it failed.
+func (d *Desk) settled(ctx context.Context, stock *reservation.Stock, epoch int64, o Order) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
+	defer cancel()
+	err := stock.Published(ctx, epoch, []string{o.Reservation})
+	if err != nil {
+		d.metrics.outboxFailures.Inc()
+		d.slog.Debug("an order is in the log and not promised yet", "order", o.ID, "sale", o.Sale, "error", err)
+	}
+	return err
 }
 
 // publish appends the order to the log. The client's going away does not stop it: the reservation

@@ -60,7 +60,7 @@ func openDesk(t *testing.T, rec sale.Record, ledgers map[string]*ledger.Ledger) 
 	t.Cleanup(log.Close)
 	runDrain(t, broker, stock, ledgers)
 	desk := checkout.NewDesk(log, quiet())
-	t.Cleanup(func() { desk.Close(context.Background()) })
+
 	return &node{Desk: desk, stock: stock}
 }
 

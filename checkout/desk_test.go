@@ -89,9 +89,7 @@ func onBothRedises(t *testing.T, contract func(t *testing.T, redisURL string)) {
 
 func openDesk(t testing.TB, b *Broker) *Desk {
 	t.Helper()
-	d := NewDesk(orderLog(t, b, LogOptions{}), quiet())
-	t.Cleanup(func() { d.Close(context.Background()) })
-	return d
+	return NewDesk(orderLog(t, b, LogOptions{}), quiet())
 }
 
 // settleWith is what the program gives a drain as Settle.

@@ -3,7 +3,6 @@ package checkout
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -12,18 +11,16 @@ import (
 )
 
 const (
-	relayAge       = 2 * time.Second // an order that is older in the outbox has lost its publisher
-	relayMost      = 500             // orders in one call
-	relayAtATime   = 64              // of them published concurrently, so that they share messages
-	cleanerWaiting = 16384
-	cleanerBatch   = 1000
-	cleanTimeout   = 5 * time.Second
+	relayAge     = 2 * time.Second // an order that is older in the outbox has lost its publisher
+	relayMost    = 500             // orders in one call
+	relayAtATime = 64              // of them published concurrently, so that they share messages
 )
 
 // Relay publishes up to 500 orders that have been in the outbox for more than 2 s, because the
 // node that accepted them died or could not reach the log, and returns how many are durable now.
 // Any node may call it, at any time: an order that is published twice is a duplicate to the ledger.
 func (d *Desk) Relay(ctx context.Context, stock *reservation.Stock, rec sale.Record) (n int, err error) {
+	epoch := stock.Epoch()
 	waiting, err := stock.Outbox(ctx, relayAge, relayMost)
 	if err != nil || len(waiting) == 0 {
 		return 0, err
@@ -46,7 +43,7 @@ func (d *Desk) Relay(ctx context.Context, stock *reservation.Stock, rec sale.Rec
 		}
 	}
 	d.metrics.ordersRelayed.Add(float64(len(done)))
-	return len(done), errors.Join(errors.Join(errs...), stock.Published(ctx, done))
+	return len(done), errors.Join(errors.Join(errs...), stock.Published(ctx, epoch, done))
 }
 
 func (d *Desk) relayOne(ctx context.Context, stock *reservation.Stock, rec sale.Record, one reservation.Outgoing) error {
@@ -59,86 +56,4 @@ func (d *Desk) relayOne(ctx context.Context, stock *reservation.Stock, rec sale.
 		return err
 	}
 	return d.publish(ctx, o)
-}
-
-// outboxCleaner takes published orders off the outbox, behind the back of the answer. What it
-// misses stays, and is relayed: a duplicate, never a loss.
-type outboxCleaner struct {
-	log     *slog.Logger
-	metrics *Metrics
-	work    chan publishedOrder
-	quit    chan struct{}
-	done    chan struct{}
-	once    sync.Once
-}
-
-type publishedOrder struct {
-	stock       *reservation.Stock
-	reservation string
-}
-
-func newOutboxCleaner(log *slog.Logger, m *Metrics) *outboxCleaner {
-	c := &outboxCleaner{
-		log: log, metrics: m, work: make(chan publishedOrder, cleanerWaiting),
-		quit: make(chan struct{}), done: make(chan struct{}),
-	}
-	go c.run()
-	return c
-}
-
-func (c *outboxCleaner) published(stock *reservation.Stock, reservationID string) {
-	select {
-	case c.work <- publishedOrder{stock, reservationID}:
-	default:
-		c.metrics.outboxFailures.Inc()
-	}
-}
-
-func (c *outboxCleaner) run() {
-	defer close(c.done)
-	for {
-		select {
-		case first := <-c.work:
-			c.clean(first)
-		case <-c.quit:
-			for {
-				select {
-				case first := <-c.work:
-					c.clean(first)
-				default:
-					return
-				}
-			}
-		}
-	}
-}
-
-// clean takes what waits, and makes one call a stock.
-func (c *outboxCleaner) clean(first publishedOrder) {
-	byStock := map[*reservation.Stock][]string{first.stock: {first.reservation}}
-gathering:
-	for range cleanerBatch {
-		select {
-		case one := <-c.work:
-			byStock[one.stock] = append(byStock[one.stock], one.reservation)
-		default:
-			break gathering
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
-	defer cancel()
-	for stock, ids := range byStock {
-		if err := stock.Published(ctx, ids); err != nil {
-			c.metrics.outboxFailures.Add(float64(len(ids)))
-			c.log.Debug("published orders stay in the outbox", "orders", len(ids), "error", err)
-		}
-	}
-}
-
-func (c *outboxCleaner) close(ctx context.Context) {
-	c.once.Do(func() { close(c.quit) })
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-	}
 }

@@ -110,7 +110,7 @@ func BenchmarkReserveAndConfirm(b *testing.B) {
 		if _, err := s.Confirm(context.Background(), Confirmation{ReservationID: r.ID, IdempotencyKey: key, Order: order}); err != nil {
 			return err
 		}
-		return s.Published(context.Background(), []string{r.ID})
+		return s.Published(context.Background(), s.Epoch(), []string{r.ID})
 	})
 }
 

@@ -27,6 +27,8 @@ type Confirmed struct {
 	Again bool
 	// Order is what the outbox holds, and nil when Published.
 	Order []byte
+	// Epoch is the epoch of the stock at that moment.
+	Epoch int64
 	// Published: the order has left the outbox, so it is durable in the order log. Otherwise it is not
 	// known to be.
 	Published bool
@@ -159,7 +161,7 @@ func (s *Stock) verdict(o *order, m *rueidis.RedisMessage, nowMillis int64) verd
 		return verdict{err: err}
 	}
 	const now, published, waiting = 0, 1, 2
-	c := Confirmed{Again: kind != now, Published: kind == published}
+	c := Confirmed{Again: kind != now, Published: kind == published, Epoch: o.plan.rec.Epoch}
 	switch {
 	case kind == now:
 		c.Order = o.bytes

@@ -65,7 +65,7 @@ func TestConfirmMovesUnitsAndPutsTheOrderInTheOutbox(t *testing.T) {
 		if young, err := s.Outbox(ctx, time.Minute, 10); err != nil || len(young) != 0 {
 			t.Fatalf("young %+v, %v", young, err)
 		}
-		if err := s.Published(ctx, []string{r.ID}); err != nil {
+		if err := s.Published(ctx, s.Epoch(), []string{r.ID}); err != nil {
 			t.Fatal(err)
 		}
 		if again = mustConfirm(t, s, c); !again.Again || !again.Published || again.Order != nil {
@@ -319,7 +319,7 @@ func TestTheOutboxIsWalkedInBoundedSteps(t *testing.T) {
 				delete(want, o.ReservationID)
 				ids = append(ids, o.ReservationID)
 			}
-			if err := s.Published(ctx, ids); err != nil {
+			if err := s.Published(ctx, s.Epoch(), ids); err != nil {
 				t.Fatal(err)
 			}
 		}

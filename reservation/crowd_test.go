@@ -147,7 +147,7 @@ func visit(s *Stock, i int) (int64, error) {
 		for _, line := range r.Lines {
 			units += line.Quantity
 		}
-		return units, s.Published(ctx, []string{r.ID})
+		return units, s.Published(ctx, s.Epoch(), []string{r.ID})
 	}
 	return 0, nil
 }

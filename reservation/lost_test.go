@@ -27,7 +27,7 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 		"again":     func() error { _, err := s.Confirm(ctx, confirmation(ordered.ID, "o", 1)); return err },
 		"release":   func() error { return s.Release(ctx, held.ID) },
 		"settle":    func() error { _, err := s.Settle(ctx, []Settlement{settlement(ordered)}); return err },
-		"published": func() error { return s.Published(ctx, []string{ordered.ID}) },
+		"published": func() error { return s.Published(ctx, s.Epoch(), []string{ordered.ID}) },
 		"outbox":    func() error { _, err := s.Outbox(ctx, 0, 10); return err },
 		"fail":      func() error { _, err := s.Fail(ctx, []Settlement{settlement(ordered)}, true); return err },
 		"reacquire": func() error { return s.Reacquire(ctx, ordered.ID) },

@@ -246,7 +246,7 @@ func (m *model) Confirm(t *rapid.T) {
 
 func (m *model) Publish(t *rapid.T) {
 	r := m.pick(t)
-	m.expect("published", m.s.Published(context.Background(), []string{r.id}), "")
+	m.expect("published", m.s.Published(context.Background(), m.s.Epoch(), []string{r.id}), "")
 	r.inOutbox = false
 }
 

@@ -26,41 +26,58 @@ const (
 	publishedMost   = 4000
 )
 
-// Published takes orders off the outbox, once they are durable in the order log. Concurrent calls
-// are combined.
-func (s *Stock) Published(ctx context.Context, reservationIDs []string) error {
-	cores := make([]string, 0, len(reservationIDs))
+// published asks to take orders off the outbox.
+type published struct {
+	epoch string
+	cores []string
+}
+
+// Published takes orders off the outbox, once they are durable in the order log. They were confirmed
+// in the given epoch (see [Confirmed.Epoch]). Without an error the stock has not been rebuilt since, and no other
+// server has taken over: whoever rebuilds it later finds the orders in the log. Concurrent calls are
+// combined. Codes: unavailable.
+func (s *Stock) Published(ctx context.Context, epoch int64, reservationIDs []string) error {
+	one := published{epoch: strconv.FormatInt(epoch, 10), cores: make([]string, 0, len(reservationIDs))}
 	for _, id := range reservationIDs {
 		at, err := s.locate(s.plan.Load(), id)
 		if err != nil {
 			return err
 		}
-		cores = append(cores, at.core)
+		one.cores = append(one.cores, at.core)
 	}
-	if len(cores) == 0 {
+	if len(one.cores) == 0 {
 		return nil
 	}
-	_, err := s.publishes.Do(ctx, cores)
+	refusal, err := s.publishes.Do(ctx, one)
+	if err == nil {
+		err = refusal
+	}
 	return waited("published", err)
 }
 
-func (s *Stock) runPublish(ctx context.Context, calls [][]string) ([]struct{}, error) {
-	var cores []string
-	for _, one := range calls {
-		cores = append(cores, one...)
-	}
-	for len(cores) > 0 {
-		n := min(len(cores), publishedMost)
-		answer, err := publishedScript.Exec(ctx, s.deps.Redis, []string{s.keys.stock, s.keys.outbox}, cores[:n]).AsInt64()
-		if err != nil {
-			return nil, s.failed("published", err)
+// runPublish makes one call for each run of requests of one epoch. A refusal concerns these alone.
+func (s *Stock) runPublish(ctx context.Context, calls []published) ([]error, error) {
+	refusals := make([]error, 0, len(calls))
+	for len(calls) > 0 {
+		args := append(make([]string, 0, publishedMost), calls[0].epoch)
+		n := 0
+		for n < len(calls) && calls[n].epoch == calls[0].epoch && (n == 0 || len(args)+len(calls[n].cores) <= publishedMost) {
+			args = append(args, calls[n].cores...)
+			n++
 		}
-		if answer != answerOK {
-			return nil, s.refused(answer)
+		answer, err := publishedScript.Exec(ctx, s.deps.Redis, []string{s.keys.stock, s.keys.outbox}, args).AsInt64()
+		switch {
+		case err != nil:
+			err = s.failed("published", err)
+		case answer != answerOK:
+			err = s.refused(answer)
 		}
-		cores = cores[n:]
+		for range n {
+			refusals = append(refusals, err)
+		}
+		calls = calls[n:]
 	}
-	return make([]struct{}, len(calls)), nil
+	return refusals, nil
 }
 
 // Outbox returns up to limit (at most 1,000) orders that have waited for longer than olderThan.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 // The limits of a request.
@@ -80,6 +81,9 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 			return Reservation{}, s.soldOut(one, line)
 		}
 	}
+	if s.journalFull(one.plan) {
+		return Reservation{}, problem.Retry(problem.Unavailable, "the journal of the sale is full", journalFullSeconds)
+	}
 	got, err := s.reserves.Do(ctx, one)
 	if err == nil {
 		err = got.err
@@ -92,6 +96,14 @@ func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
 	}
 	r := one.record(got.created, got.expires)
 	return s.promise(ctx, one.core, &r)
+}
+
+// journalFullSeconds is when to try again while the journal is full: an operator has to act first.
+const journalFullSeconds = 10
+
+// journalFull: a hold whose promise cannot be kept is not made. Sales of durability memory promise none.
+func (s *Stock) journalFull(p *plan) bool {
+	return s.deps.JournalFull != nil && p.rec.Durability != sale.Memory && s.deps.JournalFull(s.sale)
 }
 
 // prepare checks the request and finds its pools and its core: what it takes to look into memory.

@@ -41,6 +41,9 @@ type Deps struct {
 	// nothing is journaled.
 	Journal Journal
 	Enqueue Enqueue
+	// JournalFull reports that the sale has used up its part of the journal: new holds of a sale that
+	// promises the journal are refused then. It is asked for each of them, and may be nil.
+	JournalFull func(saleID string) bool
 	// GateKey is the sorted set of valid bearers and the moments (ms) until which they are.
 	GateKey string
 	Log     *slog.Logger
@@ -81,7 +84,7 @@ type Stock struct {
 	reserves   *batch.Combiner[*ask, decision]
 	recalls    *batch.Combiner[[]string, recalled]
 	confirms   *batch.Combiner[*order, verdict]
-	publishes  *batch.Combiner[[]string, struct{}]
+	publishes  *batch.Combiner[published, error]
 	journaling *batch.Combiner[[]byte, struct{}]
 }
 
@@ -138,6 +141,9 @@ func OpenStock(d Deps, rec sale.Record) *Stock {
 
 // Update brings a new version of the sale to the node.
 func (s *Stock) Update(rec sale.Record) { s.plan.Store(newPlan(rec)) }
+
+// Epoch is the epoch of the sale by which this node decides.
+func (s *Stock) Epoch() int64 { return s.plan.Load().rec.Epoch }
 
 // Close lets the callers that wait finish. Later calls are refused as unavailable.
 func (s *Stock) Close() {

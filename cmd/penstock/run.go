@@ -188,7 +188,7 @@ func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservat
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
 		Redis: n.stores.redis, Secret: n.keys.reservations.current, PreviousSecrets: append(n.keys.reservations.previous, n.keys.reservations.next...), GateKey: gateKey,
-		Journal: journal.Append, Lost: lost, Log: n.log,
+		Journal: journal.Append, JournalFull: journal.Full, Lost: lost, Log: n.log,
 		Enqueue: func(saleID string, records [][]byte) { _ = journal.Enqueue(saleID, records) }, // counted and logged there
 	}, rec)
 }
@@ -259,12 +259,26 @@ func (n *node) stop(ctx context.Context) error {
 		failed = append(failed, n.console.Shutdown(ctx))
 	}
 	failed = append(failed, n.tasks.stop(ctx))
+	if n.cache != nil {
+		failed = append(failed, n.keepRooms(ctx))
+	}
 	if n.desk != nil {
-		n.desk.Close(ctx)
 		n.orders.Close()
 	}
 	if n.stores != nil {
 		failed = append(failed, n.stores.close(ctx))
+	}
+	return errors.Join(failed...)
+}
+
+// keepRooms journals how far numbers were given, so that a restart leaves no doubt who is in line.
+func (n *node) keepRooms(ctx context.Context) error {
+	var failed []error
+	for _, entry := range n.cache.All() {
+		entry.Room().Close()
+		if entry.Ready() {
+			failed = append(failed, entry.Room().Keep(ctx))
+		}
 	}
 	return errors.Join(failed...)
 }

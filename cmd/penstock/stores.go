@@ -106,7 +106,9 @@ func (s *stores) openRedis(ctx context.Context, cfg *config.Config, log *slog.Lo
 }
 
 func (s *stores) openBroker(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (err error) {
-	options := []checkout.Option{checkout.WithMetrics(checkout.NewMetrics(reg))}
+	options := []checkout.Option{
+		checkout.WithMetrics(checkout.NewMetrics(reg)), checkout.WithJournalLimits(checkout.JournalLimits{MaxSaleBytes: cfg.JournalBytesPerSale}),
+	}
 	if cfg.NATSURL == "" {
 		s.broker, err = s.embeddedBroker(ctx, cfg.DataDir, log, options)
 	} else {

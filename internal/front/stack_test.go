@@ -183,7 +183,6 @@ func (s *stack) newDesk(ctx context.Context, shelf *salecache.Cache, running *sy
 	s.t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(context.Background(), waitFor)
 		defer cancel()
-		desk.Close(stop)
 		orders.Close()
 		_ = broker.Close(stop)
 	})

@@ -65,12 +65,7 @@ func newWorld(t *testing.T, redisURL string) *world {
 	w.sales = sales.New(sales.Deps{Ledger: w.ledger, Index: w.index, Cache: w.cache, MayArm: w.permission, Log: log})
 	orders := w.broker.OrderLog(checkout.LogOptions{})
 	w.desk = checkout.NewDesk(orders, log)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		w.desk.Close(ctx)
-		orders.Close()
-	})
+	t.Cleanup(orders.Close)
 	w.background(w.cache.Run)
 	w.background(w.newDrain(log).Run)
 	w.lead()
