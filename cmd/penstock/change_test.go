@@ -41,7 +41,7 @@ func onRedis(t *testing.T, server *testenv.RedisServer, command func(rueidis.Bui
 // which Redis has forgotten it.
 func TestAnOperatorsHandOnALostSaleSellsNothingTwice(t *testing.T) {
 	memory := testenv.Redis(t)
-	s := newServer(t, "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_NATS_URL="+testenv.NATS(t).URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)
+	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
 	s.start()
 	s.createSale("drop", 3, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
@@ -57,7 +57,7 @@ func TestAnOperatorsHandOnALostSaleSellsNothingTwice(t *testing.T) {
 // TestARedisThatComesBackOlderIsRebuilt restarts Redis with what it held before the last sales.
 func TestARedisThatComesBackOlderIsRebuilt(t *testing.T) {
 	memory := testenv.Redis(t)
-	s := newServer(t, "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_NATS_URL="+testenv.NATS(t).URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)
+	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
 	s.start()
 	s.createSale("drop", 3, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}

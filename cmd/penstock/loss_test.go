@@ -14,7 +14,7 @@ import (
 // pass, a reservation and an order of before are as good afterwards, and the stock adds up.
 func TestHoldersKeepWhatTheyHoldWhenRedisForgets(t *testing.T) {
 	memory := testenv.Redis(t)
-	s := newServer(t, "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_NATS_URL="+testenv.NATS(t).URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)
+	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
 	s.start()
 	s.createSale("drop", 10, map[string]any{"durability": "durable"})
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}

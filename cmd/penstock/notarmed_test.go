@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,8 +41,11 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 			}
 			s.toldNotArmed("drop")
 			file := filepath.Join(t.TempDir(), "sale.yaml")
-			doc := "id: drop\nname: Drop\nstarts_at: 2026-01-01T00:00:00Z\nends_at: 2036-01-01T00:00:00Z\nitems: [{sku: A, stock: 5}]\n"
-			if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
+			doc, err := json.Marshal(liveSale("drop", 5)) // JSON is YAML too
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, doc, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if out, code := s.command("sale", "apply", "-f", file); code != 1 || !strings.Contains(out, "sync_interval") {

@@ -14,7 +14,7 @@ import (
 // turns over OFREP, orders go on being accepted, and all of them are in the ledger afterwards.
 func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 	postgres := testenv.PostgresDedicated(t)
-	s := newServer(t, "PENSTOCK_REDIS_URL="+testenv.Redis(t).URL, "PENSTOCK_NATS_URL="+testenv.NATS(t).URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)
+	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+testenv.Redis(t).URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)...)
 	s.start()
 	s.createSale("drop", 100_000, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
@@ -57,7 +57,7 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 // from memory, so that the node stays ready and names what is missing.
 func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
 	redis, nats, postgres := testenv.Redis(t), testenv.NATS(t), testenv.PostgresDedicated(t)
-	s := newServer(t, "PENSTOCK_REDIS_URL="+redis.URL, "PENSTOCK_NATS_URL="+nats.URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)
+	s := newServer(t, append(orderLogAt(nats), "PENSTOCK_REDIS_URL="+redis.URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)...)
 	s.start()
 	s.createSale("drop", 100, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}

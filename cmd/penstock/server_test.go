@@ -71,11 +71,9 @@ func backends() map[string]func(t testing.TB) []string {
 	return map[string]func(t testing.TB) []string{
 		"embedded": func(testing.TB) []string { return nil },
 		"real": func(t testing.TB) []string {
-			return []string{
-				"PENSTOCK_REDIS_URL=" + testenv.Redis(t, testenv.AppendFsync("everysec")).URL,
-				"PENSTOCK_NATS_URL=" + testenv.NATS(t).URL,
-				"PENSTOCK_POSTGRES_URL=" + testenv.Postgres(t).URL,
-			}
+			return append(realOrderLog(t),
+				"PENSTOCK_REDIS_URL="+testenv.Redis(t, testenv.AppendFsync("everysec")).URL,
+				"PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)
 		},
 	}
 }
