@@ -41,7 +41,7 @@ func TestNoSaleIsArmedOnALogThatIsNotKnownToSync(t *testing.T) {
 			}
 			s.toldNotArmed("drop")
 			file := filepath.Join(t.TempDir(), "sale.yaml")
-			doc, err := json.Marshal(liveSale("drop", 5)) // JSON is YAML too
+			doc, err := json.Marshal(liveSale("from-a-file", 5)) // JSON is YAML too
 			if err != nil {
 				t.Fatal(err)
 			}

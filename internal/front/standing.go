@@ -13,6 +13,7 @@ const restoringRetrySeconds = 1
 // not exist. While this node may not know every sale, the error is unavailable.
 func (s *Server) find(saleID string, missing error) (*salecache.Entry, error) {
 	if entry := s.Sales.Get(saleID); entry != nil {
+		entry.Touch() // so that the sale is kept fresh, on every node
 		return entry, nil
 	}
 	if !s.Sales.Complete() {
@@ -34,7 +35,7 @@ func intact(entry *salecache.Entry) error {
 // seen returns an error while this node has never seen the state of a sale. There is nothing in
 // memory then from which a visitor could be told a place.
 func seen(entry *salecache.Entry) error {
-	if snapshot := entry.Room().Snapshot(); snapshot.Ready || snapshot.Epoch > 0 {
+	if entry.Armed() {
 		return nil
 	}
 	return intact(entry)
