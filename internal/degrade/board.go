@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// period is how often each node reads the level and the leader decides it.
-	period = 250 * time.Millisecond
+	// period is how often the leader decides the level, and readEvery how often each node reads it.
+	period    = 250 * time.Millisecond
+	readEvery = 500 * time.Millisecond
 	// callTimeout bounds one exchange with Redis.
 	callTimeout = time.Second
 	// silenceLimit is how long Redis may be unreadable before this node assumes the worst.
@@ -55,7 +56,7 @@ func NewBoard(client rueidis.Client, log *slog.Logger, nodeID string) *Board {
 	return b
 }
 
-// Level is the level in force, at most 250 ms old while Run is running and Redis answers.
+// Level is the level in force, at most 500 ms old while Run is running and Redis answers.
 func (b *Board) Level() Level { return b.State().Level }
 
 // State is the level in force and its history. When Redis has been silent for 3 s it is at least
@@ -113,7 +114,7 @@ func (b *Board) Override(ctx context.Context, level *Level, by string) error {
 }
 
 // ReportCommit notes how long a commit to the ledger took. It returns at once: Run passes the
-// slowest of each 250 ms on to the leader, wherever that is.
+// slowest of each 500 ms on to the leader, wherever that is.
 func (b *Board) ReportCommit(latency time.Duration) { b.commits.add(latency) }
 
 func (b *Board) flushCommits(ctx context.Context) {
@@ -134,7 +135,7 @@ func (b *Board) Run(ctx context.Context) error {
 
 func (b *Board) follow(ctx context.Context) {
 	failing := false
-	every(ctx, period, func() {
+	every(ctx, readEvery, func() {
 		err := b.Refresh(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
 			b.log.WarnContext(ctx, "degradation level cannot be read", "error", err)

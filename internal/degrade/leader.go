@@ -6,7 +6,11 @@ import (
 	"time"
 )
 
-const measureTimeout = 2 * time.Second
+const (
+	measureTimeout = 2 * time.Second
+	// publishEvery is how often a level that stays is written, so that people see a fresh measurement.
+	publishEvery = time.Second
+)
 
 // Lead returns the leader's task: to look, decide the level and publish it, until ctx, which ends
 // with the term. It goes on from the level that the last leader left.
@@ -25,6 +29,9 @@ type decider struct {
 	publish func(ctx context.Context, s State) error
 
 	state State
+	// published is when the level was last written, and which.
+	published time.Time
+	level     Level
 }
 
 func (b *Board) decider(measure Measure) *decider {
@@ -76,6 +83,10 @@ func (d *decider) turn(ctx context.Context) {
 	}
 	d.state = next
 	d.state.MeasuredBy = d.nodeID
+	if d.state.Measured == d.level && time.Since(d.published) < publishEvery {
+		return
+	}
+	d.level, d.published = d.state.Measured, time.Now()
 	if err := d.publish(ctx, d.state); err != nil && ctx.Err() == nil {
 		d.log.WarnContext(ctx, "degradation level not published", "error", err)
 	}

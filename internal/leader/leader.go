@@ -30,9 +30,9 @@ type Timing struct {
 	Margin time.Duration
 }
 
-// DefaultTiming bounds the time without a leader, after one was killed, to about 3.3 s.
+// DefaultTiming bounds the time without a leader, after one was killed, to about 3.5 s.
 func DefaultTiming() Timing {
-	return Timing{TTL: 3 * time.Second, Renew: 300 * time.Millisecond, Margin: 500 * time.Millisecond}
+	return Timing{TTL: 3 * time.Second, Renew: 500 * time.Millisecond, Margin: 500 * time.Millisecond}
 }
 
 // Task is one of the leader's tasks. Run works until ctx, which ends with the term, and returns
@@ -69,16 +69,16 @@ func New(l *Lease, log *slog.Logger, tasks ...Task) *Leader {
 func (l *Leader) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.timing.Renew)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		if term, until, err := l.tryLead(ctx); err == nil && term > 0 {
 			l.serve(ctx, term, until)
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-tick.C:
 		}
 	}
+	return nil
 }
 
 // tryLead asks for the lease: 0 when somebody else leads. The returned moment is when the term ends

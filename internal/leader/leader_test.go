@@ -131,7 +131,7 @@ func TestATaskThatMeetsALaterLeaderEndsTheTermOfAllTasks(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var run sync.WaitGroup
 		run.Go(func() { _ = candidate(d, b.task(), refused).Run(ctx) })
-		time.Sleep(2 * time.Second)
+		time.Sleep(3 * time.Second)
 		if terms, ended := b.state(); !slices.Equal(terms, []int64{7, 10}) || len(ended) != 1 {
 			t.Fatalf("terms %v, ended %v; want the term 7 ended and a new one above 9", terms, ended)
 		}

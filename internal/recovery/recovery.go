@@ -26,7 +26,9 @@ import (
 
 const (
 	// roundEvery is how often the task looks, in memory, whether something is to be done.
-	roundEvery = 50 * time.Millisecond
+	roundEvery = 100 * time.Millisecond
+	// considerEvery is how often the sales are looked at although nothing is known to have changed.
+	considerEvery = 500 * time.Millisecond
 	// ledgerEvery is how often the ledger is read although nobody has asked for it.
 	ledgerEvery = 2 * time.Second
 	// roundTimeout bounds one reading of ledger and index, without the work that follows.

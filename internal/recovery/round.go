@@ -15,14 +15,16 @@ import (
 // work is one term's view of what is to be done. Only Run's goroutine touches it, but for jobs.
 type work struct {
 	*Recovery
-	term    int64
-	sales   map[string]*saleState
-	asked   int64     // how often the leader had been asked when the ledger was read last
-	readAt  time.Time // when that was
-	failing bool
-	slots   chan struct{}
-	done    chan outcome
-	jobs    sync.WaitGroup
+	term   int64
+	sales  map[string]*saleState
+	asked  int64     // how often the leader had been asked when the ledger was read last
+	readAt time.Time // when that was
+	// consideredAt is when the sales were last looked at; zero when something has changed since.
+	consideredAt time.Time
+	failing      bool
+	slots        chan struct{}
+	done         chan outcome
+	jobs         sync.WaitGroup
 }
 
 // saleState is what the task knows of one sale of the ledger.
@@ -30,7 +32,6 @@ type saleState struct {
 	rec     sale.Record
 	listed  saleindex.Edition
 	working bool
-	again   bool // look at once when the work under way ends
 	retryAt time.Time
 	pause   time.Duration
 	carried saleindex.Edition // the last edition that was carried to Redis
@@ -52,9 +53,13 @@ func (w *work) tick(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		w.asked = asked
+		w.asked, w.consideredAt = asked, time.Time{}
 	}
 	now := time.Now()
+	if now.Sub(w.consideredAt) < considerEvery {
+		return
+	}
+	w.consideredAt = now
 	for id, s := range w.sales {
 		if !s.working && !now.Before(s.retryAt) {
 			w.consider(ctx, id, s)
@@ -130,7 +135,7 @@ func (w *work) know(rec sale.Record) {
 		s = &saleState{}
 		w.sales[rec.ID] = s
 	}
-	s.rec, s.again = rec, true
+	s.rec = rec
 }
 
 // list brings the published records in line: new ones appear, deleted ones go. While the list is not
@@ -176,15 +181,15 @@ func wanted(rec sale.Record) bool {
 func (w *work) consider(ctx context.Context, id string, s *saleState) {
 	step := w.need(id, s)
 	if step == nil {
-		s.again = false
 		return
 	}
 	select {
 	case w.slots <- struct{}{}:
 	default:
-		return // the next tick finds room
+		w.consideredAt = time.Time{} // the next tick may find room
+		return
 	}
-	s.working, s.again = true, false
+	s.working = true
 	rec := s.rec
 	w.jobs.Go(func() {
 		carried, err := step(ctx, rec)
@@ -227,7 +232,7 @@ func (w *work) settle(one outcome) error {
 	if s == nil {
 		return nil
 	}
-	s.working = false
+	s.working, w.consideredAt = false, time.Time{}
 	var old *redis.OldTermError
 	switch {
 	case errors.As(one.err, &old):

@@ -13,7 +13,7 @@ const (
 	// busyPace bounds the age of what the hot paths tell of a sale in which something happens.
 	busyPace = 100 * time.Millisecond
 	// openPace is for a sale that has begun and that nobody visits.
-	openPace = 20 * time.Second
+	openPace = 30 * time.Second
 	// quietPace is for a sale that has not begun, or has ended.
 	quietPace = 10 * time.Minute
 	// afterMoment is how long after its opening, start or end a sale counts as busy: the leader and
@@ -34,6 +34,7 @@ func (e *Entry) Touch() {
 	}
 	if !e.busyWithin(last, now) {
 		e.wakeUp()
+		e.stirred()
 	}
 }
 

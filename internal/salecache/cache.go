@@ -24,8 +24,10 @@ import (
 )
 
 const (
-	// lookEvery is how soon a node knows of a new or changed sale, and of one that is busy elsewhere.
+	// lookEvery is how soon a node knows of a new or changed sale, and of one that is busy elsewhere,
+	// while some sale is busy; lookIdle while none is. The first visitor ends the idling of the node.
 	lookEvery = 100 * time.Millisecond
+	lookIdle  = 500 * time.Millisecond
 	// lookTimeout bounds one look and one refresh, so that a dead connection is noticed.
 	lookTimeout = 2 * time.Second
 	// certainFor is for how long a node that hears nothing of Redis takes a sale that it does not
@@ -49,6 +51,8 @@ type Deps struct {
 type Cache struct {
 	deps    Deps
 	entries atomic.Pointer[map[string]*Entry]
+	sorted  atomic.Pointer[[]*Entry] // the same, by id
+	wake    chan struct{}            // look now
 	view    atomic.Pointer[seen]
 	hasRead atomic.Bool // every sale, at least once
 	ask     atomic.Bool // the leader is to look
@@ -63,12 +67,13 @@ type seen struct {
 	change     string
 	asked      int64
 	known      bool // every listed sale could be opened
+	idle       bool // no sale is busy
 }
 
 // New returns an empty cache. Run fills it.
 func New(deps Deps) *Cache {
-	c := &Cache{deps: deps, slots: make(chan struct{}, refreshAtOnce)}
-	c.entries.Store(&map[string]*Entry{})
+	c := &Cache{deps: deps, wake: make(chan struct{}, 1), slots: make(chan struct{}, refreshAtOnce)}
+	c.set(map[string]*Entry{})
 	c.view.Store(&seen{})
 	return c
 }
@@ -83,14 +88,16 @@ func (c *Cache) Complete() bool {
 	return v.complete && v.known && time.Since(v.at) < certainFor
 }
 
-// All returns the sales in the order of their ids.
-func (c *Cache) All() []*Entry {
-	entries := *c.entries.Load()
-	all := make([]*Entry, 0, len(entries))
+// All returns the sales in the order of their ids. The slice must not be changed.
+func (c *Cache) All() []*Entry { return *c.sorted.Load() }
+
+func (c *Cache) set(entries map[string]*Entry) {
+	sorted := make([]*Entry, 0, len(entries))
 	for _, id := range slices.Sorted(maps.Keys(entries)) {
-		all = append(all, entries[id])
+		sorted = append(sorted, entries[id])
 	}
-	return all
+	c.sorted.Store(&sorted)
+	c.entries.Store(&entries)
 }
 
 // Now tells the time by the clock of Redis, from memory; false before Redis has been heard of.
@@ -102,8 +109,18 @@ func (c *Cache) Now() (time.Time, bool) {
 // Asked counts how often the leader was asked to look for what is to be done.
 func (c *Cache) Asked() int64 { return c.view.Load().asked }
 
-// AskLeader has the leader look for what is to be done, at the next look.
-func (c *Cache) AskLeader() { c.ask.Store(true) }
+// AskLeader has the leader look for what is to be done.
+func (c *Cache) AskLeader() {
+	c.ask.Store(true)
+	c.lookNow()
+}
+
+func (c *Cache) lookNow() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
 
 // HasRead reports whether every sale has been read at least once, so that this node can serve polls
 // and pages from memory.
@@ -137,8 +154,8 @@ func (c *Cache) RefreshAll() {
 func (c *Cache) Run(ctx context.Context) error {
 	f := &followers{cache: c, running: make(map[string]followed)}
 	defer f.all.Wait()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	pace := time.NewTimer(lookEvery)
+	defer pace.Stop()
 	failing := false
 	for {
 		err := c.look(ctx)
@@ -147,12 +164,21 @@ func (c *Cache) Run(ctx context.Context) error {
 		}
 		failing = err != nil
 		f.follow(ctx)
+		pace.Reset(c.lookPace())
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-c.wake:
+		case <-pace.C:
 		}
 	}
+}
+
+func (c *Cache) lookPace() time.Duration {
+	if v := c.view.Load(); v.idle && v.complete && v.known {
+		return lookIdle
+	}
+	return lookEvery
 }
 
 // maxBusyTold bounds the sales that one look tells of; the others wait for the next.
@@ -178,7 +204,7 @@ func (c *Cache) look(ctx context.Context) error {
 	}
 	next := &seen{
 		at: asked.Add(time.Since(asked) / 2), redisClock: time.UnixMilli(view.NowMillis),
-		complete: view.Complete, change: view.Change, asked: view.Asked, known: last.known,
+		complete: view.Complete, change: view.Change, asked: view.Asked, known: last.known, idle: len(view.Busy)+len(report.Busy) == 0,
 	}
 	if view.Editions != nil {
 		err = c.take(ctx, view)
@@ -236,7 +262,7 @@ func (c *Cache) take(ctx context.Context, view saleindex.View) error {
 			next[id] = entry
 		}
 	}
-	c.entries.Store(&next)
+	c.set(next)
 	return errors.Join(failed...)
 }
 

@@ -27,6 +27,7 @@ type Entry struct {
 	told    atomic.Int64  // when that was last told to the other nodes, ns since born
 	busyAt  atomic.Int64  // when the sale was last busy on any node, ns since born
 	wake    chan struct{} // refresh now
+	stirred func()        // has the other nodes told that the sale is busy
 }
 
 // view is what one refresh worked out, so that requests need not.
@@ -37,7 +38,7 @@ type view struct {
 }
 
 func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
-	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1)}
+	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1), stirred: c.lookNow}
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)

@@ -43,7 +43,7 @@ func (x *Index) Look(ctx context.Context, known string, report Report) (View, er
 		ask = "1"
 	}
 	args := append([]string{known, strconv.FormatInt(BusyFor.Milliseconds(), 10), ask}, report.Busy...)
-	parts, err := indexLookScript.Exec(ctx, x.client, []string{indexKey, busyKey, askedKey}, args).ToArray()
+	parts, err := indexLookScript.Exec(ctx, x.client, []string{indexKey, busyKey}, args).ToArray()
 	if err != nil {
 		return View{}, fmt.Errorf("look at the list of sales: %w", err)
 	}
@@ -55,7 +55,7 @@ func (x *Index) Look(ctx context.Context, known string, report Report) (View, er
 
 // Ask asks the leader to look for what is to be done.
 func (x *Index) Ask(ctx context.Context) error {
-	if err := x.client.Do(ctx, x.client.B().Incr().Key(askedKey).Build()).Error(); err != nil {
+	if err := x.client.Do(ctx, x.client.B().Hincrby().Key(indexKey).Field(askedField).Increment(1).Build()).Error(); err != nil {
 		return fmt.Errorf("ask the leader to look: %w", err)
 	}
 	return nil

@@ -29,11 +29,13 @@ var (
 const hashTag = "@index"
 
 var (
-	indexKey = redis.Key(hashTag, "sales")   // sale → edition (hash); and the marks :run and :change
+	indexKey = redis.Key(hashTag, "sales")   // sale → edition (hash); and the marks :run, :change and :asked
 	busyKey  = redis.Key(hashTag, "busy")    // sale → when it was last busy on a node, ms (sorted set)
-	askedKey = redis.Key(hashTag, "asked")   // how often the leader was asked to look (number)
 	whyKey   = redis.Key(hashTag, "refused") // sale → why it cannot be armed (hash)
 )
+
+// askedField of the index counts how often the leader was asked to look.
+const askedField = ":asked"
 
 // recordKey holds the record of one sale.
 func recordKey(saleID string) string { return redis.Key(saleID, "sale") }
