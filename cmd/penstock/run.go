@@ -21,6 +21,7 @@ import (
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/keeper"
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
@@ -62,6 +63,7 @@ type node struct {
 
 	frontListener   net.Listener
 	consoleListener net.Listener
+	connections     listener.Shares
 	tasks           *tasks
 	stopping        atomic.Bool
 }
@@ -110,21 +112,26 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	if n.keys, err = deriveKeys(secret, n.cfg.PreviousSecrets); err != nil {
+	if n.keys, err = deriveKeys(secret, n.cfg.PreviousSecrets, n.cfg.NextSecret); err != nil {
 		return err
 	}
 	n.adminKey, n.adminKeyGenerated, err = config.LoadOrCreateAdminKey(n.cfg.DataDir, n.cfg.AdminKey)
 	if err != nil {
 		return err
 	}
-	n.tickets = queue.NewTicketKeys(n.keys.tickets, n.keys.previousTickets...)
-	n.passes = queue.NewPassKeys(n.keys.passes)
+	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.others()...)
+	n.passes = queue.NewPassKeys(n.keys.passes.current)
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))
 	return redis.Metrics(n.reg)
 }
 
 // listen takes the addresses first: a port that is in use is the commonest mistake.
 func (n *node) listen() (err error) {
+	descriptors, err := listener.Descriptors()
+	if err != nil {
+		return err
+	}
+	n.connections = listener.Share(descriptors)
 	if n.consoleListener, err = net.Listen("tcp", n.cfg.ConsoleListen); err != nil {
 		return fmt.Errorf("PENSTOCK_CONSOLE_LISTEN: %w", err)
 	}
@@ -177,7 +184,7 @@ func (n *node) openRoom(rec sale.Record) *queue.Room {
 func (n *node) openStock(rec sale.Record, gateKey string) *reservation.Stock {
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: n.stores.redis, Secret: n.keys.reservations, GateKey: gateKey,
+		Redis: n.stores.redis, Secret: n.keys.reservations.current, GateKey: gateKey,
 		Journal: journal.Append, Enqueue: journal.Enqueue, Log: n.log,
 	}, rec)
 }
@@ -215,7 +222,7 @@ func (n *node) startLoops() {
 		n.tasks.start("keeper", n.keeper.Run)
 	}
 	n.tasks.start("console", func(context.Context) error {
-		if err := n.console.Serve(n.consoleListener); !errors.Is(err, http.ErrServerClosed) {
+		if err := n.console.Serve(listener.New(n.consoleListener, listener.Options{MaxConnections: n.connections.Console, Log: n.log})); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

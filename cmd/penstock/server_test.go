@@ -28,6 +28,7 @@ type server struct {
 	cmd            *exec.Cmd
 	ended          chan struct{}
 	log            *os.File
+	descriptors    int // the limit of open files; 0 means that of the tests
 }
 
 // binaryPath builds the program once for the tests of this process.
@@ -85,6 +86,10 @@ func newServer(t testing.TB, extra ...string) *server {
 func (s *server) start(args ...string) {
 	s.t.Helper()
 	s.cmd = exec.Command(s.binary, append([]string{"serve"}, args...)...)
+	if s.descriptors > 0 {
+		limited := []string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, s.descriptors)}
+		s.cmd = exec.Command("sh", append(limited, s.cmd.Args...)...)
+	}
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

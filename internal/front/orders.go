@@ -126,10 +126,10 @@ func (s *Server) findOrder(ctx context.Context, id, reservationID string) (Order
 	if missing == nil {
 		return young, nil
 	}
-	if s.LookupOrder == nil {
+	if s.lookups == nil {
 		return Order{}, missing
 	}
-	order, err := s.LookupOrder(ctx, id)
+	order, err := s.lookups.find(ctx, id)
 	if errors.Is(err, problem.UnknownOrder) && !errors.Is(missing, problem.UnknownOrder) {
 		return Order{}, missing // Redis could not be asked, so nobody can say that there is none
 	}
