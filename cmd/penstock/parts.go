@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/penstock/penstock/checkout"
@@ -11,6 +12,7 @@ import (
 	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/telemetry"
 )
 
@@ -19,8 +21,18 @@ func (n *node) newFront() (err error) {
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
+		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 	})
 	return err
+}
+
+// trustedProxies are the addresses from which the connections of many visitors come.
+func (n *node) trustedProxies() []netip.Prefix {
+	networks := make([]netip.Prefix, len(n.cfg.TrustedProxies))
+	for i, network := range n.cfg.TrustedProxies {
+		networks[i] = netip.Prefix(network)
+	}
+	return networks
 }
 
 // lookupKey finds the holder of an API key in the ledger.
@@ -40,7 +52,7 @@ func (n *node) lookupKey(ctx context.Context, hash string) (auth.Identity, bool,
 // metrics and the health of the process alone.
 func (n *node) newConsole() {
 	metrics := telemetry.MetricsHandler(n.reg, n.log)
-	n.console = &http.Server{ReadHeaderTimeout: consoleHeaderTimeout, IdleTimeout: consoleIdleTimeout}
+	n.console = &http.Server{ReadHeaderTimeout: consoleHeaderTimeout, IdleTimeout: consoleIdleTimeout, ConnState: listener.Follow}
 	if !n.cfg.Has(config.Console) {
 		n.console.Handler = console.Health(metrics, n.readiness)
 		return
@@ -48,7 +60,7 @@ func (n *node) newConsole() {
 	handler := console.New(console.Deps{
 		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
 		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
-		SessionSecret: n.keys.sessions.current, Now: time.Now, PublicURL: n.publicURL(),
+		SessionSecret: n.keys.sessions.current, OtherSessionSecrets: n.keys.sessions.others(), Now: time.Now, PublicURL: n.publicURL(),
 	})
 	n.console.Handler = handler
 	n.console.RegisterOnShutdown(handler.Close)

@@ -20,6 +20,7 @@ import (
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/leader"
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/recovery"
 	"github.com/penstock/penstock/internal/redis"
@@ -71,6 +72,7 @@ type node struct {
 
 	frontListener   net.Listener
 	consoleListener net.Listener
+	connections     listener.Shares
 	tasks           *tasks
 	stopping        atomic.Bool
 }
@@ -126,14 +128,19 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.next)
-	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.next)
+	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.upcoming())
+	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.upcoming())
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))
 	return redis.Metrics(n.reg)
 }
 
 // listen takes the addresses first: a port that is in use is the commonest mistake.
 func (n *node) listen() (err error) {
+	descriptors, err := listener.Descriptors()
+	if err != nil {
+		return err
+	}
+	n.connections = listener.Share(descriptors)
 	if n.consoleListener, err = net.Listen("tcp", n.cfg.ConsoleListen); err != nil {
 		return fmt.Errorf("PENSTOCK_CONSOLE_LISTEN: %w", err)
 	}
@@ -187,7 +194,7 @@ func (n *node) openRoom(rec sale.Record, lost func()) *queue.Room {
 func (n *node) openStock(rec sale.Record, gateKey string, lost func()) *reservation.Stock {
 	journal := n.stores.broker.Journal()
 	return reservation.OpenStock(reservation.Deps{
-		Redis: n.stores.redis, Secret: n.keys.reservations.current, PreviousSecrets: append(n.keys.reservations.previous, n.keys.reservations.next...), GateKey: gateKey,
+		Redis: n.stores.redis, Secret: n.keys.reservations.current, PreviousSecrets: n.keys.reservations.others(), GateKey: gateKey,
 		Journal: journal.Append, JournalFull: journal.Full, Lost: lost, Log: n.log,
 		Enqueue: func(saleID string, records [][]byte) { _ = journal.Enqueue(saleID, records) }, // counted and logged there
 	}, rec)
@@ -208,7 +215,7 @@ func (n *node) startLoops() {
 		n.tasks.start("drain", n.drain.Run)
 	}
 	n.tasks.start("console", func(context.Context) error {
-		if err := n.console.Serve(n.consoleListener); !errors.Is(err, http.ErrServerClosed) {
+		if err := n.console.Serve(listener.New(n.consoleListener, listener.Options{MaxConnections: n.connections.Console, Log: n.log})); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

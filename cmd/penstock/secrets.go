@@ -11,53 +11,72 @@ import (
 // keyBytes is the length of each derived key; it is also the length of an Ed25519 seed.
 const keyBytes = 32
 
-// useKeys are the keys of one use: the current one, former ones that are still believed, and the
-// next one, which is believed and published and signs nothing yet (nil: there is none).
-type useKeys struct {
-	current  []byte
-	previous [][]byte
-	next     [][]byte
+// derivedKeys are the keys of the separate uses, all from the one secret (HKDF, RFC 5869), so that
+// a key that leaks from one use opens no other.
+type derivedKeys struct {
+	tickets, passes, reservations, sessions keyring
 }
 
-// derivedKeys are the keys of the separate uses, all from the secrets (HKDF, RFC 5869), so that
-// a key that leaks from one use opens no other.
-type derivedKeys struct{ tickets, passes, reservations, sessions useKeys }
+// keyring holds the keys of one use. The current one signs. All are believed: those of former
+// secrets, and that of the next secret, with which other nodes may sign already during a rotation.
+type keyring struct {
+	current  []byte
+	previous [][]byte
+	next     []byte // nil when no next secret is set
+}
+
+// others are the keys that are believed besides the current one.
+func (k keyring) others() [][]byte {
+	others := append([][]byte(nil), k.previous...)
+	if k.next != nil {
+		others = append(others, k.next)
+	}
+	return others
+}
+
+// upcoming is the next key, if there is one.
+func (k keyring) upcoming() [][]byte {
+	if k.next == nil {
+		return nil
+	}
+	return [][]byte{k.next}
+}
 
 func deriveKeys(secret []byte, previous []config.Secret, next config.Secret) (derivedKeys, error) {
 	var keys derivedKeys
-	for name, into := range map[string]*useKeys{
-		"tickets": &keys.tickets, "passes": &keys.passes, "reservations": &keys.reservations, "sessions": &keys.sessions,
+	for _, use := range []struct {
+		name string
+		into *keyring
+	}{
+		{"tickets", &keys.tickets}, {"passes", &keys.passes},
+		{"reservations", &keys.reservations}, {"sessions", &keys.sessions},
 	} {
-		if err := into.derive(name, secret, previous, next); err != nil {
-			return derivedKeys{}, err
+		ring, err := deriveRing(use.name, secret, previous, next)
+		if err != nil {
+			return derivedKeys{}, fmt.Errorf("derive the keys for %s: %w", use.name, err)
 		}
+		*use.into = ring
 	}
 	return keys, nil
 }
 
-func (k *useKeys) derive(use string, secret []byte, previous []config.Secret, next config.Secret) (err error) {
-	if k.current, err = deriveKey(secret, use); err != nil {
-		return err
+func deriveRing(use string, secret []byte, previous []config.Secret, next config.Secret) (ring keyring, err error) {
+	if ring.current, err = deriveKey(secret, use); err != nil {
+		return keyring{}, err
 	}
 	for _, former := range previous {
 		key, err := deriveKey([]byte(former.Reveal()), use)
 		if err != nil {
-			return err
+			return keyring{}, err
 		}
-		k.previous = append(k.previous, key)
+		ring.previous = append(ring.previous, key)
 	}
-	if next == "" {
-		return nil
+	if next != "" {
+		ring.next, err = deriveKey([]byte(next.Reveal()), use)
 	}
-	key, err := deriveKey([]byte(next.Reveal()), use)
-	k.next = append(k.next, key)
-	return err
+	return ring, err
 }
 
 func deriveKey(secret []byte, use string) ([]byte, error) {
-	key, err := hkdf.Key(sha256.New, secret, nil, "penstock "+use, keyBytes)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key for %s: %w", use, err)
-	}
-	return key, nil
+	return hkdf.Key(sha256.New, secret, nil, "penstock "+use, keyBytes)
 }

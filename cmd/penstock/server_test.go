@@ -41,6 +41,7 @@ type server struct {
 	cmd            *exec.Cmd
 	ended          chan struct{}
 	log            *os.File
+	descriptors    int // the limit of open files; 0 means that of the tests
 }
 
 // builtBinary builds the program once for the tests of this process.
@@ -122,6 +123,10 @@ func (s *server) isReady() bool {
 func (s *server) launch(args ...string) {
 	s.t.Helper()
 	s.cmd = exec.Command(s.binary, append([]string{"serve"}, args...)...)
+	if s.descriptors > 0 {
+		limited := []string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, s.descriptors)}
+		s.cmd = exec.Command("sh", append(limited, s.cmd.Args...)...)
+	}
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.env, s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

@@ -23,6 +23,11 @@ const (
 	graceFor = 15 * time.Minute
 	// maxCached bounds the answers kept, good and bad alike.
 	maxCached = 4096
+	// guessesAtOnce bounds the questions about keys that the ledger has not vouched for, and
+	// guessTimeout each of them. Anybody may make keys up; a ledger that hangs must not hold up more
+	// than a few requests for it. Keys that were good are not counted among them.
+	guessesAtOnce = 16
+	guessTimeout  = time.Second
 )
 
 // BootstrapKeyID is the id under which the key from the configuration acts.
@@ -37,6 +42,7 @@ type Keys struct {
 	hasBootstrap bool
 	lookup       Lookup
 	answers      *answers
+	guesses      chan struct{}
 }
 
 // NewKeys recognises the bootstrap key, unless it is empty, and the keys that lookup finds.
@@ -46,6 +52,7 @@ func NewKeys(bootstrap string, lookup func(ctx context.Context, hash string) (Id
 		hasBootstrap: bootstrap != "",
 		lookup:       lookup,
 		answers:      newAnswers(maxCached),
+		guesses:      make(chan struct{}, guessesAtOnce),
 	}
 }
 
@@ -84,6 +91,18 @@ func (k *Keys) byHash(ctx context.Context, hash string) (Identity, error) {
 	known, state := k.answers.find(hash, time.Now())
 	if state == usable {
 		return known.identity()
+	}
+	if state == unknown || !known.found {
+		select {
+		case k.guesses <- struct{}{}:
+			defer func() { <-k.guesses }()
+		default:
+			k.answers.askAgain(hash)
+			return Identity{}, problem.Retry(problem.Unavailable, "too many unknown API keys are being looked up; try again", 1)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, guessTimeout)
+		defer cancel()
 	}
 	identity, found, err := k.lookup(ctx, hash)
 	if err != nil {

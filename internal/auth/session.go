@@ -46,25 +46,27 @@ type Session struct {
 // Sessions issues and opens the console's cookies. They are signed, not stored; each use asks
 // again whether the key that opened it still exists.
 type Sessions struct {
-	secret []byte
-	keys   *Keys
-	now    func() time.Time
+	secrets [][]byte // the first signs, all are believed
+	keys    *Keys
+	now     func() time.Time
 
 	mu        sync.Mutex
 	signedOut map[[sessionIDBytes]byte]time.Time // until when it would have been valid
 }
 
-// NewSessions signs with a key derived from the secret, which is 32 bytes or more.
-func NewSessions(secret []byte, keys *Keys, now func() time.Time) *Sessions {
-	return &Sessions{
-		secret: mac(secret, "penstock console session v1"), keys: keys, now: now,
-		signedOut: make(map[[sessionIDBytes]byte]time.Time),
+// NewSessions signs with a key derived from the secret, which is 32 bytes or more. Sessions that were
+// signed with one of the others, former secrets or the next, are believed too.
+func NewSessions(secret []byte, keys *Keys, now func() time.Time, others ...[]byte) *Sessions {
+	s := &Sessions{keys: keys, now: now, signedOut: make(map[[sessionIDBytes]byte]time.Time)}
+	for _, one := range append([][]byte{secret}, others...) {
+		s.secrets = append(s.secrets, mac(one, "penstock console session v1"))
 	}
+	return s
 }
 
 // SignIn opens a session for the holder of an API key and returns the cookie's value. It fails as
 // Authenticate does, and with problem.Forbidden for a shop's key.
-func (s *Sessions) SignIn(ctx context.Context, plain string) (token string, session Session, err error) {
+func (s *Sessions) SignIn(ctx context.Context, plain string) (token string, signedIn Session, err error) {
 	identity, err := s.keys.Authenticate(ctx, plain)
 	if err != nil {
 		return "", Session{}, err
@@ -77,20 +79,21 @@ func (s *Sessions) SignIn(ctx context.Context, plain string) (token string, sess
 	var id [sessionIDBytes]byte
 	rand.Read(id[:])
 	expires := s.now().Add(SessionTTL)
-	kind, fp := s.fingerprint(identity, plain)
+	secret := s.secrets[0]
+	kind, fp := s.fingerprint(secret, identity, plain)
 	raw = append(raw, kind)
 	raw = append(raw, id[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(expires.Unix()))
 	raw = append(raw, fp...)
-	raw = append(raw, mac(s.secret, string(raw))...)
-	return base64.RawURLEncoding.EncodeToString(raw), s.session(identity, expires, id), nil
+	raw = append(raw, mac(secret, string(raw))...)
+	return base64.RawURLEncoding.EncodeToString(raw), session(secret, identity, expires, id), nil
 }
 
 // Open checks a cookie: the signature, the expiry, that it has not been signed out here, and that
 // its key still exists, whose role at this moment counts. It fails with problem.Unauthorized, or
 // problem.Unavailable when the ledger cannot be asked.
 func (s *Sessions) Open(ctx context.Context, token string) (Session, error) {
-	raw, err := s.verify(token)
+	raw, secret, err := s.verify(token)
 	if err != nil {
 		return Session{}, err
 	}
@@ -100,30 +103,33 @@ func (s *Sessions) Open(ctx context.Context, token string) (Session, error) {
 	if !s.now().Before(expires) || s.isSignedOut(id) {
 		return Session{}, problem.Unauthorized
 	}
-	identity, err := s.holder(ctx, raw[1], rest[8:])
+	identity, err := s.holder(ctx, secret, raw[1], rest[8:])
 	if err != nil {
 		return Session{}, err
 	}
-	return s.session(identity, expires, id), nil
+	return session(secret, identity, expires, id), nil
 }
 
-func (s *Sessions) verify(token string) ([]byte, error) {
+// verify returns what was signed, and the secret with which it was.
+func (s *Sessions) verify(token string) (body, secret []byte, err error) {
 	if len(token) != base64.RawURLEncoding.EncodedLen(sessionBytes+sha256.Size) {
-		return nil, problem.Unauthorized
+		return nil, nil, problem.Unauthorized
 	}
 	// Strict: without it the spare bits at the end could differ and the token still be the same.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil {
-		return nil, problem.Unauthorized
+		return nil, nil, problem.Unauthorized
 	}
 	body, sum := raw[:sessionBytes], raw[sessionBytes:]
-	if !hmac.Equal(sum, mac(s.secret, string(body))) || body[0] != sessionVersion {
-		return nil, problem.Unauthorized
+	for _, secret := range s.secrets {
+		if hmac.Equal(sum, mac(secret, string(body))) && body[0] == sessionVersion {
+			return body, secret, nil
+		}
 	}
-	return body, nil
+	return nil, nil, problem.Unauthorized
 }
 
-func (s *Sessions) holder(ctx context.Context, kind byte, fp []byte) (Identity, error) {
+func (s *Sessions) holder(ctx context.Context, secret []byte, kind byte, fp []byte) (Identity, error) {
 	switch kind {
 	case ledgerKey:
 		identity, err := s.keys.byHash(ctx, hex.EncodeToString(fp))
@@ -132,23 +138,23 @@ func (s *Sessions) holder(ctx context.Context, kind byte, fp []byte) (Identity, 
 		}
 		return identity, err
 	case bootstrapKey:
-		if s.keys.hasBootstrap && hmac.Equal(fp, mac(s.secret, string(s.keys.bootstrap[:]))) {
+		if s.keys.hasBootstrap && hmac.Equal(fp, mac(secret, string(s.keys.bootstrap[:]))) {
 			return bootstrapIdentity(), nil
 		}
 	}
 	return Identity{}, problem.Unauthorized
 }
 
-func (s *Sessions) fingerprint(identity Identity, plain string) (kind byte, fp []byte) {
+func (s *Sessions) fingerprint(secret []byte, identity Identity, plain string) (kind byte, fp []byte) {
 	sum := sha256.Sum256([]byte(plain))
 	if identity.KeyID == BootstrapKeyID && s.keys.isBootstrap(plain) {
-		return bootstrapKey, mac(s.secret, string(s.keys.bootstrap[:]))
+		return bootstrapKey, mac(secret, string(s.keys.bootstrap[:]))
 	}
 	return ledgerKey, sum[:]
 }
 
-func (s *Sessions) session(identity Identity, expires time.Time, id [sessionIDBytes]byte) Session {
-	csrf := mac(s.secret, "csrf"+string(id[:]))
+func session(secret []byte, identity Identity, expires time.Time, id [sessionIDBytes]byte) Session {
+	csrf := mac(secret, "csrf"+string(id[:]))
 	return Session{Identity: identity, ExpiresAt: expires, id: id, CSRF: base64.RawURLEncoding.EncodeToString(csrf)}
 }
 

@@ -126,3 +126,18 @@ func TestSignedOutSessionsAreBounded(t *testing.T) {
 		t.Fatalf("%d kept", len(s.signedOut))
 	}
 }
+
+func TestSessionsLiveThroughARotation(t *testing.T) {
+	old, next := testSecret, []byte("another secret of thirty-two bytes")
+	keys := NewKeys("boot", (&book{}).lookup)
+	before := NewSessions(old, keys, time.Now, next) // the next secret is known and does not sign yet
+	after := NewSessions(next, keys, time.Now, old)
+	early, signed := signIn(t, before, "boot")
+	if got := open(t, after, early, nil); !got.ValidCSRF(signed.CSRF) {
+		t.Fatal("a form of before the rotation is refused after it")
+	}
+	late, _ := signIn(t, after, "boot")
+	open(t, before, late, nil) // by a node that has not been restarted yet
+	open(t, NewSessions(next, keys, time.Now), early, problem.Unauthorized)
+	open(t, NewSessions(old, keys, time.Now), late, problem.Unauthorized)
+}

@@ -39,9 +39,11 @@ type Deps struct {
 	// Ready says whether this node should get traffic, and how its parts are doing.
 	Ready func() health.Readiness
 	Log   *slog.Logger
-	// SessionSecret signs the cookies: 32 bytes or more.
-	SessionSecret []byte
-	Now           func() time.Time
+	// SessionSecret signs the cookies: 32 bytes or more. Those signed with one of the others, former
+	// secrets or the next, are believed too.
+	OtherSessionSecrets [][]byte
+	SessionSecret       []byte
+	Now                 func() time.Time
 	// PublicURL is where browsers see the front; links to the waiting rooms begin with it. Without
 	// it there are no such links.
 	PublicURL string
@@ -65,7 +67,7 @@ func New(deps Deps) *Console {
 	deps.PublicURL = strings.TrimSuffix(deps.PublicURL, "/")
 	c := &Console{
 		deps:     deps,
-		sessions: auth.NewSessions(deps.SessionSecret, deps.Keys, deps.Now),
+		sessions: auth.NewSessions(deps.SessionSecret, deps.Keys, deps.Now, deps.OtherSessionSecrets...),
 		attempts: auth.NewAttempts(),
 		origins:  http.NewCrossOriginProtection(),
 		pages:    parsePages(),

@@ -15,6 +15,9 @@ var (
 	typeYAML        = []byte("application/yaml")
 	typeJWKS        = []byte("application/jwk-set+json")
 	valuePublicHour = []byte("public, max-age=3600")
+	// valuePublicFiveMinutes is how old a cached key set may be: a next secret must have been
+	// published for as long before it signs.
+	valuePublicFiveMinutes = []byte("public, max-age=300")
 )
 
 // getSale sends the public document: the same bytes for everybody, made once per refresh, and fit
@@ -34,7 +37,7 @@ func (s *Server) getOpenAPI(c *call) error {
 
 // getJWKS sends the public keys with which anyone verifies passes.
 func (s *Server) getJWKS(c *call) error {
-	c.sendPublic(typeJWKS, valuePublicHour, s.Passes.JWKS())
+	c.sendPublic(typeJWKS, valuePublicFiveMinutes, s.Passes.JWKS())
 	return nil
 }
 

@@ -1,9 +1,15 @@
 package front
 
-import "github.com/penstock/penstock/internal/degrade"
+import (
+	"bytes"
+	"net/url"
 
-// postFlags and postFlag speak the OpenFeature Remote Evaluation Protocol, refusals included: its
-// clients know only its own.
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// flagsPath is where everything of the OpenFeature Remote Evaluation Protocol is. Its clients know
+// only its own shape of a refusal.
+var flagsPath = []byte("/ofrep/v1/evaluate/flags")
 
 func (s *Server) postFlags(c *call) error {
 	body, err := c.body()
@@ -11,7 +17,7 @@ func (s *Server) postFlags(c *call) error {
 		return err
 	}
 	noneMatch := string(c.ctx.Request.Header.Peek("If-None-Match"))
-	c.sendFlags(degrade.OFREPEvaluateAll(body, noneMatch, s.level()))
+	c.sendFlags(evaluateFlags(body, noneMatch, s.level()))
 	return nil
 }
 
@@ -20,18 +26,50 @@ func (s *Server) postFlag(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.sendFlags(degrade.OFREPEvaluate(string(c.id), body, s.level()))
+	c.sendFlags(evaluateFlag(flagKey(c.id), body, s.level()))
 	return nil
 }
 
-func (c *call) sendFlags(answer degrade.Answer) {
-	if answer.ETag != "" {
-		c.ctx.Response.Header.SetCanonical(headerETag, []byte(answer.ETag))
+func (c *call) sendFlags(answer flagsAnswer) {
+	if answer.etag != "" {
+		c.ctx.Response.Header.SetCanonical(headerETag, []byte(answer.etag))
 	}
-	if answer.Status == 304 {
+	if answer.status == 304 {
 		c.ctx.SetStatusCode(304)
 		return
 	}
-	c.buf = append(c.buf, answer.Body...)
-	c.sendJSON(answer.Status)
+	c.buf = append(c.buf[:0], answer.body...)
+	c.sendJSON(answer.status)
+}
+
+// flagKey reads the key of a flag as it stands in a path.
+func flagKey(written []byte) string {
+	if key, err := url.PathUnescape(string(written)); err == nil {
+		return key
+	}
+	return string(written)
+}
+
+// refuseFlags answers a refusal in the shape of OFREP; false when the request is for something else.
+func (c *call) refuseFlags(doc *problem.Problem) bool {
+	rest, ours := bytes.CutPrefix(c.instance(), flagsPath)
+	if !ours || len(rest) > 0 && rest[0] != '/' {
+		return false
+	}
+	key := ""
+	if len(rest) > 0 {
+		key = flagKey(rest[1:])
+	}
+	code, details := flagGeneral, doc.Detail
+	switch doc.Code {
+	case problem.NotFound:
+		code, details = flagNotFound, "there is no flag of that name"
+	case problem.BadRequest, problem.UnsupportedMediaType:
+		code = flagParseError
+	}
+	if details == "" {
+		details = doc.Title
+	}
+	c.sendFlags(refuseFlags(doc.Status, key, code, details))
+	return true
 }

@@ -111,10 +111,10 @@ func (s *Server) findOrder(ctx context.Context, id, reservationID string) (check
 	if missing == nil {
 		return young, nil
 	}
-	if s.LookupOrder == nil {
+	if s.lookups == nil {
 		return checkout.Stored{}, missing
 	}
-	order, err := s.LookupOrder(ctx, id)
+	order, err := s.lookups.find(ctx, id)
 	if errors.Is(err, problem.UnknownOrder) && !errors.Is(missing, problem.UnknownOrder) {
 		return checkout.Stored{}, missing // Redis could not be asked, so nobody can say that there is none
 	}

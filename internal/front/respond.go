@@ -42,18 +42,21 @@ func (c *call) sendNothing() {
 	c.ctx.SetStatusCode(204)
 }
 
-// sendProblem answers with a problem document.
+// sendProblem answers with a problem document, or in the shape of OFREP where that is spoken.
 func (c *call) sendProblem(doc *problem.Problem) {
 	c.code = doc.Code
-	c.buf = appendProblem(c.buf[:0], doc, c.instance())
 	h := &c.ctx.Response.Header
-	h.SetCanonical(headerCacheControl, valueNoStore)
 	if doc.RetryAfterSeconds > 0 {
 		h.SetCanonical(headerRetryAfter, strconv.AppendInt(c.key[:0], int64(doc.RetryAfterSeconds), 10))
 	}
 	if doc.Code == problem.Unauthorized {
 		h.SetCanonical(headerWWWAuth, []byte(`Bearer realm="penstock"`))
 	}
+	if c.refuseFlags(doc) {
+		return
+	}
+	c.buf = appendProblem(c.buf[:0], doc, c.instance())
+	h.SetCanonical(headerCacheControl, valueNoStore)
 	c.ctx.SetContentTypeBytes(typeProblem)
 	c.ctx.SetStatusCode(doc.Status)
 	c.ctx.Response.SetBody(c.buf)

@@ -77,6 +77,7 @@ type Server struct {
 	metrics  *metrics
 	keys     *keys
 	pages    *pages
+	lookups  *lookups // nil when there is nobody to ask
 	failures throttle
 
 	inFlight  atomic.Int64
@@ -98,6 +99,9 @@ func New(deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), idPrefix: newIDPrefix()}
+	if deps.LookupOrder != nil {
+		s.lookups = newLookups(deps.LookupOrder)
+	}
 	s.calls.New = func() any { return &call{buf: make([]byte, 0, 1024), key: make([]byte, 0, 256)} }
 	var err error
 	if s.pages, err = loadPages(); err != nil {

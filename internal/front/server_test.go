@@ -132,7 +132,9 @@ func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 	if got.Header.Get("Retry-After") == "" || got.text(t, "detail") != ready.Reason || got.json(t)["parts"] == nil {
 		t.Fatalf("%v %s", got.Header, got.body)
 	}
-	s.expect(200, "", "GET", "/.well-known/jwks.json", nil, "")
+	if keys := s.expect(200, "", "GET", "/.well-known/jwks.json", nil, ""); keys.Header.Get("Cache-Control") != "public, max-age=300" {
+		t.Fatalf("%v", keys.Header)
+	}
 	if got := s.expect(200, "", "GET", "/openapi.yaml", nil, ""); string(got.body) != string(openAPI) {
 		t.Fatal("another document")
 	}
