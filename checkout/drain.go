@@ -136,16 +136,16 @@ func (d *Drain) Run(ctx context.Context) error {
 	feeders.Go(func() { defer close(intake); d.fetch(ctx, intake) })
 	workers.Go(func() { d.settleAll(ctx, work, settling) })
 	background, stop := context.WithCancel(work)
-	var keepers sync.WaitGroup
-	keepers.Go(func() { d.keepAlive(background) })
-	keepers.Go(func() { d.trim.run(background) })
+	var helpers sync.WaitGroup
+	helpers.Go(func() { d.keepAlive(background) })
+	helpers.Go(func() { d.trim.run(background) })
 
 	d.commitAll(ctx, work, intake, settling)
 	close(settling)
 	workers.Wait()
 	feeders.Wait()
 	stop()
-	keepers.Wait()
+	helpers.Wait()
 	d.giveBack()
 	return nil
 }

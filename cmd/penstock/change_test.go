@@ -37,9 +37,9 @@ func onRedis(t *testing.T, server *testenv.RedisServer, command func(rueidis.Bui
 	}
 }
 
-// TestAnOperatorsHandOnALostSaleSellsNothingTwice changes a sold-out sale at the very moment at
+// TestAnOperatorsChangeOfALostSaleSellsNothingTwice changes a sold-out sale at the very moment at
 // which Redis has forgotten it.
-func TestAnOperatorsHandOnALostSaleSellsNothingTwice(t *testing.T) {
+func TestAnOperatorsChangeOfALostSaleSellsNothingTwice(t *testing.T) {
 	memory := testenv.Redis(t)
 	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
 	s.start()
@@ -117,7 +117,7 @@ func TestStockChangesAtOnceLeaveRedisAndLedgerInAgreement(t *testing.T) {
 	s.verify()
 }
 
-func TestASaleLaidAnewUnderItsIDIsTheNewOne(t *testing.T) {
+func TestASaleCreatedAgainUnderItsIDIsTheNewOne(t *testing.T) {
 	s := newServer(t)
 	s.start()
 	later := time.Now().UTC().Add(time.Hour)
@@ -133,7 +133,7 @@ func TestASaleLaidAnewUnderItsIDIsTheNewOne(t *testing.T) {
 		name, phase := shown()
 		return name == "new" && phase == "live"
 	})
-	// And goes on to, while the keeper's loop goes over it a few times.
+	// And goes on to, while the leader looks at it a few times.
 	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); {
 		if name, phase := shown(); name != "new" || phase != "live" {
 			t.Fatalf("the sale went back to %q, %s", name, phase)

@@ -6,7 +6,7 @@ import { settings } from './settings.js';
 import * as metrics from './metrics.js';
 import { jitter, sleep } from './wait.js';
 
-const busyCodes = ['overloaded', 'unavailable', 'room_full', 'rate_limited'];
+const busyCodes = ['overloaded', 'unavailable', 'room_full', 'rate_limited', 'too_many_releases'];
 
 // call sends one request and returns {status, body, code}: status 0 means that there was no answer.
 export async function call(name, request, allowed) {
