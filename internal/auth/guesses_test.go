@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,8 @@ import (
 func TestGuessedKeysOccupyTheLedgerWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain, hash, b := oneKey(Shop)
-		hangs, asking := false, 0
+		hangs := false
+		var asking atomic.Int64
 		keys := NewKeys("", func(ctx context.Context, asked string) (Identity, bool, error) {
 			if !hangs {
 				return b.lookup(ctx, asked)
@@ -22,9 +24,9 @@ func TestGuessedKeysOccupyTheLedgerWithinBounds(t *testing.T) {
 			if asked == hash {
 				return Identity{}, false, errors.New("connection refused")
 			}
-			asking++
+			asking.Add(1)
 			<-ctx.Done()
-			asking--
+			asking.Add(-1)
 			return Identity{}, false, ctx.Err()
 		})
 		expect(t, keys, plain, nil)
@@ -38,14 +40,14 @@ func TestGuessedKeysOccupyTheLedgerWithinBounds(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if asking != guessesAtOnce {
-			t.Fatalf("%d questions at a time", asking)
+		if asking.Load() != guessesAtOnce {
+			t.Fatalf("%d questions at a time", asking.Load())
 		}
 		time.Sleep(freshFor - guessTimeout/2) // the good key has to be asked for again
 		expect(t, keys, plain, nil)
 		time.Sleep(guessTimeout)
-		if asking != 0 {
-			t.Fatalf("%d questions are still open", asking)
+		if asking.Load() != 0 {
+			t.Fatalf("%d questions are still open", asking.Load())
 		}
 	})
 }

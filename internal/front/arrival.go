@@ -28,17 +28,16 @@ const (
 type buffers struct{ pool sync.Pool }
 
 func (b *buffers) get() []byte {
-	if one, ok := b.pool.Get().(*[]byte); ok {
-		return *one
+	if one, ok := b.pool.Get().(*[firstBufferBytes]byte); ok {
+		return one[:]
 	}
 	return make([]byte, firstBufferBytes)
 }
 
 // put takes back a buffer of its own size; one that has grown is left to the collector.
 func (b *buffers) put(one []byte) {
-	if cap(one) == firstBufferBytes {
-		one = one[:firstBufferBytes]
-		b.pool.Put(&one)
+	if len(one) == firstBufferBytes {
+		b.pool.Put((*[firstBufferBytes]byte)(one))
 	}
 }
 
