@@ -34,7 +34,7 @@ func TestFaultVisitGoesThroughThreeProcesses(t *testing.T) {
 	s := newSplit(t, newRealStores(t).env()...)
 	s.start()
 	s.console.createSale("drop", 10, nil)
-	v := &visitor{front: s.gate.front, sale: "drop", name: "ada@example.com"}
+	v := &visitor{front: s.gate.front, sale: "drop", name: "ada@example.com", client: http.DefaultClient}
 	line := newCrowd(s.gate.front, "drop")
 	timer := time.AfterFunc(time.Minute, line.stop)
 	defer timer.Stop()

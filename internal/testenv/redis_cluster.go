@@ -37,7 +37,12 @@ func RedisCluster(t testing.TB, opts ...RedisOption) *RedisClusterServers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Kill)
+	t.Cleanup(func() {
+		c.Kill()
+		if t.Failed() {
+			logTails(t, c.Nodes)
+		}
+	})
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -111,6 +112,14 @@ func (s *RedisServer) with(ctx context.Context, use func(context.Context, rueidi
 		return fmt.Errorf("redis at %s: %w", s.Addr, err)
 	}
 	return nil
+}
+
+// logTails shows the end of each server's own log, for a test that failed.
+func logTails(t testing.TB, servers []*RedisServer) {
+	t.Helper()
+	for _, s := range servers {
+		t.Logf("log of %s at %s ends with\n%s", s.name, s.Addr, s.logTail())
+	}
 }
 
 // await polls until ok reports true; what completes "waited for …". An error of

@@ -18,7 +18,10 @@ import (
 const (
 	sentinelCount     = 3
 	sentinelMasterSet = "penstock"
-	sentinelDownAfter = 1000 // ms of silence after which the master counts as dead
+	// sentinelDownAfterMillis is the silence after which the master counts as dead.
+	// Sentinels ping once a second: with a second or less a master that was just
+	// promoted may count as dead before its first ping.
+	sentinelDownAfterMillis = 2000
 )
 
 // RedisSentinelServers is a Redis master with one replica, watched by three sentinels.
@@ -37,7 +40,12 @@ func RedisSentinel(t testing.TB, opts ...RedisOption) *RedisSentinelServers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Kill)
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			logTails(t, append(append([]*RedisServer{}, s.Sentinels...), s.Nodes...))
+		}
+	})
 	return s
 }
 
@@ -99,9 +107,9 @@ bind 127.0.0.1
 dir %q
 sentinel monitor %[3]s 127.0.0.1 %[4]s 2
 sentinel down-after-milliseconds %[3]s %[5]d
-sentinel failover-timeout %[3]s 3000
+sentinel failover-timeout %[3]s 10000
 sentinel parallel-syncs %[3]s 1
-`, port, dir, sentinelMasterSet, masterPort, sentinelDownAfter)
+`, port, dir, sentinelMasterSet, masterPort, sentinelDownAfterMillis)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -122,24 +130,27 @@ func (s *RedisSentinelServers) Kill() {
 	}
 }
 
-// Master is the node that the sentinels call the master. The key is not looked
+// Master is the node that all sentinels call the master. The key is not looked
 // at: there is one master. It makes the method that of RedisClusterServers.
 func (s *RedisSentinelServers) Master(ctx context.Context, _ string) (*RedisServer, error) {
+	named := ""
 	for _, watcher := range s.Sentinels {
-		if watcher.PID() == 0 {
-			continue
-		}
 		fields, err := watcher.sentinelFields(ctx, "MASTER")
 		if err != nil {
 			return nil, err
 		}
-		for _, node := range s.Nodes {
-			if node.Addr == loopbackText(fields["port"]) {
-				return node, nil
-			}
+		addr := loopbackText(fields["port"])
+		if named != "" && named != addr {
+			return nil, fmt.Errorf("the sentinels name two masters, %s and %s", named, addr)
+		}
+		named = addr
+	}
+	for _, node := range s.Nodes {
+		if node.Addr == named {
+			return node, nil
 		}
 	}
-	return nil, errors.New("no sentinel knows the master")
+	return nil, fmt.Errorf("the sentinels name an unknown master, %s", named)
 }
 
 // Replica is the other node.
@@ -163,17 +174,18 @@ func (s *RedisSentinelServers) AwaitPromotion(ctx context.Context, replica *Redi
 
 // Rejoin makes a deposed master, killed or alive, a replica of the present master,
 // and returns once it is in sync and the sentinels know it as a replica. They
-// would do so themselves, after some 10 s.
+// would do so themselves, after some 10 s. A killed one is started only when all
+// sentinels name another master: earlier it might become the master again.
 func (s *RedisSentinelServers) Rejoin(ctx context.Context, deposed *RedisServer) error {
-	if err := startOrRestore(ctx, deposed); err != nil {
-		return err
-	}
 	var master *RedisServer
-	err := await(ctx, "the sentinels to name another master", func(ctx context.Context) (found bool, err error) {
+	err := await(ctx, "the sentinels to name another master", func(ctx context.Context) (named bool, err error) {
 		master, err = s.Master(ctx, "")
 		return err == nil && master != deposed, err
 	})
 	if err != nil {
+		return err
+	}
+	if err := startOrRestore(ctx, deposed); err != nil {
 		return err
 	}
 	if err := s.follow(ctx, deposed, master); err != nil {
