@@ -15,10 +15,10 @@ import (
 func TestGuessedKeysOccupyTheLedgerWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain, hash, b := oneKey(Shop)
-		hangs := false
+		var hangs atomic.Bool
 		var asking atomic.Int64
 		keys := NewKeys("", func(ctx context.Context, asked string) (Identity, bool, error) {
-			if !hangs {
+			if !hangs.Load() {
 				return b.lookup(ctx, asked)
 			}
 			if asked == hash {
@@ -30,7 +30,7 @@ func TestGuessedKeysOccupyTheLedgerWithinBounds(t *testing.T) {
 			return Identity{}, false, ctx.Err()
 		})
 		expect(t, keys, plain, nil)
-		hangs = true
+		hangs.Store(true)
 		for range 10 * guessesAtOnce {
 			guess, _ := NewKey()
 			go func() {

@@ -81,6 +81,7 @@ func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board 
 	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: rescue.Run})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
+	running.Go(func() { _ = board.Run(ctx) })
 	running.Go(func() { _ = cache.Run(ctx) })
 	running.Go(func() { _ = leads.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
