@@ -79,17 +79,25 @@ func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut b
 		}
 		return Missed
 	}
-	called := v.PlaceKnown && v.Place <= s.Called
-	if called && f.graceUntil == 0 && s.absent.has(n) {
-		called = false // passed over; called as soon as the ticket is reported
-	}
-	deadline := f.graceUntil
-	if called && deadline == 0 {
-		deadline = s.deadline(v.Place)
-	}
+	called, deadline := s.calledUntil(v, n, f.graceUntil)
 	if called && s.runMillis(now) >= deadline && s.Mode != sale.Open {
 		return Missed
 	}
+	return s.standing(v, phase, heldOut, called, deadline)
+}
+
+// calledUntil reports whether a ticket is called, and until when, in the room's own time. A ticket
+// that was passed over is called as soon as it is reported.
+func (s *Snapshot) calledUntil(v *View, n Number, graceUntil int64) (called bool, deadline int64) {
+	called = v.PlaceKnown && v.Place <= s.Called && (graceUntil > 0 || !s.absent.has(n))
+	if called && graceUntil == 0 {
+		return true, s.deadline(v.Place)
+	}
+	return called, graceUntil
+}
+
+// standing is the state of somebody whose turn is not over.
+func (s *Snapshot) standing(v *View, phase sale.Phase, heldOut, called bool, deadline int64) State {
 	switch {
 	case phase == sale.PhaseSoldOut:
 		return SoldOut

@@ -114,7 +114,8 @@ func expireSoon(t *testing.T, client rueidis.Client) {
 	const script = "local n = 0 " +
 		"for _, key in ipairs(redis.call('KEYS', '*:r:*')) do " +
 		"local ttl = redis.call('PTTL', key) " +
-		"if ttl > 0 and ttl <= tonumber(ARGV[1]) then redis.call('DEL', key) n = n + 1 end end return n"
+		"if ttl > 0 and ttl <= tonumber(ARGV[1]) then redis.call('DEL', key) n = n + 1 end " +
+		"end return n"
 	n, err := client.Do(context.Background(), client.B().Eval().Script(script).Numkeys(0).Arg(fmt.Sprint(resolvedKeep.Milliseconds())).Build()).AsInt64()
 	if err != nil || n != loops {
 		t.Fatalf("%d records have a time to live, %v", n, err)

@@ -128,7 +128,7 @@ func (a *arrival) release() {
 
 // awaitRequest returns when a request has arrived. The deadline for its first byte is set already.
 func (a *arrival) awaitRequest() error {
-	var head, body progress
+	var head progress
 	for {
 		if a.from < a.to {
 			head.look(a.buf[a.from:a.to])
@@ -143,18 +143,29 @@ func (a *arrival) awaitRequest() error {
 			return err
 		}
 	}
-	if wanted := bodyOf(a.buf[a.from : a.from+head.end]); head.done && wanted.some() {
-		for !wanted.arrived(a.buf[a.from+head.end : a.to]) {
-			if err := a.deadline(&body, bodyTimeout); err != nil {
-				return err
-			}
-			if err := a.more(); err != nil {
-				return err
-			}
-		}
+	if err := a.awaitBody(&head); err != nil {
+		return err
 	}
 	if !a.Begin() {
 		return net.ErrClosed // it was closed to make room for others
+	}
+	return nil
+}
+
+// awaitBody returns when the body that the head announces has arrived.
+func (a *arrival) awaitBody(head *progress) error {
+	var body progress
+	wanted := bodyOf(a.buf[a.from : a.from+head.end])
+	if !head.done || !wanted.some() {
+		return nil
+	}
+	for !wanted.arrived(a.buf[a.from+head.end : a.to]) {
+		if err := a.deadline(&body, bodyTimeout); err != nil {
+			return err
+		}
+		if err := a.more(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -192,9 +203,9 @@ func (a *arrival) readRaw(fd uintptr) bool {
 	for {
 		n, err := syscall.Read(int(fd), a.buf[a.to:])
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // it is the number itself
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // it is the number itself
+		case err == syscall.EAGAIN:
 			if fresh {
 				a.release()
 			}

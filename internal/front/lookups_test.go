@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestAnOrderThatIsNotThereIsAskedForOnce(t *testing.T) {
 		})
 		find := func(id string, want error, total int) {
 			t.Helper()
-			if _, err := l.find(t.Context(), id); err != want || asked != total {
+			if _, err := l.find(t.Context(), id); !errors.Is(err, want) || asked != total {
 				t.Fatalf("%s: %v, asked %d times", id, err, asked)
 			}
 		}

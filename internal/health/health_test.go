@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,10 +13,15 @@ import (
 func TestAPartThatHangsHidesNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		var failure error
+		var failing atomic.Bool
 		w := NewWatch(
 			Check{Name: "hangs", Ask: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
-			Check{Name: "answers", Ask: func(context.Context) error { return failure }},
+			Check{Name: "answers", Ask: func(context.Context) error {
+				if failing.Load() {
+					return errors.New("connection refused")
+				}
+				return nil
+			}},
 		)
 		if parts := w.Parts(); parts[0].OK || parts[1].OK || parts[1].Detail != "not asked yet" {
 			t.Fatalf("before the first question: %+v", parts)
@@ -26,7 +32,7 @@ func TestAPartThatHangsHidesNoOther(t *testing.T) {
 		if parts := w.Parts(); parts[0].OK || parts[0].Detail != "does not answer within 1s" || !parts[1].OK {
 			t.Fatalf("got %+v", parts)
 		}
-		failure = errors.New("connection refused")
+		failing.Store(true)
 		time.Sleep(askEvery)
 		if parts := w.Parts(); parts[1].OK || parts[1].Detail != "connection refused" {
 			t.Fatalf("got %+v", parts)

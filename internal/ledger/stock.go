@@ -106,7 +106,7 @@ func (l *Ledger) IncreaseStock(ctx context.Context, saleID, sku string, by int64
 }
 
 // errNothingToDo ends a transaction without a change and without an error.
-var errNothingToDo = errors.New("nothing to do") //nolint:gochecknoglobals // a sentinel
+var errNothingToDo = errors.New("nothing to do")
 
 // stockChange is a transaction that holds the rows of a sale and of one of its items.
 type stockChange struct {

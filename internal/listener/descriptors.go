@@ -29,7 +29,7 @@ func Descriptors() (int, error) {
 			limit = raised
 		}
 	}
-	return int(min(uint64(limit.Cur), maxDescriptors)), nil
+	return int(min(limit.Cur, maxDescriptors)), nil
 }
 
 // Shares says how many connections each listener may keep open.

@@ -129,9 +129,12 @@ func (o *open) dial(n int) (client net.Conn, server *Conn) {
 	testenv.Eventually(o.t, 10*time.Second, "the connection is taken", func() bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		return len(o.taken) == n
+		if len(o.taken) == n {
+			server = o.taken[n-1]
+		}
+		return server != nil
 	})
-	return client, o.taken[n-1]
+	return client, server
 }
 
 func isClosed(t testing.TB, client net.Conn) bool {
@@ -199,8 +202,8 @@ func TestOneAddressHasABoundOfItsOwn(t *testing.T) {
 	testenv.Eventually(t, 10*time.Second, "the address has no room", func() bool { return isClosed(t, refused) })
 	_ = second.Close()
 	_ = third.Close()
-	if len(limited.byAddress) != 0 {
-		t.Fatalf("left: %v", limited.byAddress)
+	if address := limited.limited(second); limited.count(address) != 0 {
+		t.Fatalf("%d are still counted for %s", limited.count(address), address)
 	}
 }
 

@@ -259,7 +259,7 @@ func (w *work) settle(one outcome) error {
 	return nil
 }
 
-// Watch notices that a server of Redis is another one: the sales are then looked at at once,
+// Watch notices that a server of Redis is another one: the sales are then checked at once,
 // although nobody visits them. It is a task of its own, for a server that does not answer.
 func (r *Recovery) Watch() func(ctx context.Context, term int64) error {
 	var known map[string]string

@@ -28,6 +28,7 @@ var (
 // The keys of the index share a slot. No sale can have this id.
 const hashTag = "@index"
 
+//nolint:gochecknoglobals // names that are never written
 var (
 	indexKey = redis.Key(hashTag, "sales")   // sale → edition (hash); and the marks :run, :change and :asked
 	busyKey  = redis.Key(hashTag, "busy")    // sale → when it was last busy on a node, ms (sorted set)

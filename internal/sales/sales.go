@@ -126,7 +126,7 @@ func (s *Sales) Replace(ctx context.Context, id string, doc sale.Sale, ifVersion
 	if doc.ID != id {
 		return sale.Record{}, problem.With(problem.InvalidSale, "id: the id of a sale cannot change")
 	}
-	if err := s.checkReplace(ctx, old, doc); err != nil {
+	if err := s.checkReplace(old, doc); err != nil {
 		return sale.Record{}, err
 	}
 	next := old
@@ -137,7 +137,7 @@ func (s *Sales) Replace(ctx context.Context, id string, doc sale.Sale, ifVersion
 	return next, s.awaitCarried(ctx, next)
 }
 
-func (s *Sales) checkReplace(ctx context.Context, old sale.Record, doc sale.Sale) error {
+func (s *Sales) checkReplace(old sale.Record, doc sale.Sale) error {
 	begun, err := s.begun(old)
 	switch {
 	case err != nil:
