@@ -38,6 +38,11 @@ test-faults: bin/nats-server ## Run the slower tests of faults: failovers of Red
 	go vet -tags faults ./cmd/penstock
 	go test -v -race -count=1 -timeout 25m -tags faults -run '^TestFault' ./cmd/penstock
 
+.PHONY: test-idle
+test-idle: bin/nats-server ## Measure what sales that nobody visits cost; not met yet, so not part of CI
+	scripts/install-test-servers
+	go test -v -count=1 -timeout 10m -tags idle -run '^TestSalesThatNobodyVisits' ./cmd/penstock
+
 .PHONY: soak-kill
 soak-kill: bin/nats-server ## Kill SOAK_KILLS (100) random processes in a drop, and look for lost orders
 	scripts/install-test-servers

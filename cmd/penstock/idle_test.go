@@ -1,3 +1,5 @@
+//go:build idle
+
 package main
 
 import (
