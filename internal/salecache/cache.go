@@ -63,12 +63,14 @@ type Cache struct {
 type seen struct {
 	at         time.Time
 	redisClock time.Time // Redis TIME at that moment
-	complete   bool
+	mark       string    // of the list of all sales; "" while it is not complete
 	change     string
 	asked      int64
 	known      bool // every listed sale could be opened
 	idle       bool // no sale is busy
 }
+
+func (s *seen) complete() bool { return s.mark != "" }
 
 // New returns an empty cache. Run fills it.
 func New(deps Deps) *Cache {
@@ -85,7 +87,7 @@ func (c *Cache) Get(saleID string) *Entry { return (*c.entries.Load())[saleID] }
 // sales have been read, while Redis may lack some, and while Redis does not answer.
 func (c *Cache) Complete() bool {
 	v := c.view.Load()
-	return v.complete && v.known && time.Since(v.at) < certainFor
+	return v.complete() && v.known && time.Since(v.at) < certainFor
 }
 
 // All returns the sales in the order of their ids. The slice must not be changed.
@@ -134,7 +136,7 @@ func (c *Cache) Heard() error {
 		return errors.New("the sales have not been read yet")
 	case age > certainFor:
 		return fmt.Errorf("redis has not answered for %s", age.Round(time.Millisecond))
-	case !v.complete:
+	case !v.complete():
 		return errors.New("the list of sales in redis is not complete; the leader is completing it")
 	}
 	return nil
@@ -175,7 +177,7 @@ func (c *Cache) Run(ctx context.Context) error {
 }
 
 func (c *Cache) lookPace() time.Duration {
-	if v := c.view.Load(); v.idle && v.complete && v.known {
+	if v := c.view.Load(); v.idle && v.complete() && v.known {
 		return lookIdle
 	}
 	return lookEvery
@@ -204,17 +206,17 @@ func (c *Cache) look(ctx context.Context) error {
 	}
 	next := &seen{
 		at: asked.Add(time.Since(asked) / 2), redisClock: time.UnixMilli(view.NowMillis),
-		complete: view.Complete, change: view.Change, asked: view.Asked, known: last.known, idle: len(view.Busy)+len(report.Busy) == 0,
+		mark: view.Mark, change: view.Change, asked: view.Asked, known: last.known, idle: len(view.Busy)+len(report.Busy) == 0,
 	}
 	if view.Editions != nil {
 		err = c.take(ctx, view)
 		next.known = err == nil
 	}
 	c.view.Store(next)
-	if next.complete && next.known {
+	if next.complete() && next.known {
 		c.hasRead.Store(true)
 	}
-	if last.complete && !next.complete {
+	if last.complete() && next.mark != last.mark {
 		c.RefreshAll() // Redis may have lost the sales with the list
 	}
 	entries := *c.entries.Load()

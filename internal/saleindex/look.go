@@ -23,6 +23,9 @@ type View struct {
 	// Complete is false while Redis may lack sales that the ledger has: a sale that is not listed may
 	// then exist all the same.
 	Complete bool
+	// Mark names the moment at which the list was last said to be complete; "" while it is not. A new
+	// mark means that the sales may have been lost with the list, however soon it was complete again.
+	Mark string
 	// Change names the state of the list, for the next look.
 	Change string
 	// Asked counts how often the leader was asked to look.
@@ -77,7 +80,7 @@ func readView(parts []rueidis.RedisMessage, known string) (View, error) {
 	if err := errors.Join(errNow, errAsked, errList, errBusy); err != nil {
 		return View{}, fmt.Errorf("%w: %w", errView, err)
 	}
-	view := View{NowMillis: now, Complete: head[1] == "1", Change: head[2], Asked: asked, Busy: busy}
+	view := View{NowMillis: now, Complete: head[1] != "", Mark: head[1], Change: head[2], Asked: asked, Busy: busy}
 	if view.Change == known {
 		return view, nil
 	}

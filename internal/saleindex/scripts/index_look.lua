@@ -2,12 +2,12 @@
 -- KEYS: 1 the index, 2 busy sales (sorted set: sale → ms)
 -- ARGV: 1 the number of changes that the node knows, '' for none, 2 for how long a sale counts as busy in ms,
 --       3 '1' to ask the leader to look, then the sales that are busy on the node
--- Returns {now ms, '1' when the index is complete and of this run of the server, changes, asked, {sale, edition …} when the
---   changes differ from what the node knows, {busy sales}}
+-- Returns {now ms, the mark of a complete index of this run of the server, else '', changes, asked, {sale, edition …} when
+--   the changes differ from what the node knows, {busy sales}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local head = redis.call('HMGET', KEYS[1], ':run', ':change', ':asked')
-local complete = head[1] and head[1] == server_run() and '1' or '0'
+local head = redis.call('HMGET', KEYS[1], ':run', ':change', ':asked', ':mark')
+local mark = head[1] == server_run() and head[4] or ''
 if #ARGV > 3 then
   local scores = {}
   for i = 4, #ARGV do
@@ -22,4 +22,4 @@ local list = {}
 local change = head[2] or '-'
 if change ~= ARGV[1] then list = redis.call('HGETALL', KEYS[1]) end
 local busy = redis.call('ZRANGEBYSCORE', KEYS[2], string.format('%.0f', now - ARGV[2]), '+inf')
-return {string.format('%.0f', now), complete, change, tostring(asked), list, busy}
+return {string.format('%.0f', now), mark, change, tostring(asked), list, busy}
