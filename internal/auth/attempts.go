@@ -6,20 +6,22 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 // The allowance of failed sign-ins. One address gets failBurst at once and then one every
 // failEvery; all together get the same ten times over.
 const (
-	failEvery      = 12 * time.Second
-	failBurst      = 5
-	failEveryAll   = failEvery / 10
-	failBurstAll   = failBurst * 10
-	maxAddresses   = 10_000
-	ipv6SiteLength = 64 // one customer of a provider commonly has a whole /64
+	failEvery    = 12 * time.Second
+	failBurst    = 5
+	failEveryAll = failEvery / 10
+	failBurstAll = failBurst * 10
+	maxAddresses = 10_000
 )
 
-// Attempts limits failed sign-ins for each address and over all. A successful one costs nothing.
+// Attempts limits failed sign-ins for each site (see address.Site) and over all. A successful one
+// costs nothing. All addresses that cannot be read count as one.
 type Attempts struct {
 	mu        sync.Mutex
 	all       *rate.Limiter
@@ -41,7 +43,7 @@ func (a *Attempts) Allowed(remoteAddress string, now time.Time) bool {
 	if a.all.TokensAt(now) < 1 {
 		return false
 	}
-	limiter, known := a.byAddress[site(remoteAddress)]
+	limiter, known := a.byAddress[address.Site(address.Of(remoteAddress))]
 	return !known || limiter.TokensAt(now) >= 1
 }
 
@@ -50,7 +52,7 @@ func (a *Attempts) Failed(remoteAddress string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.all.AllowN(now, 1)
-	key := site(remoteAddress)
+	key := address.Site(address.Of(remoteAddress))
 	limiter, known := a.byAddress[key]
 	if !known {
 		if len(a.byAddress) >= maxAddresses && !a.makeRoom(now) {
@@ -70,23 +72,4 @@ func (a *Attempts) makeRoom(now time.Time) bool {
 		}
 	}
 	return len(a.byAddress) < maxAddresses
-}
-
-// site is the address without its port; for IPv6 the network it belongs to. All that cannot be
-// read counts as one address.
-func site(remoteAddress string) netip.Prefix {
-	withPort, err := netip.ParseAddrPort(remoteAddress)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	address := withPort.Addr().Unmap().WithZone("")
-	bits := address.BitLen()
-	if address.Is6() {
-		bits = ipv6SiteLength
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
 }

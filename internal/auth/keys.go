@@ -92,7 +92,7 @@ func (k *Keys) byHash(ctx context.Context, hash string) (Identity, error) {
 	if state == usable {
 		return known.identity()
 	}
-	if state == unknown || !known.found {
+	if !known.found { // unknown, or known to be nobody's
 		select {
 		case k.guesses <- struct{}{}:
 			defer func() { <-k.guesses }()

@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 const (
@@ -110,9 +112,9 @@ func (l *Listener) pause(d time.Duration) bool {
 
 // admit returns nil when there is no room for the connection.
 func (l *Listener) admit(conn net.Conn) *Conn {
-	address := l.limited(conn)
-	if address.IsValid() && l.count(address) >= l.options.MaxPerAddress && !l.makeRoom(address) {
-		l.warn("an address has too many connections; closing new ones", "address", address)
+	site := l.limited(conn)
+	if site.IsValid() && l.count(site) >= l.options.MaxPerAddress && !l.makeRoom(site) {
+		l.warn("an address has too many connections; closing new ones", "address", site)
 		return nil
 	}
 	if limit := l.options.MaxConnections; limit > 0 && l.count(netip.Prefix{}) >= limit {
@@ -121,13 +123,13 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 			return nil
 		}
 	}
-	c := &Conn{Conn: conn, listener: l, address: address}
+	c := &Conn{Conn: conn, listener: l, address: site}
 	c.since.Store(l.now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[c] = struct{}{}
-	if address.IsValid() {
-		l.byAddress[address]++
+	if site.IsValid() {
+		l.byAddress[site]++
 	}
 	return c
 }
@@ -135,39 +137,27 @@ func (l *Listener) admit(conn net.Conn) *Conn {
 // now is a moment in nanoseconds since the listener was made, and never 0.
 func (l *Listener) now() int64 { return int64(time.Since(l.started)) + 1 }
 
-func (l *Listener) count(address netip.Prefix) int {
+func (l *Listener) count(site netip.Prefix) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if address.IsValid() {
-		return l.byAddress[address]
+	if site.IsValid() {
+		return l.byAddress[site]
 	}
 	return len(l.open)
 }
 
-// limited returns the address by which the connection counts; an invalid one when it counts by none.
+// limited returns the site by which the connection counts; an invalid one when it counts by none.
 func (l *Listener) limited(conn net.Conn) netip.Prefix {
 	if l.options.MaxPerAddress <= 0 {
 		return netip.Prefix{}
 	}
-	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return netip.Prefix{}
-	}
-	address := remote.Addr().Unmap().WithZone("")
+	remote := address.Of(conn.RemoteAddr().String())
 	for _, exempt := range l.options.Exempt {
-		if exempt.Contains(address) {
+		if exempt.Contains(remote) {
 			return netip.Prefix{}
 		}
 	}
-	bits := address.BitLen()
-	if address.Is6() {
-		bits = 64 // one customer of a provider commonly has a whole /64
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return prefix
+	return address.Site(remote)
 }
 
 // forget is called once for each connection, when it is closed.

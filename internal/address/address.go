@@ -1,0 +1,32 @@
+// Package address tells who is at the other end of a connection, as far as an address can.
+package address
+
+import "net/netip"
+
+// ipv6SiteBits is the length of an IPv6 site's prefix: one customer of a provider commonly has a
+// whole /64.
+const ipv6SiteBits = 64
+
+// Of reads the address of a remote end, host and port as net/http and net.Conn give it, without its
+// port and zone; the zero Addr when it cannot be read.
+func Of(remote string) netip.Addr {
+	withPort, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return withPort.Addr().Unmap().WithZone("")
+}
+
+// Site is the network that counts as one visitor: the address itself, or for IPv6 the /64 around it.
+// The zero Prefix stands for the zero Addr.
+func Site(addr netip.Addr) netip.Prefix {
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = ipv6SiteBits
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefix
+}
