@@ -36,7 +36,7 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 test-faults: bin/nats-server ## Run the slower tests of faults: failovers of Redis, killed drains, stores that are away
 	scripts/install-test-servers
 	go vet -tags faults ./cmd/penstock
-	go test -v -race -count=1 -timeout 25m -tags faults -run '^TestFault' ./cmd/penstock
+	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-idle
 test-idle: bin/nats-server ## Measure what sales that nobody visits cost; not met yet, so not part of CI

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/penstock/penstock/internal/config"
@@ -24,15 +23,5 @@ func (c *preflightCommand) Run(ctx context.Context, out terminal) error {
 	if err := client.do(ctx, http.MethodGet, "/admin/v1/preflight", nil, &report); err != nil {
 		return err
 	}
-	if c.JSON {
-		encoder := json.NewEncoder(out.stdout)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		err = report.WriteText(out.stdout)
-	}
-	if err == nil && !report.OK {
-		return verdictError{}
-	}
-	return err
+	return printReport(out, report, c.JSON, report.OK)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/penstock/penstock/internal/config"
 )
@@ -20,26 +21,13 @@ type derivedKeys struct {
 // keyring holds the keys of one use. The current one signs. All are believed: those of former
 // secrets, and that of the next secret, with which other nodes may sign already during a rotation.
 type keyring struct {
-	current  []byte
-	previous [][]byte
-	next     []byte // nil when no next secret is set
+	current        []byte
+	previous, next [][]byte // next has one key at most
 }
 
 // others are the keys that are believed besides the current one.
 func (k keyring) others() [][]byte {
-	others := append([][]byte(nil), k.previous...)
-	if k.next != nil {
-		others = append(others, k.next)
-	}
-	return others
-}
-
-// upcoming is the next key, if there is one.
-func (k keyring) upcoming() [][]byte {
-	if k.next == nil {
-		return nil
-	}
-	return [][]byte{k.next}
+	return slices.Concat(k.previous, k.next)
 }
 
 func deriveKeys(secret []byte, previous []config.Secret, next config.Secret) (derivedKeys, error) {
@@ -64,17 +52,24 @@ func deriveRing(use string, secret []byte, previous []config.Secret, next config
 	if ring.current, err = deriveKey(secret, use); err != nil {
 		return keyring{}, err
 	}
-	for _, former := range previous {
-		key, err := deriveKey([]byte(former.Reveal()), use)
-		if err != nil {
-			return keyring{}, err
-		}
-		ring.previous = append(ring.previous, key)
+	if ring.previous, err = deriveKeysOf(use, previous...); err != nil {
+		return keyring{}, err
 	}
 	if next != "" {
-		ring.next, err = deriveKey([]byte(next.Reveal()), use)
+		ring.next, err = deriveKeysOf(use, next)
 	}
 	return ring, err
+}
+
+func deriveKeysOf(use string, secrets ...config.Secret) (keys [][]byte, err error) {
+	for _, secret := range secrets {
+		key, err := deriveKey([]byte(secret.Reveal()), use)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 func deriveKey(secret []byte, use string) ([]byte, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,11 +9,6 @@ import (
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/verify"
 )
-
-// verdictError ends the program with a failure that has been printed already.
-type verdictError struct{}
-
-func (verdictError) Error() string { return "the report says no" }
 
 type verifyCommand struct {
 	config.Client
@@ -39,20 +33,5 @@ func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
 	if err := client.do(ctx, http.MethodGet, path+"?wait="+c.Wait.String(), nil, &result); err != nil {
 		return err
 	}
-	if err := c.print(out, result); err != nil {
-		return err
-	}
-	if !result.OK {
-		return verdictError{}
-	}
-	return nil
-}
-
-func (c *verifyCommand) print(out terminal, result verify.Report) error {
-	if !c.JSON {
-		return result.WriteText(out.stdout)
-	}
-	encoder := json.NewEncoder(out.stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(result)
+	return printReport(out, result, c.JSON, result.OK)
 }

@@ -23,10 +23,11 @@ type saleView struct {
 	NotArmedBecause string `json:"not_armed_because,omitempty"`
 }
 
-func (c *Console) view(ctx context.Context, rec sale.Record) saleView {
+// view is how a sale is shown; refusal is what is known against arming it.
+func (c *Console) view(rec sale.Record, refusal string) saleView {
 	view := saleView{Record: rec, Phase: c.deps.Sales.Phase(rec)}
 	if view.Phase == sale.PhaseNotArmed {
-		view.NotArmedBecause = c.deps.Sales.Refusal(ctx, rec.ID)
+		view.NotArmedBecause = refusal
 	}
 	return view
 }
@@ -36,9 +37,10 @@ func (c *Console) listSales(w http.ResponseWriter, r *http.Request, _ caller) er
 	if err != nil {
 		return err
 	}
+	refusals := c.deps.Sales.Refusals(r.Context())
 	views := make([]saleView, len(records))
 	for i, rec := range records {
-		views[i] = c.view(r.Context(), rec)
+		views[i] = c.view(rec, refusals[rec.ID])
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"sales": views})
 }
@@ -53,7 +55,7 @@ func (c *Console) getSale(w http.ResponseWriter, r *http.Request, _ caller) erro
 
 func (c *Console) answerSale(w http.ResponseWriter, r *http.Request, status int, rec sale.Record) error {
 	w.Header().Set("ETag", etag(rec.Version))
-	return writeJSON(w, status, c.view(r.Context(), rec))
+	return writeJSON(w, status, c.view(rec, c.deps.Sales.Refusal(r.Context(), rec.ID)))
 }
 
 func (c *Console) postSale(w http.ResponseWriter, r *http.Request, who caller) error {

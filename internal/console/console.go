@@ -23,7 +23,7 @@ import (
 	"github.com/penstock/penstock/internal/verify"
 )
 
-// Deps is what the console works with. All but Redrive and PublicURL are required.
+// Deps is what the console works with. All but Redrive, OtherSessionSecrets and PublicURL are required.
 type Deps struct {
 	Sales    *sales.Sales
 	Verifier *verify.Verifier
@@ -39,10 +39,10 @@ type Deps struct {
 	// Ready says whether this node should get traffic, and how its parts are doing.
 	Ready func() health.Readiness
 	Log   *slog.Logger
-	// SessionSecret signs the cookies: 32 bytes or more. Those signed with one of the others, former
-	// secrets or the next, are believed too.
+	// SessionSecret signs the cookies: 32 bytes or more.
+	SessionSecret []byte
+	// OtherSessionSecrets are former secrets and the next; cookies signed with them are believed too.
 	OtherSessionSecrets [][]byte
-	SessionSecret       []byte
 	Now                 func() time.Time
 	// PublicURL is where browsers see the front; links to the waiting rooms begin with it. Without
 	// it there are no such links.

@@ -19,4 +19,15 @@ func TestThePreflightNamesWhatIsRefusedAndWhatToDo(t *testing.T) {
 	if api.status != http.StatusOK || !strings.Contains(string(api.body), `"ok":false`) || !strings.Contains(string(api.body), `"verdict":"refuse"`) {
 		t.Fatalf("%d %s", api.status, api.body)
 	}
+	page := s.signedIn(auth.Viewer).get("/preflight")
+	for _, answer := range []answer{api, page} {
+		for _, want := range []string{"sync", "It does not sync.", "Set sync_interval: always.", "version 7.0."} {
+			if !strings.Contains(string(answer.body), want) {
+				t.Errorf("%q is not in %s", want, answer.body)
+			}
+		}
+	}
+	if !strings.Contains(string(page.body), "No sale can be armed.") {
+		t.Errorf("the page lets a sale be armed: %s", page.body)
+	}
 }

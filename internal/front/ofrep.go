@@ -50,9 +50,9 @@ func flagKey(written []byte) string {
 	return string(written)
 }
 
-// refuseFlags answers a refusal in the shape of OFREP; false when the request is for something else.
-func (c *call) refuseFlags(doc *problem.Problem) bool {
-	rest, ours := bytes.CutPrefix(c.instance(), flagsPath)
+// sendFlagsRefusal answers a refusal in the shape of OFREP; false when the path is of something else.
+func (c *call) sendFlagsRefusal(doc *problem.Problem, path []byte) bool {
+	rest, ours := bytes.CutPrefix(path, flagsPath)
 	if !ours || len(rest) > 0 && rest[0] != '/' {
 		return false
 	}
@@ -63,7 +63,7 @@ func (c *call) refuseFlags(doc *problem.Problem) bool {
 	code, details := flagGeneral, doc.Detail
 	switch doc.Code {
 	case problem.NotFound:
-		code, details = flagNotFound, "there is no flag of that name"
+		code, details = flagNotFound, noSuchFlag
 	case problem.BadRequest, problem.UnsupportedMediaType:
 		code = flagParseError
 	}

@@ -28,6 +28,8 @@ const (
 	flagGeneral        = "GENERAL"
 )
 
+const noSuchFlag = "there is no flag of that name"
+
 // flagsFailure is the protocol's shape of every refusal. Key is left out of the bulk form.
 type flagsFailure struct {
 	Key     string `json:"key,omitempty"`
@@ -42,7 +44,7 @@ func evaluateFlag(key string, request []byte, level degrade.Level) flagsAnswer {
 	}
 	e, known := degrade.Evaluate(key, level)
 	if !known {
-		return refuseFlags(http.StatusNotFound, key, flagNotFound, "there is no flag of that name")
+		return refuseFlags(http.StatusNotFound, key, flagNotFound, noSuchFlag)
 	}
 	return flagsAnswer{status: http.StatusOK, body: encodeFlags(e)}
 }

@@ -30,7 +30,7 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.servePlace(c, &rec, phase, here)
 	}
 	if !mayJoin(c, &rec, phase) {
-		return s.sendRoom(c, 200, describeOutside(&rec, phase, c.entry.Now()))
+		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
 	return s.joinAndServe(c, &rec, phase)
 }
@@ -98,21 +98,26 @@ func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.
 func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, err error) error {
 	doc, known := problemOf(err)
-	c.code = doc.Code
-	s.metrics.refused(doc.Code)
 	switch {
-	case errors.Is(err, problem.SaleNotOpen), errors.Is(err, problem.JoinRefused):
-		return s.sendRoom(c, 200, describeOutside(rec, phase, c.entry.Now()))
+	case !known:
+		return err
 	case doc.Code == problem.Unavailable:
 		return s.sendReturning(c, rec, place{})
+	}
+	s.refused(c, doc.Code)
+	switch {
+	case doc.Code == problem.SaleNotOpen, doc.Code == problem.JoinRefused:
+		return s.sendRoom(c, 200, rec, describeOutside(rec, phase, c.entry.Now()))
 	case doc.Status == 503:
 		c.ctx.Response.Header.Set("Retry-After", "5")
-		return s.sendRoom(c, 503, describeBusy(rec))
-	case known:
-		return s.sendRoom(c, doc.Status, describeBusy(rec))
-	default:
-		return err
 	}
+	return s.sendRoom(c, doc.Status, rec, describeBusy(rec))
+}
+
+// refused notes a refusal that is answered with a page.
+func (s *Server) refused(c *call, code problem.Code) {
+	c.code = code
+	s.metrics.refused(code)
 }
 
 // servePlace shows a place, or acts on it when it was called.
@@ -133,19 +138,24 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all: the page looks again in a moment.
 		}
 	}
-	return s.sendRoom(c, 200, describePlace(rec, phase, here))
+	return s.sendRoom(c, 200, rec, describePlace(rec, phase, here))
 }
 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
 	if rec.TargetURL == "" {
-		return s.sendRoom(c, 200, describeInside(rec))
+		return s.sendRoom(c, 200, rec, describeInside(rec))
 	}
 	return c.seeOther(rec.TargetURL)
 }
 
-func (s *Server) sendRoom(c *call, status int, view roomView) error {
+// sendRoom sends the page of the waiting room. The record is nil while this node does not know it.
+func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) error {
 	view.AssetsVersion = s.pages.version
-	return s.sendPage(c, status, "room.html", c.entry.Record().TargetURL, &view)
+	target := ""
+	if rec != nil {
+		target = rec.TargetURL
+	}
+	return s.sendPage(c, status, "room.html", target, &view)
 }
 
 // sendUnknownSale tells people in words and programs in a problem document.
@@ -157,26 +167,17 @@ func (s *Server) sendUnknownSale(c *call) error {
 	if !errors.Is(err, problem.UnknownSale) {
 		return s.sendReturning(c, nil, place{})
 	}
-	c.code = problem.UnknownSale
-	s.metrics.refused(c.code)
-	view := describeUnknown(string(c.sale))
-	view.AssetsVersion = s.pages.version
-	return s.sendPage(c, 404, "room.html", "", &view)
+	s.refused(c, problem.UnknownSale)
+	return s.sendRoom(c, 404, nil, describeUnknown(string(c.sale)))
 }
 
 // sendReturning holds a person while a sale cannot be served: this node does not know it yet, or
 // its state is being restored. The page goes on by itself. The record is nil while it is not known.
 func (s *Server) sendReturning(c *call, rec *sale.Record, here place) error {
-	c.code = problem.Unavailable
-	s.metrics.refused(c.code)
+	s.refused(c, problem.Unavailable)
 	view := describeReturning(string(c.sale), rec, here)
-	view.AssetsVersion = s.pages.version
 	c.ctx.Response.Header.SetCanonical(headerRetryAfter, strconv.AppendInt(c.key[:0], view.RefreshSeconds, 10))
-	target := ""
-	if rec != nil {
-		target = rec.TargetURL
-	}
-	return s.sendPage(c, 503, "room.html", target, &view)
+	return s.sendRoom(c, 503, rec, view)
 }
 
 // secondsUntil rounds up and never falls below one.

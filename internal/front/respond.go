@@ -52,10 +52,11 @@ func (c *call) sendProblem(doc *problem.Problem) {
 	if doc.Code == problem.Unauthorized {
 		h.SetCanonical(headerWWWAuth, []byte(`Bearer realm="penstock"`))
 	}
-	if c.refuseFlags(doc) {
+	path := c.instance()
+	if c.sendFlagsRefusal(doc, path) {
 		return
 	}
-	c.buf = appendProblem(c.buf[:0], doc, c.instance())
+	c.buf = appendProblem(c.buf[:0], doc, path)
 	h.SetCanonical(headerCacheControl, valueNoStore)
 	c.ctx.SetContentTypeBytes(typeProblem)
 	c.ctx.SetStatusCode(doc.Status)

@@ -5,9 +5,9 @@ import (
 	"github.com/penstock/penstock/internal/salecache"
 )
 
-// restoringRetrySeconds is the Retry-After of what a sale cannot answer while it is being restored.
-// That takes a few seconds.
-const restoringRetrySeconds = 1
+// unreadRetrySeconds is the Retry-After while this node does not know every sale. That takes a few
+// seconds at most.
+const unreadRetrySeconds = 1
 
 // find looks a sale up. The error missing is returned only when it is certain that the sale does
 // not exist. While this node may not know every sale, the error is unavailable.
@@ -17,7 +17,7 @@ func (s *Server) find(saleID string, missing error) (*salecache.Entry, error) {
 		return entry, nil
 	}
 	if !s.Sales.Complete() {
-		return nil, problem.Retry(problem.Unavailable, "this node does not know yet which sales there are; try again", restoringRetrySeconds)
+		return nil, problem.Retry(problem.Unavailable, "this node does not know yet which sales there are; try again", unreadRetrySeconds)
 	}
 	return nil, missing
 }
@@ -29,7 +29,7 @@ func intact(entry *salecache.Entry) error {
 	if entry.Ready() {
 		return nil
 	}
-	return problem.Retry(problem.Unavailable, "the sale is being restored; try again", restoringRetrySeconds)
+	return problem.Restoring()
 }
 
 // seen returns an error while this node has never seen the state of a sale. There is nothing in

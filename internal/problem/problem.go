@@ -60,6 +60,11 @@ func Retry(c Code, detail string, afterSeconds int, fields ...Field) error {
 	return &Refusal{Code: c, Detail: detail, Fields: fields, RetryAfterSeconds: afterSeconds}
 }
 
+// Restoring is the refusal of what a sale cannot do while its state is lost and being restored.
+func Restoring() error {
+	return Retry(Unavailable, "the sale is being restored; try again", 1)
+}
+
 // Problem is the document of RFC 9457. Instance is filled in by the transport.
 type Problem struct {
 	Type              string

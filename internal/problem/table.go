@@ -38,13 +38,13 @@ const (
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
 	BodyTooLarge           Code = "body_too_large"
-	HeadersTooLarge        Code = "headers_too_large"
 	UnsupportedMediaType   Code = "unsupported_media_type"
 	IdempotencyMismatch    Code = "idempotency_mismatch"
 	InvalidQuantity        Code = "invalid_quantity"
 	InvalidSale            Code = "invalid_sale"
 	RateLimited            Code = "rate_limited"
 	TooManyReleases        Code = "too_many_releases"
+	HeadersTooLarge        Code = "headers_too_large"
 	InternalError          Code = "internal_error"
 	Overloaded             Code = "overloaded"
 	RoomFull               Code = "room_full"
@@ -91,7 +91,6 @@ var table = map[Code]row{
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
-	HeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, "The headers are too large"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
 	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
@@ -99,6 +98,7 @@ var table = map[Code]row{
 	InvalidSale:            {http.StatusUnprocessableEntity, "The sale is not valid"},
 	RateLimited:            {http.StatusTooManyRequests, "Too many requests"},
 	TooManyReleases:        {http.StatusTooManyRequests, "Too many reservations were given back"},
+	HeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, "The headers are too large"},
 	InternalError:          {http.StatusInternalServerError, "Internal error"},
 	Overloaded:             {http.StatusServiceUnavailable, "Too busy just now"},
 	RoomFull:               {http.StatusServiceUnavailable, "The waiting room is full"},
