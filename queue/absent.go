@@ -75,12 +75,18 @@ func (a *absences) with(proven []Number, draw *Draw) *absences {
 	next := *a
 	next.draw = draw
 	next.proven = maps.Clone(a.proven)
+	come := make(map[uint64]bool, len(proven)) // the places that are no longer absent
 	for _, n := range proven {
-		if a.gaps.has(uint64(n)) {
+		if a.has(n) {
 			next.proven[n] = true
+			come[a.placeOf(n)] = true
 		}
 	}
-	next.place()
+	if draw != a.draw {
+		next.place()
+		return &next
+	}
+	next.places = slices.DeleteFunc(slices.Clone(a.places), func(place uint64) bool { return come[place] })
 	return &next
 }
 

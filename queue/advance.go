@@ -34,7 +34,7 @@ func (o Outside) free() int64 {
 }
 
 const (
-	// keepHouseEvery is how often a quiet room is tidied.
+	// keepHouseEvery is how often a room is tidied while nothing else has to be written.
 	keepHouseEvery = time.Second
 	// keepStateEvery is how often the whole state is journaled, so that a journal that is read back
 	// for hours only is enough.

@@ -152,12 +152,13 @@ func (a *arming) restored() []string {
 	if r.Seed != nil {
 		seedText, commitment = hex.EncodeToString(r.Seed), Commitment(r.Seed)
 	}
+	away := r.absences()
 	return []string{
 		"mark", decimal(int64(r.Mark)), "watermark", decimal(int64(r.Called)), "floor", decimal(int64(r.Floor)),
 		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
 		"kept_seed", seedText, "kept_commitment", commitment, "drawn", flag(r.Drawn), "draw_count", decimal(int64(r.DrawCount)),
-		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead())),
-		"resolved", decimal(int64(r.resolved())),
+		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead(away))),
+		"resolved", decimal(int64(r.resolved(away))),
 		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
 	}
 }

@@ -40,11 +40,8 @@ func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, ag
 		if r.tooFar(s, t.Number) {
 			return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
 		}
-		place, known := s.place(t.Number)
-		if !known {
-			place = 0
-		}
-		verdict, err := r.claimOnce(ctx, t.Number, place, s.room.gen)
+		_, known := s.place(t.Number)
+		verdict, err := r.claimOnce(ctx, t.Number, s.placeOrZero(t.Number), s.room.gen)
 		if err != nil {
 			return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
 		}
@@ -174,12 +171,8 @@ func (r *Room) Leave(ctx context.Context, t Ticket) error {
 		return err
 	}
 	s := r.snap.Load()
-	place, known := s.place(t.Number)
-	if !known {
-		place = 0
-	}
 	status, err := leaveScript.Exec(ctx, r.deps.Redis, r.keys,
-		[]string{t.Number.decimal(), strconv.FormatUint(place, 10), s.room.gen, flag(s.absent.has(t.Number))}).ToString()
+		[]string{t.Number.decimal(), strconv.FormatUint(s.placeOrZero(t.Number), 10), s.room.gen, flag(s.absent.has(t.Number))}).ToString()
 	return r.settleGone(t.Number, status, err)
 }
 

@@ -36,8 +36,8 @@ func (s *Snapshot) nextDue() (due int64) {
 		}
 		due = sooner(due, at)
 	}
-	if s.Waiting > 0 && !over && !s.Paused && s.Mode != sale.Open {
-		due = sooner(due, max(s.room.starts, s.NowMillis))
+	if from := max(s.room.starts, s.NowMillis); s.Waiting > 0 && s.calling(from) {
+		due = sooner(due, from)
 	}
 	if len(s.calls) > 0 && !s.Paused {
 		due = sooner(due, s.calls[0].deadlineMillis+s.room.pausedTotal)

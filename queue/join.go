@@ -175,10 +175,14 @@ func (r *Room) raise(ctx context.Context, g grant, missing int) error {
 	if err != nil {
 		return unavailable("raise the high-water mark of "+r.saleID, err)
 	}
-	if status == "lost" {
+	switch status {
+	case "ok":
+		return nil
+	case "lost":
 		return r.lost()
+	default:
+		return fmt.Errorf("raise the high-water mark of %s: unknown status %q", r.saleID, status)
 	}
-	return nil
 }
 
 // growth measures how fast visitors join here, to size the blocks by which the mark is raised:

@@ -24,17 +24,10 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 		deadline = s.calls[n-1].deadlineMillis
 	}
 	records := [][]byte{recordState(s.room.mark, s.Called, s.room.floor, s.runMillis(s.NowMillis), deadline)}
-	from := uint64(0)
-	for _, gap := range parseSpans(s.room.gaps) {
-		if gap.first > from+1 {
-			records = append(records, recordGiven(from, gap.first-1))
-		}
-		from = gap.last
+	for _, known := range parseSpans(s.room.gaps).gapsUpTo(s.room.base) {
+		records = append(records, recordGiven(known.first-1, known.last))
 	}
-	records = append(records, recordGiven(max(from, s.room.base), s.Entrants))
-	if from < s.room.base {
-		records = append(records, recordGiven(from, s.room.base))
-	}
+	records = append(records, recordGiven(s.room.base, s.Entrants))
 	if s.room.order == sale.Draw && s.room.seedKept {
 		if draw := recordDraw(s.room.seed, s.room.drawKept, s.room.drawCount); draw != nil {
 			records = append(records, draw)

@@ -7,12 +7,8 @@ import (
 	"github.com/penstock/penstock/internal/problem"
 )
 
-const (
-	// lostEvery bounds how often Deps.Lost is called.
-	lostEvery = time.Second
-	// lostRetrySeconds is when to try again in a room that is being restored.
-	lostRetrySeconds = 1
-)
+// lostEvery bounds how often Deps.Lost is called.
+const lostEvery = time.Second
 
 // losses remembers when a loss was last reported.
 type losses struct {
@@ -33,5 +29,5 @@ func (r *Room) lost() error {
 	if r.deps.Lost != nil && r.losses.due() {
 		r.deps.Lost()
 	}
-	return problem.Retry(problem.Unavailable, "the sale is being restored; try again", lostRetrySeconds)
+	return problem.Restoring()
 }

@@ -52,15 +52,13 @@ func (s *shown) take() (gen string, numbers []Number) {
 	return s.gen, numbers
 }
 
-// giveBack lets numbers be noted again that could not be reported.
+// giveBack takes numbers back that could not be reported; the next refresh tries again. Reporting one
+// twice does no harm.
 func (s *shown) giveBack(gen string, numbers []Number) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gen != gen {
-		return
-	}
-	for _, n := range numbers {
-		delete(s.reported, n)
+	if s.gen == gen {
+		s.waiting = append(numbers, s.waiting...)
 	}
 }
 
@@ -102,12 +100,8 @@ func (r *Room) reportSome(ctx context.Context, gen string, numbers []Number) err
 	args := make([]string, 1, 1+2*len(numbers))
 	args[0] = gen
 	for i, n := range numbers {
-		place, known := s.place(n)
-		if !known {
-			place = 0
-		}
 		records[i] = recordProven(n)
-		args = append(args, n.decimal(), strconv.FormatUint(place, 10))
+		args = append(args, n.decimal(), strconv.FormatUint(s.placeOrZero(n), 10))
 	}
 	status, err := proveScript.Exec(ctx, r.deps.Redis, r.keys, args).ToString()
 	switch {

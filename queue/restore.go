@@ -2,12 +2,13 @@ package queue
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
 
 const (
-	// restoreChunk bounds the passes, or numbers, put back by one script call.
+	// restoreChunk bounds the passes, numbers or times put back by one script call.
 	restoreChunk = 1000
 	// usedChunkBytes bounds the part of the bitmap that one script call puts back.
 	usedChunkBytes = 256 << 10
@@ -30,7 +31,7 @@ func (r *Restored) gaps() spans {
 
 // absences are those of the restored room.
 func (r *Restored) absences() *absences {
-	return newAbsences(r.gaps(), sortedNumbers(r.proven), r.draw())
+	return newAbsences(r.gaps(), slices.Collect(maps.Keys(r.proven)), r.draw())
 }
 
 // draw is that of the restored room; nil when none was made.
@@ -42,14 +43,13 @@ func (r *Restored) draw() *Draw {
 }
 
 // absentAhead counts the absent places beyond the watermark.
-func (r *Restored) absentAhead() uint64 {
-	return r.absences().between(min(r.Called, r.Mark), r.Mark)
+func (r *Restored) absentAhead(away *absences) uint64 {
+	return away.between(min(r.Called, r.Mark), r.Mark)
 }
 
 // resolved counts the places called whose windows are open and for whom nobody need be waited: their
 // tickets are used, or were absent when the watermark passed.
-func (r *Restored) resolved() (n uint64) {
-	away := r.absences()
+func (r *Restored) resolved(away *absences) (n uint64) {
 	draw := r.draw()
 	for place := r.Floor + 1; place <= min(r.Called, r.Mark); place++ {
 		number := Number(place)
@@ -121,50 +121,36 @@ func (a *arming) putUsed(ctx context.Context) (string, error) {
 }
 
 func (a *arming) putPasses(ctx context.Context) (string, error) {
-	return a.putNumbers(ctx, "passes", sortedNumbers(a.restore.passes), func(args []string, n Number) []string {
+	args := make([]string, 0, 3*len(a.restore.passes))
+	for _, n := range slices.Sorted(maps.Keys(a.restore.passes)) {
 		pass := a.restore.passes[n]
-		return append(args, n.decimal(), decimal(pass.issued), decimal(pass.expires))
-	})
+		args = append(args, n.decimal(), decimal(pass.issued), decimal(pass.expires))
+	}
+	return a.putAll(ctx, "passes", args, 3)
 }
 
 func (a *arming) putProven(ctx context.Context) (string, error) {
-	return a.putNumbers(ctx, "proven", sortedNumbers(a.restore.proven), func(args []string, n Number) []string {
-		return append(args, n.decimal())
-	})
-}
-
-func (a *arming) putNumbers(ctx context.Context, step string, numbers []Number, add func([]string, Number) []string) (string, error) {
-	for chunk := range slices.Chunk(numbers, restoreChunk) {
-		var args []string
-		for _, n := range chunk {
-			args = add(args, n)
-		}
-		if status, err := a.step(ctx, step, args...); err != nil || status != "ok" {
-			return status, err
-		}
+	args := make([]string, 0, len(a.restore.proven))
+	for _, n := range slices.Sorted(maps.Keys(a.restore.proven)) {
+		args = append(args, n.decimal())
 	}
-	return "ok", nil
+	return a.putAll(ctx, "proven", args, 1)
 }
 
 func (a *arming) putAdmits(ctx context.Context) (string, error) {
-	times := slices.Sorted(slices.Values(a.restore.admits))
-	for chunk := range slices.Chunk(times, restoreChunk) {
-		args := make([]string, len(chunk))
-		for i, at := range chunk {
-			args[i] = decimal(at)
-		}
-		if status, err := a.step(ctx, "admits", args...); err != nil || status != "ok" {
+	args := make([]string, 0, len(a.restore.admits))
+	for _, at := range slices.Sorted(slices.Values(a.restore.admits)) {
+		args = append(args, decimal(at))
+	}
+	return a.putAll(ctx, "admits", args, 1)
+}
+
+// putAll puts back entries of width arguments each.
+func (a *arming) putAll(ctx context.Context, step string, args []string, width int) (string, error) {
+	for chunk := range slices.Chunk(args, restoreChunk*width) {
+		if status, err := a.step(ctx, step, chunk...); err != nil || status != "ok" {
 			return status, err
 		}
 	}
 	return "ok", nil
-}
-
-func sortedNumbers[V any](m map[Number]V) []Number {
-	numbers := make([]Number, 0, len(m))
-	for n := range m {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	return numbers
 }

@@ -128,7 +128,7 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	r.refreshing.Lock()
 	defer r.refreshing.Unlock()
 	if err := r.report(ctx); err != nil {
-		r.deps.Log.Debug("tickets that were shown are not reported; they are noted again", "sale", r.saleID, "error", err)
+		r.deps.Log.Debug("tickets that were shown are not reported; the next refresh tries again", "sale", r.saleID, "error", err)
 	}
 	last := r.snap.Load()
 	asked := time.Now()
@@ -205,7 +205,7 @@ func (r *Room) takeCalls(next, last *Snapshot, answer reply) {
 func takeAbsences(next, last *Snapshot, answer reply) {
 	if answer.kind == "full" || next.room.gaps != last.room.gaps {
 		next.absent = newAbsences(parseSpans(next.room.gaps), numbersOf(answer.proven), next.draw)
-	} else {
+	} else if last.absent != nil {
 		var proven []Number
 		for _, entry := range answer.entries {
 			if c, ok := parseChange(entry); ok && c.kind == 'p' {

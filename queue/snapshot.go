@@ -120,6 +120,14 @@ func (s *Snapshot) place(n Number) (place uint64, known bool) {
 	return uint64(n), s.room.order != sale.Draw
 }
 
+// placeOrZero is place as the scripts take it: 0 before the draw.
+func (s *Snapshot) placeOrZero(n Number) uint64 {
+	if place, known := s.place(n); known {
+		return place
+	}
+	return 0
+}
+
 // numberAt undoes place.
 func (s *Snapshot) numberAt(place uint64) Number {
 	if s.draw != nil {

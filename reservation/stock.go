@@ -249,7 +249,7 @@ func (s *Stock) refused(answer int64) error {
 	switch answer {
 	case answerNotReady, answerStale, answerLost:
 		s.tellLost(answer)
-		return problem.Retry(problem.Unavailable, "the sale is being restored; try again", 1)
+		return problem.Restoring()
 	}
 	return fmt.Errorf("%w: %d", errAnswer, answer)
 }

@@ -41,6 +41,8 @@ const (
 	// consoleHeaderTimeout bounds slow clients of the console.
 	consoleHeaderTimeout = 5 * time.Second
 	consoleIdleTimeout   = 2 * time.Minute
+	// keepRoomsTimeout is the part of the shutdown that rooms may take, so that time is left for the stores.
+	keepRoomsTimeout = 3 * time.Second
 )
 
 // node is one running process: the stores, the parts on top of them, and the loops.
@@ -128,8 +130,8 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.upcoming())
-	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.upcoming())
+	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.next)
+	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.next)
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))
 	return redis.Metrics(n.reg)
 }
@@ -257,7 +259,7 @@ func (n *node) wait(ctx context.Context) error {
 // stop finishes what is under way, in the order in which the work flows: no new requests, then no
 // loops, then the order log, then the stores.
 func (n *node) stop(ctx context.Context) error {
-	n.stopping.Store(true) // a failed start has not been through drain
+	n.stopping.Store(true) // after a failed start or loop, drainTraffic has not run
 	var failed []error
 	if n.front != nil {
 		failed = append(failed, n.front.Shutdown(ctx))
@@ -266,7 +268,7 @@ func (n *node) stop(ctx context.Context) error {
 		failed = append(failed, n.console.Shutdown(ctx))
 	}
 	failed = append(failed, n.tasks.stop(ctx))
-	if n.cache != nil {
+	if n.front != nil {
 		failed = append(failed, n.keepRooms(ctx))
 	}
 	if n.desk != nil {
@@ -278,12 +280,15 @@ func (n *node) stop(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// keepRooms journals how far numbers were given, so that a restart leaves no doubt who is in line.
+// keepRooms journals how far numbers were given, so that a restart leaves no doubt who is in line. It is
+// for nodes that give numbers. What does not fit the time is restored with uncertain numbers.
 func (n *node) keepRooms(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keepRoomsTimeout)
+	defer cancel()
 	var failed []error
 	for _, entry := range n.cache.All() {
 		entry.Room().Close()
-		if entry.Ready() {
+		if entry.Ready() && entry.Visited() {
 			failed = append(failed, entry.Room().Keep(ctx))
 		}
 	}

@@ -38,15 +38,14 @@ func Calling(d Deps) Task {
 	return Every("calling", callEvery, d.Log, func(ctx context.Context, term int64) error {
 		factor := d.Board.Level().AdmissionFactor()
 		return d.each(ctx, "call", lineDue, func(ctx context.Context, entry *salecache.Entry) error {
-			if entry.Phase() == sale.PhaseEnded {
-				return nil
-			}
 			return entry.Room().Advance(ctx, term, outside(entry, factor))
 		})
 	})
 }
 
-func lineDue(entry *salecache.Entry) bool { return entry.Room().Due() }
+func lineDue(entry *salecache.Entry) bool {
+	return entry.Room().Due() && entry.Phase() != sale.PhaseEnded
+}
 
 // outside tells the room of the stock: each item by itself, as a free unit of one is none of another.
 func outside(entry *salecache.Entry, factor float64) queue.Outside {
@@ -63,11 +62,14 @@ func Expiry(d Deps) Task {
 		return d.each(ctx, "expire", holdsDue, func(ctx context.Context, entry *salecache.Entry) error {
 			for range expireRounds {
 				returned, err := entry.Stock().Expire(ctx, expireBatch)
-				if err != nil || returned < expireBatch {
+				if err != nil {
 					return err
 				}
+				if returned < expireBatch {
+					break
+				}
 			}
-			return nil
+			return entry.Refresh(ctx) // so that it is known when the next hold lapses
 		})
 	})
 }

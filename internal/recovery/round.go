@@ -19,6 +19,8 @@ type work struct {
 	sales  map[string]*saleState
 	asked  int64     // how often the leader had been asked when the ledger was read last
 	readAt time.Time // when that was
+	// index is the list as it was read last, with its editions.
+	index saleindex.View
 	// consideredAt is when the sales were last looked at; zero when something has changed since.
 	consideredAt time.Time
 	failing      bool
@@ -86,20 +88,37 @@ func (w *work) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	view, err := w.deps.Index.Look(ctx, "", saleindex.Report{})
-	if err != nil {
+	if err := w.look(ctx); err != nil {
 		return err
 	}
-	if err := w.readRecords(ctx, versions, view.Editions); err != nil {
+	if err := w.readRecords(ctx, versions, w.index.Editions); err != nil {
 		return err
 	}
-	if err := w.list(ctx, versions, view); err != nil {
+	if err := w.list(ctx, versions, &w.index); err != nil {
 		return err
 	}
-	if view.Complete {
+	if w.index.Complete() {
 		return nil
 	}
 	return w.deps.Index.MarkComplete(ctx)
+}
+
+// look reads the list; its editions only when they have changed. A list that was not complete says
+// nothing of the next.
+func (w *work) look(ctx context.Context) error {
+	known := ""
+	if w.index.Complete() {
+		known = w.index.Change
+	}
+	view, err := w.deps.Index.Look(ctx, known, saleindex.Report{})
+	if err != nil {
+		return err
+	}
+	if view.Editions == nil {
+		view.Editions = w.index.Editions
+	}
+	w.index = view
+	return nil
 }
 
 // readRecords reads what has changed in the ledger. What is listed differs from what is known also
@@ -140,7 +159,7 @@ func (w *work) know(rec sale.Record) {
 
 // list brings the published records in line: new ones appear, deleted ones go. While the list is not
 // complete nothing of it is relied on: a record may be lost that is listed.
-func (w *work) list(ctx context.Context, versions map[string]int64, view saleindex.View) error {
+func (w *work) list(ctx context.Context, versions map[string]int64, view *saleindex.View) error {
 	for id, s := range w.sales {
 		s.listed = view.Editions[id]
 		if _, there := versions[id]; !there && !s.working {
@@ -153,7 +172,7 @@ func (w *work) list(ctx context.Context, versions map[string]int64, view saleind
 		}
 		// A new version of a sale that the nodes know is listed once it is carried to its state, so
 		// that nobody acts on what the scripts do not know.
-		if view.Complete && s.listed.CreatedMillis == s.rec.CreatedAt.UnixMilli() {
+		if view.Complete() && s.listed.CreatedMillis == s.rec.CreatedAt.UnixMilli() {
 			continue
 		}
 		if err := w.deps.Index.Publish(ctx, s.rec); err != nil {

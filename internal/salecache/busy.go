@@ -16,6 +16,8 @@ const (
 	openPace = 30 * time.Second
 	// quietPace is for a sale that has not begun, or has ended.
 	quietPace = 10 * time.Minute
+	// failedPace bounds the pause before a sale that could not be refreshed is tried again.
+	failedPace = time.Second
 	// afterMoment is how long after its opening, start or end a sale counts as busy: the leader and
 	// the first visitors then need it fresh.
 	afterMoment = 3 * time.Second
@@ -38,6 +40,9 @@ func (e *Entry) Touch() {
 	}
 }
 
+// Visited reports whether a visitor was ever here, on this node.
+func (e *Entry) Visited() bool { return e.touched.Load() >= 0 }
+
 func (e *Entry) busyWithin(touched, now int64) bool {
 	return now-max(touched, e.busyAt.Load()) < int64(saleindex.BusyFor)
 }
@@ -55,7 +60,7 @@ func (e *Entry) markBusy() {
 // takeTouch reports whether the other nodes are to be told, now, that the sale is busy here.
 func (e *Entry) takeTouch() bool {
 	touched, told := e.touched.Load(), e.told.Load()
-	if touched <= told || touched < 0 {
+	if touched <= told {
 		return false
 	}
 	now := int64(time.Since(e.born))
@@ -74,15 +79,15 @@ func (e *Entry) wakeUp() {
 	}
 }
 
-// Busy reports whether something happens in the sale: somebody visits it on some node, waits in it,
+// busy reports whether something happens in the sale: somebody visits it on some node, waits in it,
 // or has an order on its way; or it has just opened, started or ended.
-func (e *Entry) Busy() bool {
+func (e *Entry) busy() bool {
 	now := int64(time.Since(e.born))
 	if e.busyWithin(e.touched.Load(), now) {
 		return true
 	}
 	room, stock := e.room.Snapshot(), e.stock.Snapshot()
-	if room.Waiting > 0 || room.Outstanding > 0 || stock.Outbox > 0 {
+	if stock.Outbox > 0 || e.Phase() != sale.PhaseEnded && (room.Waiting > 0 || room.Outstanding > 0) {
 		return true
 	}
 	since, _ := moments(e.record.Load(), e.Now())
@@ -118,12 +123,13 @@ func paceOf(busy, ready, begun bool, untilNext time.Duration) time.Duration {
 
 func (e *Entry) pace() time.Duration {
 	_, untilNext := moments(e.record.Load(), e.Now())
-	return paceOf(e.Busy(), e.Ready(), e.Phase().Begun(), untilNext)
+	return paceOf(e.busy(), e.Ready(), e.Phase().Begun(), untilNext)
 }
 
 // followers refresh the sales, each in a goroutine of its own, so that a slow one delays no other.
 type followers struct {
 	cache   *Cache
+	entries *map[string]*Entry // those that running was made from
 	running map[string]followed
 	all     sync.WaitGroup
 }
@@ -135,7 +141,12 @@ type followed struct {
 
 // follow starts the refreshing of new sales and stops that of withdrawn ones.
 func (f *followers) follow(ctx context.Context) {
-	entries := *f.cache.entries.Load()
+	current := f.cache.entries.Load()
+	if current == f.entries {
+		return
+	}
+	f.entries = current
+	entries := *current
 	for id, one := range f.running {
 		if entries[id] != one.entry {
 			one.stop()
@@ -155,6 +166,7 @@ func (f *followers) follow(ctx context.Context) {
 func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
 	pace := time.NewTimer(entry.pace())
 	defer pace.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,27 +174,32 @@ func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
 		case <-entry.wake:
 		case <-pace.C:
 		}
-		c.refreshOne(ctx, entry)
-		pace.Reset(entry.pace())
+		err := c.refreshOne(ctx, entry)
+		if err != nil && !failing && ctx.Err() == nil {
+			c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
+		}
+		next := entry.pace()
+		if failing = err != nil; failing {
+			next = min(next, failedPace)
+		}
+		pace.Reset(next)
 	}
 }
 
 // refreshOne takes a slot first: after a failover all sales are refreshed at once.
-func (c *Cache) refreshOne(ctx context.Context, entry *Entry) {
+func (c *Cache) refreshOne(ctx context.Context, entry *Entry) error {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return
+		return ctx.Err()
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	was := entry.Ready()
-	if err := entry.refresh(bounded); err != nil && ctx.Err() == nil {
-		c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
-		return
-	}
-	if was && !entry.Ready() {
+	err := entry.Refresh(bounded)
+	if err == nil && was && !entry.Ready() {
 		c.AskLeader()
 	}
+	return err
 }

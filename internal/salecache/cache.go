@@ -10,7 +10,6 @@ package salecache
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -128,20 +127,6 @@ func (c *Cache) lookNow() {
 // and pages from memory.
 func (c *Cache) HasRead() bool { return c.hasRead.Load() }
 
-// Heard returns nil when Redis has lately answered and holds the list of all sales.
-func (c *Cache) Heard() error {
-	v := c.view.Load()
-	switch age := time.Since(v.at); {
-	case v.at.IsZero():
-		return errors.New("the sales have not been read yet")
-	case age > certainFor:
-		return fmt.Errorf("redis has not answered for %s", age.Round(time.Millisecond))
-	case !v.complete():
-		return errors.New("the list of sales in redis is not complete; the leader is completing it")
-	}
-	return nil
-}
-
 // Silent reports that Redis has not answered lately.
 func (c *Cache) Silent() bool { return time.Since(c.view.Load().at) > certainFor }
 
@@ -206,10 +191,10 @@ func (c *Cache) look(ctx context.Context) error {
 	}
 	next := &seen{
 		at: asked.Add(time.Since(asked) / 2), redisClock: time.UnixMilli(view.NowMillis),
-		mark: view.Mark, change: view.Change, asked: view.Asked, known: last.known, idle: len(view.Busy)+len(report.Busy) == 0,
+		mark: view.Mark, change: view.Change, asked: view.Asked, known: last.known, idle: len(view.Busy) == 0,
 	}
 	if view.Editions != nil {
-		err = c.take(ctx, view)
+		err = c.take(ctx, &view)
 		next.known = err == nil
 	}
 	c.view.Store(next)
@@ -241,10 +226,10 @@ func (c *Cache) busyHere() []string {
 
 // take brings the entries in line with the list. A sale that cannot be read keeps its last entry
 // and stands in nobody's way.
-func (c *Cache) take(ctx context.Context, view saleindex.View) error {
+func (c *Cache) take(ctx context.Context, view *saleindex.View) error {
 	current := *c.entries.Load()
 	next := make(map[string]*Entry, len(view.Editions))
-	if !view.Complete { // what is missing may be on its way back
+	if !view.Complete() { // what is missing may be on its way back
 		maps.Copy(next, current)
 	}
 	var failed []error
@@ -257,9 +242,6 @@ func (c *Cache) take(ctx context.Context, view saleindex.View) error {
 				next[id] = current[id]
 			}
 		case entry == nil: // its record is gone: withdrawn, or lost with more that is on its way back
-			if view.Complete {
-				delete(next, id)
-			}
 		default:
 			next[id] = entry
 		}

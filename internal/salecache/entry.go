@@ -45,7 +45,7 @@ func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
 	entry.record.Store(&rec)
 	entry.busyAt.Store(-int64(saleindex.BusyFor))
 	entry.touched.Store(-int64(saleindex.BusyFor))
-	if err := entry.refresh(ctx); err != nil {
+	if err := entry.Refresh(ctx); err != nil {
 		return nil, fmt.Errorf("open sale %s: %w", rec.ID, err)
 	}
 	return entry, nil
@@ -89,8 +89,8 @@ func (e *Entry) update(rec sale.Record) {
 	e.stock.Update(rec)
 }
 
-// refresh brings the snapshots and what hangs off them up to date.
-func (e *Entry) refresh(ctx context.Context) error {
+// Refresh brings the snapshots and what hangs off them up to date.
+func (e *Entry) Refresh(ctx context.Context) error {
 	err := errors.Join(e.room.Refresh(ctx), e.stock.Refresh(ctx))
 	e.look()
 	return err

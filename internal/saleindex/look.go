@@ -20,9 +20,6 @@ type Report struct {
 // View is what one look shows.
 type View struct {
 	NowMillis int64
-	// Complete is false while Redis may lack sales that the ledger has: a sale that is not listed may
-	// then exist all the same.
-	Complete bool
 	// Mark names the moment at which the list was last said to be complete; "" while it is not. A new
 	// mark means that the sales may have been lost with the list, however soon it was complete again.
 	Mark string
@@ -35,6 +32,10 @@ type View struct {
 	// Busy are the sales in which something has happened on any node within [BusyFor].
 	Busy []string
 }
+
+// Complete is false while Redis may lack sales that the ledger has: a sale that is not listed may then
+// exist all the same.
+func (v *View) Complete() bool { return v.Mark != "" }
 
 var errView = errors.New("the answer of the index cannot be read")
 
@@ -56,14 +57,6 @@ func (x *Index) Look(ctx context.Context, known string, report Report) (View, er
 	return readView(parts, known)
 }
 
-// Ask asks the leader to look for what is to be done.
-func (x *Index) Ask(ctx context.Context) error {
-	if err := x.client.Do(ctx, x.client.B().Hincrby().Key(indexKey).Field(askedField).Increment(1).Build()).Error(); err != nil {
-		return fmt.Errorf("ask the leader to look: %w", err)
-	}
-	return nil
-}
-
 func readView(parts []rueidis.RedisMessage, known string) (View, error) {
 	var head [4]string
 	for i := range head {
@@ -80,7 +73,7 @@ func readView(parts []rueidis.RedisMessage, known string) (View, error) {
 	if err := errors.Join(errNow, errAsked, errList, errBusy); err != nil {
 		return View{}, fmt.Errorf("%w: %w", errView, err)
 	}
-	view := View{NowMillis: now, Complete: head[1] != "", Mark: head[1], Change: head[2], Asked: asked, Busy: busy}
+	view := View{NowMillis: now, Mark: head[1], Change: head[2], Asked: asked, Busy: busy}
 	if view.Change == known {
 		return view, nil
 	}

@@ -15,10 +15,6 @@ func (x *Index) Refuse(ctx context.Context, saleID, why string) error {
 	if len(why) > maxRefusalBytes {
 		why = why[:maxRefusalBytes]
 	}
-	return x.setRefusal(ctx, saleID, why)
-}
-
-func (x *Index) setRefusal(ctx context.Context, saleID, why string) error {
 	cmd := x.client.B().Hdel().Key(whyKey).Field(saleID).Build()
 	if why != "" {
 		cmd = x.client.B().Hset().Key(whyKey).FieldValue().FieldValue(saleID, why).Build()
@@ -27,6 +23,11 @@ func (x *Index) setRefusal(ctx context.Context, saleID, why string) error {
 		return fmt.Errorf("note why sale %s cannot be armed: %w", saleID, err)
 	}
 	return nil
+}
+
+// Refusals tells why sales cannot be armed, by id.
+func (x *Index) Refusals(ctx context.Context) (map[string]string, error) {
+	return x.client.Do(ctx, x.client.B().Hgetall().Key(whyKey).Build()).AsStrMap()
 }
 
 // Refusal tells why a sale cannot be armed; "" when nothing is known against it.

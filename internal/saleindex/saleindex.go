@@ -80,7 +80,7 @@ func (x *Index) Withdraw(ctx context.Context, saleID string) error {
 	if err := x.client.Do(ctx, x.client.B().Del().Key(recordKey(saleID)).Build()).Error(); err != nil {
 		return fmt.Errorf("withdraw sale %s: %w", saleID, err)
 	}
-	return x.setRefusal(ctx, saleID, "")
+	return x.Refuse(ctx, saleID, "")
 }
 
 func (x *Index) put(ctx context.Context, saleID, edition string) error {

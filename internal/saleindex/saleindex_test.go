@@ -113,14 +113,14 @@ func TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked(t *testing.T) {
 		}
 		return view
 	}
-	if view := look(""); view.Complete || len(view.Editions) != 1 {
+	if view := look(""); view.Complete() || len(view.Editions) != 1 {
 		t.Fatalf("before it is marked: %+v", view)
 	}
 	if err := index.MarkComplete(ctx); err != nil {
 		t.Fatal(err)
 	}
 	marked := look("")
-	if !marked.Complete || len(marked.Editions) != 1 {
+	if !marked.Complete() || len(marked.Editions) != 1 {
 		t.Fatalf("once it is marked: %+v", marked)
 	}
 	if err := server.Restart(ctx); err != nil {
@@ -130,13 +130,13 @@ func TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked(t *testing.T) {
 		_, err := index.Look(ctx, "", Report{})
 		return err == nil
 	})
-	if view := look(""); view.Complete || len(view.Editions) != 1 {
+	if view := look(""); view.Complete() || len(view.Editions) != 1 {
 		t.Fatalf("after a restart with the same data: %+v", view)
 	}
 	if err := index.MarkComplete(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if view := look(marked.Change); !view.Complete || view.Change == marked.Change {
+	if view := look(marked.Change); !view.Complete() || view.Change == marked.Change {
 		t.Fatalf("marked again: %+v", view)
 	}
 }
@@ -185,6 +185,9 @@ func TestWhyASaleCannotBeArmedIsTold(t *testing.T) {
 			}
 			if got, err := index.Refusal(ctx, "drop"); err != nil || got != want {
 				t.Fatalf("%q, %v; want %q", got, err, want)
+			}
+			if all, err := index.Refusals(ctx); err != nil || all["drop"] != want {
+				t.Fatalf("all: %q, %v; want %q", all, err, want)
 			}
 		}
 	})

@@ -30,13 +30,10 @@ const hashTag = "@index"
 
 //nolint:gochecknoglobals // names that are never written
 var (
-	indexKey = redis.Key(hashTag, "sales")   // sale → edition (hash); and the marks :run, :change and :asked
+	indexKey = redis.Key(hashTag, "sales")   // sale → edition (hash); and the marks :run, :mark, :change and :asked
 	busyKey  = redis.Key(hashTag, "busy")    // sale → when it was last busy on a node, ms (sorted set)
 	whyKey   = redis.Key(hashTag, "refused") // sale → why it cannot be armed (hash)
 )
-
-// askedField of the index counts how often the leader was asked to look.
-const askedField = ":asked"
 
 // recordKey holds the record of one sale.
 func recordKey(saleID string) string { return redis.Key(saleID, "sale") }

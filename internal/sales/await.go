@@ -2,7 +2,6 @@ package sales
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -27,7 +26,8 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 		return nil
 	}
 	if err := s.deps.MayArm(ctx); err != nil {
-		return errors.Join(s.deps.Index.Ask(ctx), err) // so that the nodes know of the sale, and ask visitors to wait
+		s.deps.Cache.AskLeader() // so that the nodes know of the sale, and ask visitors to wait
+		return err
 	}
 	refused, looks := "", 0
 	s.await(ctx, rec.ID, "the change", func() bool {
@@ -53,9 +53,7 @@ func carries(seen, rec sale.Record) bool {
 func (s *Sales) await(ctx context.Context, id, what string, holds func() bool) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), carryWait)
 	defer cancel()
-	if err := s.deps.Index.Ask(ctx); err != nil {
-		s.deps.Log.Warn("the leader could not be asked to look; it looks by itself within seconds", "sale", id, "error", err)
-	}
+	s.deps.Cache.AskLeader()
 	tick := time.NewTicker(awaitPoll)
 	defer tick.Stop()
 	for !holds() {

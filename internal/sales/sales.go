@@ -79,6 +79,15 @@ func (s *Sales) Phase(rec sale.Record) sale.Phase {
 	return phase
 }
 
+// Refusals tells why sales are not armed, by id; nil when that cannot be read.
+func (s *Sales) Refusals(ctx context.Context) map[string]string {
+	refusals, err := s.deps.Index.Refusals(ctx)
+	if err != nil {
+		return nil
+	}
+	return refusals
+}
+
 // Refusal tells why a sale is not armed; "" when nothing is known against it.
 func (s *Sales) Refusal(ctx context.Context, id string) string {
 	why, err := s.deps.Index.Refusal(ctx, id)

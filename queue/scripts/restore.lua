@@ -26,10 +26,10 @@ if step == 'passes' then
     redis.call('HSET', KEYS[8], ARGV[i], ARGV[i + 1])
   end
 elseif step == 'admits' then
-  for i = 4, #ARGV do redis.call('RPUSH', KEYS[3], ARGV[i]) end
+  redis.call('RPUSH', KEYS[3], unpack(ARGV, 4))
 elseif step == 'used' then
   redis.call('SETRANGE', KEYS[5], ARGV[4], ARGV[5])
 elseif step == 'proven' then
-  for i = 4, #ARGV do redis.call('SADD', KEYS[10], ARGV[i]) end
+  redis.call('SADD', KEYS[10], unpack(ARGV, 4))
 end
 return {'ok', ARGV[1]}

@@ -22,9 +22,9 @@ if next_expiry > 0 and next_expiry <= now then
 end
 
 -- The list is in the order of time: find the first admission of the last minute by bisection.
-local length = redis.call('LLEN', KEYS[3])
-local low, high = 0, length
 local head = redis.call('LINDEX', KEYS[3], 0)
+local length = head and redis.call('LLEN', KEYS[3]) or 0
+local low, high = 0, length
 if not head or now - tonumber(head) <= 60000 then high = 0 end
 while low < high do
   local middle = math.floor((low + high) / 2)
@@ -38,7 +38,7 @@ if known < 0 then
   reply[7], reply[8], reply[9] = 'none', {}, {}
   return reply
 end
-if h[1] == ARGV[1] and seq >= known and seq - known <= redis.call('LLEN', KEYS[7]) then
+if h[1] == ARGV[1] and (seq == known or seq > known and seq - known <= redis.call('LLEN', KEYS[7])) then
   reply[7], reply[8], reply[9] = 'delta', {}, {}
   if h[6] ~= ARGV[3] then
     reply[8] = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. ARGV[4], '+inf', 'WITHSCORES')

@@ -4,5 +4,6 @@
 --   when the next hold lapses in ms (0 = none is held), {field, value, …}}; state: 0 ready, 1 not ready, 9 another run
 local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-return {state_of(head[1], head[2]), clock(), redis.call('ZCARD', KEYS[2]), redis.call('HLEN', KEYS[3]),
+local holding = first[1] and redis.call('ZCARD', KEYS[2]) or 0
+return {state_of(head[1], head[2]), clock(), holding, redis.call('HLEN', KEYS[3]),
   redis.call('LLEN', KEYS[4]), tonumber(first[2] or 0), redis.call('HGETALL', KEYS[1])}
