@@ -1,6 +1,11 @@
 package queue
 
-import "github.com/penstock/penstock/internal/sale"
+import (
+	"math"
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+)
 
 // NextDueMillis says from memory when [Room.Advance] can next change something, in Unix ms of Redis TIME;
 // a moment that has passed means now, and 0 that nothing is due until something happens in the room. It
@@ -20,10 +25,21 @@ func (r *Room) NextDueMillis() int64 {
 	return due
 }
 
-// Due reports whether an Advance now can change something.
-func (r *Room) Due() bool {
-	due := r.NextDueMillis()
-	return due > 0 && due <= r.snap.Load().nowMillis()
+// Due reports whether an Advance now can change something. The leader asks it of every sale ten times a
+// second, so that it must not cost more than to read one number.
+func (r *Room) Due() bool { return int64(time.Since(r.born)) >= r.dueAt.Load() }
+
+// plan works out when Due comes true; call it after each change of what NextDueMillis looks at.
+func (r *Room) plan() {
+	r.planning.Lock() // so that the last to look at what has changed is the last to write
+	defer r.planning.Unlock()
+	due, s := r.NextDueMillis(), r.snap.Load()
+	if due == 0 {
+		r.dueAt.Store(math.MaxInt64)
+		return
+	}
+	ahead := time.Duration(due-s.NowMillis) * time.Millisecond
+	r.dueAt.Store(int64(s.anchor.Sub(r.born) + ahead))
 }
 
 // nextDue is NextDueMillis without the journal. It is pure.

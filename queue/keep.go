@@ -36,8 +36,14 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
 	}
-	r.kept.Store(&kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants})
+	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants})
 	return nil
+}
+
+// keep notes what was journaled.
+func (r *Room) keep(k kept) {
+	r.kept.Store(&k)
+	r.plan()
 }
 
 // stateDue is when the whole state is to be journaled next, in ms of Redis TIME.
@@ -73,7 +79,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 	if given {
 		next := *r.kept.Load()
 		next.given, next.givenMillis = s.Entrants, s.NowMillis
-		r.kept.Store(&next)
+		r.keep(next)
 	}
 	return nil
 }

@@ -65,6 +65,10 @@ type Room struct {
 	advancing sync.Mutex
 	lately    lately // under advancing
 	kept      atomic.Pointer[kept]
+
+	planning sync.Mutex
+	born     time.Time
+	dueAt    atomic.Int64 // when an Advance can change something, ns since born
 }
 
 // OpenRoom returns the node's side of a sale's room. It knows nothing until the first Refresh.
@@ -78,7 +82,9 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
 	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
 	now := time.Now()
-	r.snap.Store(&Snapshot{
+	r.born = now
+	r.kept.Store(&kept{})
+	r.publish(&Snapshot{
 		NowMillis: now.UnixMilli(), anchor: now, Epoch: rec.Epoch, ShowUpRate: 1,
 		RatePerMinute: float64(rec.Admission.RatePerMinute), MaxActive: rec.Admission.MaxActive, Mode: rec.Admission.Mode,
 		room: roomState{
@@ -88,7 +94,6 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		pace: expectedPace(float64(rec.Admission.RatePerMinute), 1),
 	})
 	r.book.Store(newBook())
-	r.kept.Store(&kept{})
 	r.given.Store(&span{first: 1})
 	r.Update(rec)
 	return r
@@ -153,8 +158,13 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	if next.pace.measured {
 		next.CallsPerMinute = next.pace.likely * 60
 	}
-	r.snap.Store(&next)
+	r.publish(&next)
 	return nil
+}
+
+func (r *Room) publish(s *Snapshot) {
+	r.snap.Store(s)
+	r.plan()
 }
 
 // askFor says to snapshot.lua what the node has already.
@@ -177,7 +187,7 @@ func askFor(last *Snapshot) []string {
 func (r *Room) withdraw(last *Snapshot, nowMillis int64, anchor time.Time) {
 	next := *last
 	next.Ready, next.Lost, next.NowMillis, next.anchor = false, true, nowMillis, anchor
-	r.snap.Store(&next)
+	r.publish(&next)
 }
 
 // takeCalls merges the checkpoints of the answer with those known. Published lists are not changed.

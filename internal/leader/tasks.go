@@ -99,7 +99,7 @@ func ordersWait(entry *salecache.Entry) bool { return entry.Stock().Snapshot().O
 func (d Deps) each(ctx context.Context, what string, due func(*salecache.Entry) bool, step func(context.Context, *salecache.Entry) error) error {
 	var failed []error
 	for _, entry := range d.Sales.All() {
-		if ctx.Err() != nil || !entry.Ready() || !due(entry) {
+		if ctx.Err() != nil || !due(entry) || !entry.Ready() { // most are not due
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, stepTimeout)

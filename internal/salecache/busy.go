@@ -18,9 +18,6 @@ const (
 	quietPace = 10 * time.Minute
 	// failedPace bounds the pause before a sale that could not be refreshed is tried again.
 	failedPace = time.Second
-	// afterMoment is how long after its opening, start or end a sale counts as busy: the leader and
-	// the first visitors then need it fresh.
-	afterMoment = 3 * time.Second
 	// tellEvery is how often a node tells the others that a sale is busy here.
 	tellEvery = time.Second
 	// touchEvery saves writing the moment for every one of many requests.
@@ -80,33 +77,26 @@ func (e *Entry) wakeUp() {
 }
 
 // busy reports whether something happens in the sale: somebody visits it on some node, waits in it,
-// or has an order on its way; or it has just opened, started or ended.
+// or has an order on its way.
 func (e *Entry) busy() bool {
 	now := int64(time.Since(e.born))
 	if e.busyWithin(e.touched.Load(), now) {
 		return true
 	}
 	room, stock := e.room.Snapshot(), e.stock.Snapshot()
-	if stock.Outbox > 0 || e.Phase() != sale.PhaseEnded && (room.Waiting > 0 || room.Outstanding > 0) {
-		return true
-	}
-	since, _ := moments(e.record.Load(), e.Now())
-	return since < afterMoment
+	return stock.Outbox > 0 || e.Phase() != sale.PhaseEnded && (room.Waiting > 0 || room.Outstanding > 0)
 }
 
-// moments tells how long ago the last of the sale's moments was (opening, start, end), and how far
-// off the next is. A missing one is a day away.
-func moments(rec *sale.Record, now time.Time) (sinceLast, untilNext time.Duration) {
-	const far = 24 * time.Hour
-	sinceLast, untilNext = far, far
+// untilNext tells how far off the next of the sale's moments is (opening, start, end); a day when there
+// is none within it.
+func untilNext(rec *sale.Record, now time.Time) time.Duration {
+	next := 24 * time.Hour
 	for _, at := range [...]time.Time{rec.OpensAt, rec.StartsAt, rec.EndsAt} {
-		if d := now.Sub(at); d >= 0 {
-			sinceLast = min(sinceLast, d)
-		} else {
-			untilNext = min(untilNext, -d)
+		if d := at.Sub(now); d > 0 {
+			next = min(next, d)
 		}
 	}
-	return sinceLast, untilNext
+	return next
 }
 
 // paceOf says when to refresh a sale next. It is pure.
@@ -122,8 +112,7 @@ func paceOf(busy, ready, begun bool, untilNext time.Duration) time.Duration {
 }
 
 func (e *Entry) pace() time.Duration {
-	_, untilNext := moments(e.record.Load(), e.Now())
-	return paceOf(e.busy(), e.Ready(), e.Phase().Begun(), untilNext)
+	return paceOf(e.busy(), e.Ready(), e.Phase().Begun(), untilNext(e.record.Load(), e.Now()))
 }
 
 // followers refresh the sales, each in a goroutine of its own, so that a slow one delays no other.
