@@ -109,8 +109,9 @@ func newJournal(b *Broker) *Journal {
 
 // Append returns when the records are durable. It waits at most 5 s, or until ctx ends; with an
 // error the records are not in the journal yet, and may still get there: what is handed over is
-// written in the end. ErrJournalFull (the buffer, or the sale's quota) and ErrRecordTooLarge mean
-// that nothing was handed over.
+// written in the end. ErrJournalFull (the buffer is full, or the sale has used up its quota and an
+// eighth more) and ErrRecordTooLarge mean that nothing was handed over. Whoever makes new holds asks
+// Full before.
 func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) error {
 	ctx, cancel := context.WithTimeout(ctx, journalAppendMost)
 	defer cancel()
@@ -118,7 +119,7 @@ func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) e
 	if err != nil {
 		return err
 	}
-	if j.quotas.full(saleID) {
+	if j.quotas.overfull(saleID) {
 		return fmt.Errorf("journal of %s: %w", saleID, ErrJournalFull)
 	}
 	e.done = make(chan error, 1)
@@ -142,8 +143,7 @@ func (j *Journal) Append(ctx context.Context, saleID string, records [][]byte) e
 // is full, which takes seconds of a dead or overwhelmed server, it blocks the caller for at most
 // EnqueueWait (100 ms); with no room even then, or with a sale that has used up its quota and an
 // eighth more, the records are dropped, counted in penstock_journal_dropped_total, logged, and the
-// error says why: ErrJournalFull, ErrJournalClosed or ErrRecordTooLarge. Whoever makes new holds asks
-// Full before.
+// error says why: ErrJournalFull, ErrJournalClosed or ErrRecordTooLarge.
 func (j *Journal) Enqueue(saleID string, records [][]byte) error {
 	e, err := j.newEntry(saleID, records)
 	if err == nil && j.quotas.overfull(saleID) {

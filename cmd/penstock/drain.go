@@ -9,7 +9,6 @@ import (
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/reservation"
 )
@@ -43,7 +42,8 @@ func (n *node) giveBack(ctx context.Context, o checkout.Order, refusal error) er
 	if err != nil || entry == nil {
 		return err
 	}
-	returned := entry.Record().FailedOrders != sale.WithholdUnits && !ledger.IsOversold(refusal)
+	rec := entry.Record()
+	returned := rec.ReturnsUnits(ledger.IsOversold(refusal))
 	_, err = entry.Stock().Fail(ctx, []reservation.Settlement{o.Settlement(0)}, returned)
 	if errors.Is(err, problem.UnknownReservation) {
 		return nil // Redis never counted it

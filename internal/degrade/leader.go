@@ -86,10 +86,13 @@ func (d *decider) turn(ctx context.Context) {
 	if d.state.Measured == d.level && time.Since(d.published) < publishEvery {
 		return
 	}
-	d.level, d.published = d.state.Measured, time.Now()
-	if err := d.publish(ctx, d.state); err != nil && ctx.Err() == nil {
-		d.log.WarnContext(ctx, "degradation level not published", "error", err)
+	if err := d.publish(ctx, d.state); err != nil {
+		if ctx.Err() == nil {
+			d.log.WarnContext(ctx, "degradation level not published", "error", err)
+		}
+		return
 	}
+	d.level, d.published = d.state.Measured, time.Now()
 }
 
 // look measures, and turns a failure to measure into pressure.

@@ -17,6 +17,7 @@ type bench struct {
 	pressure  Pressure
 	err       error
 	hang      bool
+	lost      error // what publishing answers
 	stored    State
 	published int
 }
@@ -42,6 +43,9 @@ func (b *bench) decider() *decider {
 		publish: func(_ context.Context, s State) error {
 			b.mu.Lock()
 			defer b.mu.Unlock()
+			if b.lost != nil {
+				return b.lost
+			}
 			b.stored = s
 			b.published++
 			return nil
@@ -108,6 +112,14 @@ func TestLeaderTreatsBlindnessAsPressure(t *testing.T) {
 func TestLeaderOutlivesAHangingMeasurement(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		wantLevel(t, "hanging", b.set(func() { b.hang = true }, 10*time.Second), Critical)
+	})
+}
+
+func TestALevelThatCouldNotBePublishedIsPublishedByTheNextRound(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.set(func() { b.pressure, b.lost = lag(12), errors.New("redis: connection refused") }, 1500*time.Millisecond)
+		wantLevel(t, "redis is away", s, Normal)
+		wantLevel(t, "two rounds after it is back", b.set(func() { b.lost = nil }, 2*period), Critical)
 	})
 }
 

@@ -100,19 +100,47 @@ func findFailed(ctx context.Context, tx *sql.Tx, orders []checkout.Order) error 
 
 // failedOrder reads an order that failed. Code: unknown_order.
 func (l *Ledger) failedOrder(ctx context.Context, id string) (checkout.Stored, error) {
-	rows, err := collect(ctx, l.read, queryTimeout, scanFailed, `SELECT f.id, f.sale, f.reservation, f.created_ms, d.raw
-		FROM failed_orders f LEFT JOIN dead_letters d ON d.id = f.letter WHERE f.id = $1`, id)
-	return one(rows, err, problem.UnknownOrder)
+	rows, err := collect(ctx, l.read, queryTimeout, scanFailed, `SELECT `+failedColumns+` WHERE f.id = $1`, id)
+	failed, err := one(rows, err, problem.UnknownOrder)
+	return failed.Stored, err
 }
 
-func scanFailed(rows *sql.Rows) (checkout.Stored, error) {
-	o := checkout.Stored{Status: statusFailed}
-	var failedAtMillis int64
+// FailedOrder is an order that was accepted and that the ledger refused for good.
+type FailedOrder struct {
+	checkout.Stored
+	// Oversold says that the item had no units left for it; see IsOversold.
+	Oversold bool
+
+	failedAtMillis int64
+}
+
+// FailedOrders reads up to limit orders of a sale that failed, as Orders does those that did not.
+func (l *Ledger) FailedOrders(ctx context.Context, saleID, cursor string, limit int) ([]FailedOrder, string, error) {
+	after, err := parseCursor(cursor, beforeAll)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := collect(ctx, l.read, queryTimeout, scanFailed, `SELECT `+failedColumns+`
+		WHERE f.sale = $1 AND (f.created_ms, f.id) > ($2, $3) ORDER BY f.created_ms, f.id LIMIT $4`,
+		saleID, after.millis, after.id, bounded(limit))
+	if err != nil || len(rows) == 0 {
+		return nil, "", err
+	}
+	last := rows[len(rows)-1]
+	return rows, nextCursor(len(rows), limit, position{last.failedAtMillis, last.ID}), nil
+}
+
+const failedColumns = `f.id, f.sale, f.reservation, f.created_ms, f.oversold, d.raw
+	FROM failed_orders f LEFT JOIN dead_letters d ON d.id = f.letter`
+
+func scanFailed(rows *sql.Rows) (FailedOrder, error) {
+	o := FailedOrder{Stored: checkout.Stored{Status: statusFailed}}
+	var oversold int64
 	var raw []byte
-	if err := rows.Scan(&o.ID, &o.Sale, &o.Reservation, &failedAtMillis, &raw); err != nil {
+	if err := rows.Scan(&o.ID, &o.Sale, &o.Reservation, &o.failedAtMillis, &oversold, &raw); err != nil {
 		return o, err
 	}
-	o.CreatedAtMillis = failedAtMillis
+	o.Oversold, o.CreatedAtMillis = oversold != 0, o.failedAtMillis
 	if whole, err := checkout.DecodeOrder(raw); err == nil {
 		o.Order = whole
 	}

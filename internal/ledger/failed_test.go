@@ -144,6 +144,48 @@ func TestARedriveCommitsOrTellsWhyNot(t *testing.T) {
 	})
 }
 
+func TestFailedOrdersAreReadAPageAtATime(t *testing.T) {
+	onEach(t, func(t *testing.T, l *Ledger) {
+		newSale(t, l, "drop", 1, "a")
+		newSale(t, l, "other", 0, "a")
+		commit(t, l, order("drop", "a", 0))
+		for n := 1; n <= 5; n++ {
+			o := order("drop", "a", n)
+			refusal := errors.New("refused elsewhere")
+			if n%2 == 0 {
+				_, refusal = l.CommitOrders(t.Context(), []checkout.Order{o})
+			}
+			if _, failed := keepRefused(t, l, o, refusal); !failed {
+				t.Fatal("it is not failed")
+			}
+		}
+		keepRefused(t, l, order("other", "a", 1), errors.New("refused elsewhere"))
+		seen := map[string]bool{}
+		pages := 0
+		for cursor := ""; ; pages++ {
+			page, next, err := l.FailedOrders(t.Context(), "drop", cursor, 2)
+			if err != nil || len(page) > 2 {
+				t.Fatalf("%d orders, %v", len(page), err)
+			}
+			for _, o := range page {
+				if o.Sale != "drop" || len(o.Lines) != 1 || o.Lines[0].SKU != "a" || o.Status != "failed" || seen[o.ID] {
+					t.Errorf("read %+v", o)
+				}
+				if even := o.ID[len(o.ID)-1]%2 == 0; o.Oversold != even {
+					t.Errorf("%s: oversold %v", o.ID, o.Oversold)
+				}
+				seen[o.ID] = true
+			}
+			if cursor = next; cursor == "" {
+				break
+			}
+		}
+		if len(seen) != 5 || pages < 2 {
+			t.Errorf("%d orders in %d pages", len(seen), pages+1)
+		}
+	})
+}
+
 // Two drains may have the same order at the same moment, one to commit it, one to give it up.
 func TestAnOrderIsCommittedOrFailedNeverBoth(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {

@@ -72,11 +72,13 @@ func missedSale(ctx context.Context, tx *sql.Tx, id string) error {
 
 const saleColumns = `doc, version, epoch, created_ms, updated_ms`
 
-// scanSale believes the columns over the document for what the columns count.
-func scanSale(rows *sql.Rows) (sale.Record, error) {
+func scanSale(rows *sql.Rows) (sale.Record, error) { return readSale(rows) }
+
+// readSale believes the columns over the document for what the columns count.
+func readSale(row interface{ Scan(dest ...any) error }) (sale.Record, error) {
 	var doc string
 	var version, epoch, created, updated int64
-	if err := rows.Scan(&doc, &version, &epoch, &created, &updated); err != nil {
+	if err := row.Scan(&doc, &version, &epoch, &created, &updated); err != nil {
 		return sale.Record{}, err
 	}
 	rec, err := sale.DecodeRecord([]byte(doc))
@@ -118,12 +120,12 @@ func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
 	return versions, nil
 }
 
-// BumpEpoch raises the sale's epoch and returns the new one. The version stays: nobody has changed
-// the sale.
+// BumpEpoch raises the sale's epoch and returns the record with the new one. The version stays: nobody
+// has changed the sale.
 // Code: unknown_sale.
-func (l *Ledger) BumpEpoch(ctx context.Context, id string) (int64, error) {
-	epochs, err := collect(ctx, l.write, queryTimeout, scanInt, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`, id)
-	return one(epochs, err, problem.UnknownSale)
+func (l *Ledger) BumpEpoch(ctx context.Context, id string) (sale.Record, error) {
+	rows, err := collect(ctx, l.write, queryTimeout, scanSale, `UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING `+saleColumns, id)
+	return one(rows, err, problem.UnknownSale)
 }
 
 // DeleteSale removes a sale that sold nothing, with its items.

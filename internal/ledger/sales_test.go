@@ -108,8 +108,8 @@ func TestSaveSaleBringsTheItemsToTheDocument(t *testing.T) {
 func TestAnEpochRisesByItselfAndOutlivesASave(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		rec := newSale(t, l, "drop", 10, "a")
-		if epoch, err := l.BumpEpoch(t.Context(), "drop"); err != nil || epoch != 2 {
-			t.Errorf("epoch %d, %v", epoch, err)
+		if bumped, err := l.BumpEpoch(t.Context(), "drop"); err != nil || bumped.Epoch != 2 {
+			t.Errorf("epoch %d, %v", bumped.Epoch, err)
 		}
 		if _, err := l.SaveSale(t.Context(), rec, 1); err != nil { // rec still says epoch 1
 			t.Fatal(err)

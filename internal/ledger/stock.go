@@ -21,22 +21,22 @@ import (
 // Whoever dies between two steps leaves the target behind, and PendingStock tells the leader what is
 // to be finished or cancelled. More units are one step, IncreaseStock, and go to Redis afterwards.
 
-// PendingStock is a decrease of an item that is under way.
-type PendingStock struct {
-	Sale      string
-	SKU       string
-	Allocated int64 // now
-	Sold      int64
-	Target    int64 // what Allocated becomes
-}
-
-// PendingStock lists the decreases that are under way.
-func (l *Ledger) PendingStock(ctx context.Context) ([]PendingStock, error) {
-	return collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (PendingStock, error) {
-		var p PendingStock
-		err := rows.Scan(&p.Sale, &p.SKU, &p.Allocated, &p.Sold, &p.Target)
-		return p, err
-	}, `SELECT sale, sku, allocated, sold, pending FROM items WHERE pending IS NOT NULL ORDER BY sale, sku`)
+// PendingStock lists the decreases of a sale that are under way: SKU → what its allocation becomes.
+func (l *Ledger) PendingStock(ctx context.Context, saleID string) (map[string]int64, error) {
+	type target struct {
+		sku   string
+		units int64
+	}
+	rows, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (target, error) {
+		var t target
+		err := rows.Scan(&t.sku, &t.units)
+		return t, err
+	}, `SELECT sku, pending FROM items WHERE sale = $1 AND pending IS NOT NULL`, saleID)
+	pending := make(map[string]int64, len(rows))
+	for _, row := range rows {
+		pending[row.sku] = row.units
+	}
+	return pending, err
 }
 
 // BeginStockDecrease writes down that an item is to have by fewer units, and returns the target. The
@@ -135,21 +135,15 @@ func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(
 }
 
 func (c *stockChange) lock(ctx context.Context, saleID string) error {
-	var doc string
-	var version, epoch, created int64
-	err := c.tx.QueryRowContext(ctx, `UPDATE sales SET version = version + 1, updated_ms = $1 WHERE id = $2
-		RETURNING doc, version, epoch, created_ms`, c.nowMillis, saleID).Scan(&doc, &version, &epoch, &created)
+	rec, err := readSale(c.tx.QueryRowContext(ctx, `UPDATE sales SET version = version + 1, updated_ms = $1 WHERE id = $2
+		RETURNING `+saleColumns, c.nowMillis, saleID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return problem.UnknownSale
 	}
 	if err != nil {
 		return err
 	}
-	if c.rec, err = sale.DecodeRecord([]byte(doc)); err != nil {
-		return err
-	}
-	c.rec.Version, c.rec.Epoch = version, epoch
-	c.rec.CreatedAt, c.rec.UpdatedAt = time.UnixMilli(created).UTC(), time.UnixMilli(c.nowMillis).UTC()
+	c.rec = rec
 	err = c.tx.QueryRowContext(ctx, `SELECT allocated, sold, pending FROM items WHERE sale = $1 AND sku = $2`, saleID, c.sku).
 		Scan(&c.allocated, &c.sold, &c.pending)
 	if errors.Is(err, sql.ErrNoRows) {

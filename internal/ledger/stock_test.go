@@ -22,9 +22,15 @@ func TestADecreaseTakesEffectWhenItIsFinished(t *testing.T) {
 		if err != nil || target != 7 {
 			t.Fatalf("target %d, %v", target, err)
 		}
-		pending, err := l.PendingStock(t.Context())
-		if want := []PendingStock{{Sale: "drop", SKU: "a", Allocated: 10, Sold: 4, Target: 7}}; err != nil || !reflect.DeepEqual(pending, want) {
+		pending, err := l.PendingStock(t.Context(), "drop")
+		if want := map[string]int64{"a": 7}; err != nil || !reflect.DeepEqual(pending, want) {
 			t.Errorf("pending %+v, %v", pending, err)
+		}
+		if items, err := l.Items(t.Context(), "drop"); err != nil || items[0] != (ItemCount{"a", 10, 4}) {
+			t.Errorf("the item is %+v already, %v", items, err)
+		}
+		if pending, err := l.PendingStock(t.Context(), "other"); err != nil || len(pending) != 0 {
+			t.Errorf("pending of another sale %+v, %v", pending, err)
 		}
 		if versions, err := l.SaleVersions(t.Context()); err != nil || versions["drop"] != 2 {
 			t.Errorf("versions %v, %v: the leader would not see it", versions, err)
@@ -63,7 +69,7 @@ func TestADecreaseTakesEffectWhenItIsFinished(t *testing.T) {
 		if err != nil || got.Items[0].Stock != 7 || got.Version != 4 || got.Name != "Another name" {
 			t.Errorf("the record is %+v, %v", got, err)
 		}
-		if pending, err := l.PendingStock(t.Context()); err != nil || len(pending) != 0 {
+		if pending, err := l.PendingStock(t.Context(), "drop"); err != nil || len(pending) != 0 {
 			t.Errorf("pending %+v, %v", pending, err)
 		}
 	})
@@ -202,15 +208,13 @@ func (m *stockModel) compare(rt *rapid.T, t *testing.T, l *Ledger, id string) {
 	if err != nil || rec.Items[0].Stock != m.allocated || rec.Version != m.version {
 		rt.Fatalf("the document has %d in version %d, %v; want %+v", rec.Items[0].Stock, rec.Version, err, m)
 	}
-	pending, err := l.PendingStock(t.Context())
+	pending, err := l.PendingStock(t.Context(), id)
 	if err != nil {
 		rt.Fatal(err)
 	}
-	target := int64(-1)
-	for _, p := range pending {
-		if p.Sale == id {
-			target = p.Target
-		}
+	target, isPending := pending["a"]
+	if !isPending {
+		target = -1
 	}
 	if target != m.pending {
 		rt.Fatalf("pending %d, want %+v", target, m)

@@ -63,18 +63,25 @@ const (
 	readTimeout = 5 * time.Second
 	// keepFor is how long a report is good for the question whether a sale may be armed.
 	keepFor = 5 * time.Second
+	// keepRefusalFor is the same for a report that refuses: it is mended soon, and asked for by every
+	// sale that waits.
+	keepRefusalFor = time.Second
 )
 
 // Checker runs pre-flights. It is safe for concurrent use.
 type Checker struct {
 	sources []Source
 
+	asking chan struct{} // of one place, so that many who ask at once wait for one check
+
 	mu   sync.Mutex
 	last Report
 }
 
 // NewChecker returns a checker over the sources.
-func NewChecker(sources ...Source) *Checker { return &Checker{sources: sources} }
+func NewChecker(sources ...Source) *Checker {
+	return &Checker{sources: sources, asking: make(chan struct{}, 1)}
+}
 
 // Check reads all sources at the same time.
 func (c *Checker) Check(ctx context.Context) Report {
@@ -108,11 +115,18 @@ func read(ctx context.Context, source Source) []Finding {
 // MayArm returns why no sale may be armed now (code not_armed, with reasons), or nil. It goes by a
 // report that is at most a few seconds old.
 func (c *Checker) MayArm(ctx context.Context) error {
+	c.asking <- struct{}{} // no longer than a check takes
+	defer func() { <-c.asking }()
 	c.mu.Lock()
 	report := c.last
 	c.mu.Unlock()
-	if time.Since(report.At) > keepFor || !report.OK {
-		report = c.Check(ctx)
+	keep := keepFor
+	if !report.OK {
+		keep = keepRefusalFor
+	}
+	if time.Since(report.At) > keep {
+		// Others wait for this report, so it does not end with the caller who happened to come first.
+		report = c.Check(context.WithoutCancel(ctx))
 	}
 	reasons := report.Refusals()
 	if len(reasons) == 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
@@ -22,14 +21,14 @@ const (
 
 // carry brings a sale to Redis: as a change of the state that is there, or by rebuilding it.
 func (w *work) carry(ctx context.Context, rec sale.Record) (sale.Record, error) {
-	if err := w.mayArm(ctx, rec.ID); err != nil {
-		return sale.Record{}, err
-	}
 	held, err := w.holds(ctx, rec)
 	if err != nil {
 		return sale.Record{}, err
 	}
 	if !held {
+		if err := w.mayArm(ctx, rec.ID); err != nil {
+			return sale.Record{}, err
+		}
 		return w.rebuild(ctx, rec)
 	}
 	ctx, cancel := context.WithTimeout(ctx, carryTimeout)
@@ -83,27 +82,25 @@ func (w *work) change(ctx context.Context, rec sale.Record) error {
 // allot brings the allocations in Redis to those of the ledger, and finishes the decreases that
 // were begun there.
 func (w *work) allot(ctx context.Context, rec sale.Record) error {
-	all, err := w.deps.Ledger.PendingStock(ctx)
+	pending, err := w.deps.Ledger.PendingStock(ctx, rec.ID)
 	if err != nil {
 		return err
 	}
 	stock := w.deps.OpenStock(rec)
-	pending := make(map[string]bool)
-	for _, one := range all {
-		if one.Sale != rec.ID {
-			continue
-		}
-		pending[one.SKU] = true
-		if err := w.decrease(ctx, stock, one); err != nil {
+	for sku, target := range pending {
+		if err := w.decrease(ctx, stock, rec.ID, sku, target); err != nil {
 			return err
 		}
 	}
 	for _, item := range rec.Items {
-		if pending[item.SKU] {
+		if _, decreasing := pending[item.SKU]; decreasing {
 			continue
 		}
 		err := stock.Allot(ctx, item.SKU, item.Stock, w.term)
-		if err != nil && !errors.Is(err, problem.StockConflict) {
+		switch {
+		case errors.Is(err, problem.StockConflict): // verify says so as well
+			w.deps.Log.Warn("redis has more units held and sold than the ledger allocates", "sale", rec.ID, "sku", item.SKU, "allocated", item.Stock)
+		case err != nil:
 			return fmt.Errorf("allot %d units of %s: %w", item.Stock, item.SKU, err)
 		}
 	}
@@ -112,18 +109,18 @@ func (w *work) allot(ctx context.Context, rec sale.Record) error {
 
 // decrease finishes a decrease of stock that was begun in the ledger: Redis first, so that no unit
 // is offered that the ledger would refuse; then the ledger. Every line of it may be repeated.
-func (w *work) decrease(ctx context.Context, stock *reservation.Stock, one ledger.PendingStock) error {
-	err := stock.Allot(ctx, one.SKU, one.Target, w.term)
+func (w *work) decrease(ctx context.Context, stock *reservation.Stock, saleID, sku string, target int64) error {
+	err := stock.Allot(ctx, sku, target, w.term)
 	defer w.deps.Sales.AskLeader() // the record has a new version by then
 	switch {
 	case errors.Is(err, problem.StockConflict), errors.Is(err, problem.UnknownSKU):
-		return w.deps.Ledger.CancelStockDecrease(ctx, one.Sale, one.SKU, one.Target)
+		return w.deps.Ledger.CancelStockDecrease(ctx, saleID, sku, target)
 	case err != nil:
-		return fmt.Errorf("take units of %s away: %w", one.SKU, err)
+		return fmt.Errorf("take units of %s away: %w", sku, err)
 	}
-	err = w.deps.Ledger.FinishStockDecrease(ctx, one.Sale, one.SKU, one.Target)
+	err = w.deps.Ledger.FinishStockDecrease(ctx, saleID, sku, target)
 	if errors.Is(err, problem.StockConflict) { // an order of a reservation that Redis did not know was committed meanwhile
-		return w.deps.Ledger.CancelStockDecrease(ctx, one.Sale, one.SKU, one.Target)
+		return w.deps.Ledger.CancelStockDecrease(ctx, saleID, sku, target)
 	}
 	return err
 }

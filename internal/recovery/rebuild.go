@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -18,6 +19,8 @@ const (
 	journalReach = 48 * time.Hour
 	// ordersPage is how many orders are read at a time.
 	ordersPage = 1000
+	// failedPage is smaller, as failed orders come with their documents.
+	failedPage = 100
 	// lateOrders is how long before the beginning of a rebuild an order may have been confirmed and
 	// still reach the ledger while the rebuild is under way.
 	lateOrders = time.Minute
@@ -31,17 +34,17 @@ const (
 func (w *work) rebuild(ctx context.Context, rec sale.Record) (sale.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, rebuildTimeout)
 	defer cancel()
-	b := &rebuilding{work: w, started: time.Now(), first: rec.Epoch == 0, heldBefore: w.heldNow(ctx, rec)}
+	b := &rebuilding{work: w, started: time.Now(), first: rec.Epoch == 0}
+	if !b.first {
+		b.heldBefore = w.heldNow(ctx, rec)
+	}
 	if err := w.wipe(ctx, rec.ID); err != nil {
 		return sale.Record{}, err
 	}
 	if err := b.awaitOrders(ctx, rec); err != nil {
 		return sale.Record{}, err
 	}
-	if _, err := w.deps.Ledger.BumpEpoch(ctx, rec.ID); err != nil {
-		return sale.Record{}, err
-	}
-	fresh, err := w.deps.Ledger.Sale(ctx, rec.ID)
+	fresh, err := w.deps.Ledger.BumpEpoch(ctx, rec.ID)
 	if err != nil {
 		return sale.Record{}, err
 	}
@@ -105,10 +108,7 @@ func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
 	if err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
 	}
-	if err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Stored) error {
-		b.orders += int64(len(page))
-		return arming.Orders(ctx, restored(page))
-	}); err != nil {
+	if err := b.armOrders(ctx, arming, rec); err != nil {
 		return fmt.Errorf("read the orders of %s: %w", rec.ID, err)
 	}
 	holds, room, err := b.readJournal(ctx, rec.ID)
@@ -122,14 +122,42 @@ func (b *rebuilding) arm(ctx context.Context, rec sale.Record) error {
 	if err := arming.Finish(ctx, holds); err != nil {
 		return fmt.Errorf("arm the stock of %s: %w", rec.ID, err)
 	}
-	b.heldAfter = b.heldNow(ctx, rec)
+	if !b.first {
+		b.heldAfter = b.heldNow(ctx, rec)
+	}
 	return nil
+}
+
+// armOrders streams the orders into the new state, and those that failed.
+func (b *rebuilding) armOrders(ctx context.Context, arming *reservation.Arming, rec sale.Record) error {
+	if b.first {
+		return nil
+	}
+	err := b.eachPage(ctx, rec.ID, 0, func(page []checkout.Stored) error {
+		b.orders += int64(len(page))
+		return arming.Orders(ctx, restored(page))
+	})
+	if err != nil {
+		return err
+	}
+	read := func(cursor string) ([]ledger.FailedOrder, string, error) {
+		return b.deps.Ledger.FailedOrders(ctx, rec.ID, cursor, failedPage)
+	}
+	return eachPage(read, func(page []ledger.FailedOrder) error {
+		return arming.Orders(ctx, b.restoredFailed(rec, page))
+	})
 }
 
 // eachPage reads the orders of a sale that were created at or after fromMillis, a page at a time.
 func (b *rebuilding) eachPage(ctx context.Context, saleID string, fromMillis int64, do func([]checkout.Stored) error) error {
+	return eachPage(func(cursor string) ([]checkout.Stored, string, error) {
+		return b.deps.Ledger.BareOrders(ctx, saleID, fromMillis, cursor, ordersPage)
+	}, do)
+}
+
+func eachPage[T any](read func(cursor string) (page []T, next string, err error), do func([]T) error) error {
 	for cursor := ""; ; {
-		page, next, err := b.deps.Ledger.BareOrders(ctx, saleID, fromMillis, cursor, ordersPage)
+		page, next, err := read(cursor)
 		if err != nil {
 			return err
 		}
@@ -149,11 +177,31 @@ func (b *rebuilding) eachPage(ctx context.Context, saleID string, fromMillis int
 func restored(page []checkout.Stored) []reservation.RestoredOrder {
 	orders := make([]reservation.RestoredOrder, len(page))
 	for i := range page {
-		o := &page[i]
-		orders[i] = reservation.RestoredOrder{
-			ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
-			OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
+		orders[i] = restoredOne(&page[i])
+	}
+	return orders
+}
+
+func restoredOne(o *checkout.Stored) reservation.RestoredOrder {
+	return reservation.RestoredOrder{
+		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+		OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
+	}
+}
+
+// restoredFailed is what the stock needs of orders that failed: units that were withheld stay so.
+func (b *rebuilding) restoredFailed(rec sale.Record, page []ledger.FailedOrder) []reservation.RestoredOrder {
+	var orders []reservation.RestoredOrder
+	for i := range page {
+		failed := &page[i]
+		// The dead letter may have been removed by hand, or may hold what no front has written.
+		if _, _, _, err := reservation.ParseID(failed.Reservation); err != nil || len(failed.Lines) == 0 {
+			b.deps.Log.Warn("a failed order cannot be restored: its dead letter does not tell its units", "sale", rec.ID, "order", failed.ID)
+			continue
 		}
+		o := restoredOne(&failed.Stored)
+		o.Failed, o.Withheld = true, !rec.ReturnsUnits(failed.Oversold)
+		orders = append(orders, o)
 	}
 	return orders
 }

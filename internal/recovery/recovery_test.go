@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
@@ -59,13 +60,7 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 	if err := w.broker.Journal().Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.redis.Do(ctx, w.redis.B().Flushall().Build()).Error(); err != nil {
-		t.Fatal(err)
-	}
-	testenv.Eventually(t, 20*time.Second, "the sale is back in a later epoch", func() bool {
-		entry := w.cache.Get("drop")
-		return entry.Ready() && entry.Record().Epoch >= 2
-	})
+	w.forget("drop")
 	if c := w.counts("drop"); c.Available != 7 || c.Held != 2 || c.Sold != 1 || c.Allocated != 10 {
 		t.Fatalf("counts after the rebuild: %+v", c)
 	}
@@ -75,6 +70,70 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 	})
 	if err != nil || again.ID == order {
 		t.Fatalf("the holder of before cannot order: %+v, %v", again, err)
+	}
+}
+
+// TestWhatTheLedgerRefusedIsAsBeforeAfterALoss has one order that is refused for its data, by the
+// sale's policy with its unit withheld, and one that the ledger had no unit for.
+func TestWhatTheLedgerRefusedIsAsBeforeAfterALoss(t *testing.T) {
+	for _, policy := range []sale.FailedOrders{sale.ReturnUnits, sale.WithholdUnits} {
+		t.Run(string(policy), func(t *testing.T) {
+			w := newWorld(t, testenv.Redis(t).URL)
+			one := openSale("drop", 3)
+			one.FailedOrders = policy
+			w.createSale(one)
+			w.buyPatiently("drop", "ada")
+			w.fail("drop", "bob", ledger.ErrConstraint)
+			forgotten := w.forget("drop")
+			want := reservation.Counts{SKU: "A", Allocated: 3, Available: 2, Sold: 1}
+			if policy == sale.WithholdUnits {
+				want.Available, want.Withheld = 1, 1
+			}
+			if got := w.counts("drop"); got != want {
+				t.Fatalf("counts after the rebuild in epoch %d: %+v, want %+v", forgotten.Epoch, got, want)
+			}
+		})
+	}
+}
+
+func TestAnOrderThatWasOversoldIsNotOfferedAgainAfterALoss(t *testing.T) {
+	w := newWorld(t, testenv.Redis(t).URL)
+	ctx := context.Background()
+	w.create("drop", 2)
+	w.buyPatiently("drop", "ada")
+	w.buyPatiently("drop", "bob")
+	testenv.Eventually(t, 20*time.Second, "both are in the ledger", func() bool { return w.allocated("drop").Sold == 2 })
+	third := w.order("drop", "eve")
+	_, refusal := w.ledger.CommitOrders(ctx, []checkout.Order{third})
+	if !ledger.IsOversold(refusal) {
+		t.Fatalf("the ledger says %v", refusal)
+	}
+	w.keepFailed(third, refusal)
+	w.forget("drop")
+	if got, want := w.counts("drop"), (reservation.Counts{SKU: "A", Allocated: 2, Sold: 2, Withheld: 1, Owed: 1}); got != want {
+		t.Fatalf("counts after the rebuild: %+v, want %+v", got, want)
+	}
+	if _, err := w.buy(ctx, "drop", "late"); !errors.Is(err, problem.SoldOut) {
+		t.Fatalf("a late buyer is told %v", err)
+	}
+}
+
+// TestALiveSaleIsSteeredWhileNothingMayBeArmed keeps what needs no arming apart from it: the state is
+// there, so a pause, a message and a change of stock reach the visitors.
+func TestALiveSaleIsSteeredWhileNothingMayBeArmed(t *testing.T) {
+	w := newWorld(t, "redis://"+testenv.Mini(t).Addr())
+	ctx := context.Background()
+	w.create("drop", 10)
+	w.permit(problem.With(problem.NotArmed, "the log does not sync"))
+	if _, err := w.sales.ChangeStock(ctx, "drop", "A", -4, nil); err != nil {
+		t.Fatalf("fewer units: %v", err)
+	}
+	if _, err := w.sales.Control(ctx, "drop", func(c *sale.Control) { c.Paused = true }); err != nil {
+		t.Fatalf("a pause: %v", err)
+	}
+	entry := w.cache.Get("drop")
+	if !entry.Ready() || !entry.Record().Paused || w.counts("drop").Allocated != 6 || entry.Record().Epoch != 1 {
+		t.Fatalf("ready %v, %+v, %+v", entry.Ready(), entry.Record(), w.counts("drop"))
 	}
 }
 

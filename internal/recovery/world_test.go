@@ -2,6 +2,8 @@ package recovery
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -179,12 +181,17 @@ func (w *world) depose() {
 // create makes a sale that is open to everybody, live, and armed.
 func (w *world) create(id string, stock int64) sale.Record {
 	w.t.Helper()
+	return w.createSale(openSale(id, stock))
+}
+
+func (w *world) createSale(s sale.Sale) sale.Record {
+	w.t.Helper()
 	testenv.Eventually(w.t, 10*time.Second, "the cache has heard of redis", func() bool { return w.cache.HasRead() })
-	rec, err := w.sales.Create(context.Background(), openSale(id, stock))
+	rec, err := w.sales.Create(context.Background(), s)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.awaitReady(id)
+	w.awaitReady(s.ID)
 	return rec
 }
 
@@ -202,6 +209,48 @@ func (w *world) awaitReady(id string) {
 		entry := w.cache.Get(id)
 		return entry != nil && entry.Ready()
 	})
+}
+
+// forget empties Redis and waits until the sale is back in a later epoch.
+func (w *world) forget(id string) sale.Record {
+	w.t.Helper()
+	ctx := context.Background()
+	before := w.cache.Get(id).Record().Epoch
+	if err := w.redis.Do(ctx, w.redis.B().Flushall().Build()).Error(); err != nil {
+		w.t.Fatal(err)
+	}
+	testenv.Eventually(w.t, 20*time.Second, "the sale is back in a later epoch", func() bool {
+		entry := w.cache.Get(id)
+		return entry.Ready() && entry.Record().Epoch > before
+	})
+	return w.cache.Get(id).Record()
+}
+
+// order is an accepted order of one unit that has not come to the ledger.
+func (w *world) order(id, name string) checkout.Order {
+	now := time.Now().UnixMilli()
+	held := "rsv_" + id + "_1_" + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%-16.16s", name))
+	return checkout.Order{
+		ID: reservation.OrderID(held), Sale: id, Reservation: held, Customer: name, CreatedAtMillis: now, Epoch: 1,
+		Lines: []checkout.Line{{SKU: "A", Quantity: 1}},
+	}
+}
+
+// fail makes an order that the ledger refuses for good.
+func (w *world) fail(id, name string, refusal error) {
+	w.t.Helper()
+	w.keepFailed(w.order(id, name), refusal)
+}
+
+func (w *world) keepFailed(o checkout.Order, refusal error) {
+	w.t.Helper()
+	raw, err := checkout.EncodeOrder(o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if failed, err := w.ledger.AddDeadLetter(context.Background(), raw, refusal); err != nil || !failed {
+		w.t.Fatalf("the order is not failed: %v", err)
+	}
 }
 
 // counts reads the item of a sale from Redis.

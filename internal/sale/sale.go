@@ -139,6 +139,10 @@ const (
 	WithholdUnits FailedOrders = "withhold" // they stay off sale until a person has looked
 )
 
+// ReturnsUnits reports whether the units of an order that the ledger refused for good are on sale again.
+// Those of an oversold one are not: the ledger has none for them.
+func (s Sale) ReturnsUnits(oversold bool) bool { return s.FailedOrders != WithholdUnits && !oversold }
+
 // ItemIndex returns the position of a SKU among the items, or -1.
 func (s Sale) ItemIndex(sku string) int {
 	for i := range s.Items {

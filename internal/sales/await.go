@@ -15,6 +15,8 @@ const (
 	awaitPoll = 20 * time.Millisecond
 	// refusalEvery is how often, in such looks, Redis is asked whether the leader refuses.
 	refusalEvery = 25
+	// settledEvery is how often, in such looks, the ledger is asked whether a decrease is done.
+	settledEvery = 5
 )
 
 // awaitCarried waits until this node sees a change in Redis. When that takes too long the change is
@@ -25,9 +27,11 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 		s.await(ctx, rec.ID, "the change to a draft", func() bool { return s.deps.Cache.Get(rec.ID) == nil })
 		return nil
 	}
-	if err := s.deps.MayArm(ctx); err != nil {
-		s.deps.Cache.AskLeader() // so that the nodes know of the sale, and ask visitors to wait
-		return err
+	if entry := s.deps.Cache.Get(rec.ID); entry == nil || !entry.Ready() {
+		if err := s.deps.MayArm(ctx); err != nil {
+			s.deps.Cache.AskLeader() // so that the nodes know of the sale, and ask visitors to wait
+			return err
+		}
 	}
 	refused, looks := "", 0
 	s.await(ctx, rec.ID, "the change", func() bool {

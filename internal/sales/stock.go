@@ -2,9 +2,7 @@ package sales
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
@@ -16,20 +14,10 @@ import (
 //
 // More units are written to the ledger first, and then offered. Fewer are a change in two steps: the
 // ledger notes what is to become of the item; the leader takes the units out of Redis, and then
-// completes the change in the ledger. So Redis never offers a unit that the ledger would refuse, whoever dies at whatever
-// line, and nothing puts the units back meanwhile.
+// completes the change in the ledger. So Redis never offers a unit that the ledger would refuse,
+// whoever dies at whatever line, and nothing puts the units back meanwhile.
 // Codes: unknown_sale, unknown_sku, stock_conflict, invalid_quantity, conflict, unavailable.
 func (s *Sales) ChangeStock(ctx context.Context, id, sku string, changeBy int64, expected *int64) (ledger.ItemCount, error) {
-	for attempt := 1; ; attempt++ {
-		count, err := s.changeStockOnce(ctx, id, sku, changeBy, expected)
-		if errors.Is(err, problem.Conflict) && attempt < changeAttempts {
-			continue // another node was faster; its change is counted from now
-		}
-		return count, err
-	}
-}
-
-func (s *Sales) changeStockOnce(ctx context.Context, id, sku string, changeBy int64, expected *int64) (ledger.ItemCount, error) {
 	rec, err := s.deps.Ledger.Sale(ctx, id)
 	if err != nil {
 		return ledger.ItemCount{}, err
@@ -89,7 +77,11 @@ func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, by in
 	if err != nil {
 		return ledger.ItemCount{}, err
 	}
-	done := s.await(ctx, rec.ID, "fewer units of "+sku, func() bool { return s.settled(ctx, rec.ID, sku) })
+	looks := 0
+	done := s.await(ctx, rec.ID, "fewer units of "+sku, func() bool {
+		looks++
+		return looks%settledEvery == 0 && s.settled(ctx, rec.ID, sku)
+	})
 	if !done {
 		return ledger.ItemCount{}, problem.With(problem.Unavailable,
 			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again")
@@ -103,6 +95,7 @@ func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, by in
 
 // settled reports that no decrease of the item is under way any more.
 func (s *Sales) settled(ctx context.Context, id, sku string) bool {
-	pending, err := s.deps.Ledger.PendingStock(ctx)
-	return err == nil && !slices.ContainsFunc(pending, func(p ledger.PendingStock) bool { return p.Sale == id && p.SKU == sku })
+	pending, err := s.deps.Ledger.PendingStock(ctx, id)
+	_, decreasing := pending[sku]
+	return err == nil && !decreasing
 }
