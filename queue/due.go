@@ -25,11 +25,11 @@ func (r *Room) NextDueMillis() int64 {
 	return due
 }
 
-// Due reports whether an Advance now can change something. The leader asks it of every sale ten times a
-// second, so that it must not cost more than to read one number.
-func (r *Room) Due() bool { return int64(time.Since(r.born)) >= r.dueAt.Load() }
+// DueIn tells in how long an Advance can change something: now when it is 0 or less. It reads one number,
+// as the leader asks it of every sale.
+func (r *Room) DueIn() time.Duration { return time.Duration(r.dueAt.Load()) - time.Since(r.born) }
 
-// plan works out when Due comes true; call it after each change of what NextDueMillis looks at.
+// plan works out when the room is due; call it after each change of what NextDueMillis looks at.
 func (r *Room) plan() {
 	r.planning.Lock() // so that the last to look at what has changed is the last to write
 	defer r.planning.Unlock()

@@ -163,7 +163,7 @@ func (n *node) build() error {
 	n.orders = broker.OrderLog(checkout.LogOptions{})
 	n.desk = checkout.NewDesk(n.orders, n.log)
 	n.index = saleindex.New(n.stores.redis)
-	n.cache = salecache.New(salecache.Deps{Index: n.index, Log: n.log, OpenRoom: n.openRoom, OpenStock: n.openStock})
+	n.cache = salecache.New(salecache.Deps{Index: n.index, Log: n.log, Alone: n.stores.ownRedis, OpenRoom: n.openRoom, OpenStock: n.openStock})
 	n.watch = n.newWatch()
 	n.preflight = n.newPreflight()
 	n.sales = sales.New(sales.Deps{Ledger: n.stores.ledger, Index: n.index, Cache: n.cache, MayArm: n.preflight.MayArm, Log: n.log})
@@ -231,12 +231,15 @@ func (n *node) newLeader() *leader.Leader {
 		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.preflight.MayArm, Log: n.log,
 	})
 	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
-	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leaderLeaseTTL), n.log,
+	tasks := []leader.Task{
 		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps),
-		leader.Task{Name: "recovery", Run: rescue.Run},
-		leader.Every("server watch", watchEvery, n.log, rescue.Watch()),
-		leader.Task{Name: "degradation", Run: n.board.Lead(n.pressure)},
-	)
+		{Name: "recovery", Run: rescue.Run},
+		{Name: "degradation", Run: n.board.Lead(n.pressure)},
+	}
+	if !n.stores.ownRedis {
+		tasks = append(tasks, leader.Every("server watch", watchEvery, n.log, rescue.Watch()))
+	}
+	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leaderLeaseTTL), n.log, tasks...)
 }
 
 // pressure is what moves the degradation level: how far the ledger is behind the order log. How

@@ -22,6 +22,8 @@ type stores struct {
 	redis  rueidis.Client
 	broker *checkout.Broker
 	ledger *ledger.Ledger
+	// ownRedis says that Redis is embedded: it lives and dies with this process.
+	ownRedis bool
 	// closers undo the opening, the last first.
 	closers []func(context.Context) error
 }
@@ -95,7 +97,7 @@ func (s *stores) openRedis(ctx context.Context, cfg *config.Config, log *slog.Lo
 			return err
 		}
 		s.onClose(func(context.Context) error { engine.Shutdown(); return nil })
-		url = engine.URL()
+		url, s.ownRedis = engine.URL(), true
 	}
 	s.redis, err = redis.Connect(ctx, url)
 	if err != nil {

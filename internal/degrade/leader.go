@@ -35,13 +35,14 @@ type decider struct {
 }
 
 func (b *Board) decider(measure Measure) *decider {
+	commits := &slowestCommit{store: b.store}
 	return &decider{
 		limits: b.limits, nodeID: b.nodeID, log: b.log,
 		found: func(ctx context.Context) (State, error) {
 			measured, _, err := b.store.read(ctx)
 			return compose(measured, nil), err
 		},
-		measure: func(ctx context.Context) (Pressure, error) { return b.measureAll(ctx, measure) },
+		measure: func(ctx context.Context) (Pressure, error) { return measureAll(ctx, measure, commits) },
 		publish: func(ctx context.Context, s State) error {
 			return b.store.writeReading(ctx, reading{
 				Level: s.Measured, Since: s.MeasuredSince, Reason: cut(s.measuredReason),
@@ -52,12 +53,12 @@ func (b *Board) decider(measure Measure) *decider {
 }
 
 // measureAll joins what this node sees with what the drains of other nodes reported.
-func (b *Board) measureAll(ctx context.Context, measure Measure) (Pressure, error) {
+func measureAll(ctx context.Context, measure Measure, commits *slowestCommit) (Pressure, error) {
 	p, err := measure(ctx)
 	if err != nil {
 		return p, err
 	}
-	slowest, err := b.store.slowestCommitMillis(ctx)
+	slowest, err := commits.millis(ctx)
 	p.CommitLatencyMillis = max(p.CommitLatencyMillis, slowest)
 	return p, err
 }

@@ -30,7 +30,7 @@ const (
 	// considerEvery is how often the sales are looked at although nothing is known to have changed.
 	considerEvery = 500 * time.Millisecond
 	// ledgerEvery is how often the ledger is read although nobody has asked for it.
-	ledgerEvery = 2 * time.Second
+	ledgerEvery = 5 * time.Second
 	// roundTimeout bounds one reading of ledger and index, without the work that follows.
 	roundTimeout = 15 * time.Second
 	// atOnce bounds the sales that are worked on at the same time.

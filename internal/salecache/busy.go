@@ -13,7 +13,7 @@ const (
 	// busyPace bounds the age of what the hot paths tell of a sale in which something happens.
 	busyPace = 100 * time.Millisecond
 	// openPace is for a sale that has begun and that nobody visits.
-	openPace = 30 * time.Second
+	openPace = time.Minute
 	// quietPace is for a sale that has not begun, or has ended.
 	quietPace = 10 * time.Minute
 	// failedPace bounds the pause before a sale that could not be refreshed is tried again.

@@ -3,8 +3,8 @@
 // It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
 // snapshots from which the hot paths answer: at most 100 ms old for a sale in which something
 // happens, on this node or another. A sale that nobody visits is looked at seldom, and at the moments
-// at which it opens, starts and ends; and at once when the list or a server of Redis is another one. Whatever the cache holds may be lost at any
-// time: it comes from Redis.
+// at which it opens, starts and ends; and at once when the list or a server of Redis is another one.
+// Whatever the cache holds may be lost at any time: it comes from Redis.
 package salecache
 
 import (
@@ -27,6 +27,8 @@ const (
 	// while some sale is busy; lookIdle while none is. The first visitor ends the idling of the node.
 	lookEvery = 100 * time.Millisecond
 	lookIdle  = 500 * time.Millisecond
+	// lookAlone is lookIdle where no other process can change what is in Redis.
+	lookAlone = time.Second
 	// lookTimeout bounds one look and one refresh, so that a dead connection is noticed.
 	lookTimeout = 2 * time.Second
 	// certainFor is for how long a node that hears nothing of Redis takes a sale that it does not
@@ -40,6 +42,8 @@ const (
 type Deps struct {
 	Index *saleindex.Index
 	Log   *slog.Logger
+	// Alone says that no other process uses this Redis.
+	Alone bool
 	// OpenRoom and OpenStock build the node's side of a sale. They hand on lost, which is called when
 	// a script has found that Redis does not hold the sale's state.
 	OpenRoom  func(rec sale.Record, lost func()) *queue.Room
@@ -56,6 +60,7 @@ type Cache struct {
 	hasRead atomic.Bool // every sale, at least once
 	ask     atomic.Bool // the leader is to look
 	slots   chan struct{}
+	changes atomic.Int64 // see Changes
 }
 
 // seen is what the last look has shown.
@@ -92,6 +97,10 @@ func (c *Cache) Complete() bool {
 // All returns the sales in the order of their ids. The slice must not be changed.
 func (c *Cache) All() []*Entry { return *c.sorted.Load() }
 
+// Changes counts what this node has learnt of its sales. While it stays the same, nothing of what their
+// snapshots say has changed.
+func (c *Cache) Changes() int64 { return c.changes.Load() }
+
 func (c *Cache) set(entries map[string]*Entry) {
 	sorted := make([]*Entry, 0, len(entries))
 	for _, id := range slices.Sorted(maps.Keys(entries)) {
@@ -99,6 +108,7 @@ func (c *Cache) set(entries map[string]*Entry) {
 	}
 	c.sorted.Store(&sorted)
 	c.entries.Store(&entries)
+	c.changes.Add(1)
 }
 
 // Now tells the time by the clock of Redis, from memory; false before Redis has been heard of.
@@ -163,6 +173,9 @@ func (c *Cache) Run(ctx context.Context) error {
 
 func (c *Cache) lookPace() time.Duration {
 	if v := c.view.Load(); v.idle && v.complete() && v.known {
+		if c.deps.Alone {
+			return lookAlone
+		}
 		return lookIdle
 	}
 	return lookEvery

@@ -28,6 +28,7 @@ type Entry struct {
 	busyAt  atomic.Int64  // when the sale was last busy on any node, ns since born
 	wake    chan struct{} // refresh now
 	stirred func()        // has the other nodes told that the sale is busy
+	changes *atomic.Int64 // counts what this node has learnt of any sale
 }
 
 // view is what one refresh worked out, so that requests need not.
@@ -38,7 +39,7 @@ type view struct {
 }
 
 func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
-	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1), stirred: c.lookNow}
+	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1), stirred: c.lookNow, changes: &c.changes}
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
@@ -87,12 +88,14 @@ func (e *Entry) update(rec sale.Record) {
 	e.record.Store(&rec)
 	e.room.Update(rec)
 	e.stock.Update(rec)
+	e.changes.Add(1)
 }
 
 // Refresh brings the snapshots and what hangs off them up to date.
 func (e *Entry) Refresh(ctx context.Context) error {
 	err := errors.Join(e.room.Refresh(ctx), e.stock.Refresh(ctx))
 	e.look()
+	e.changes.Add(1)
 	return err
 }
 
