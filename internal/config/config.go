@@ -14,8 +14,8 @@ import (
 // parsing. A flag wins over its environment variable, which wins over the default.
 type Config struct {
 	Listen        string `group:"Serving" env:"PENSTOCK_LISTEN" default:":8080" help:"Address of the front: waiting room, reservations and orders."`
-	ConsoleListen string `group:"Serving" env:"PENSTOCK_CONSOLE_LISTEN" default:"127.0.0.1:8081" help:"Address of the console, the admin API and /metrics. Keep it off the public network."`
-	PublicURL     URL    `group:"Serving" env:"PENSTOCK_PUBLIC_URL" help:"Where visitors reach the front, such as https://queue.shop.example, for the links that the console shows. Unset: the address it listens on."`
+	ConsoleListen string `group:"Serving" env:"PENSTOCK_CONSOLE_LISTEN" default:"127.0.0.1:8081" help:"Address of the console and the admin API (role console), and in every process of /metrics, /healthz and /readyz. Keep it off the public network."`
+	PublicURL     URL    `group:"Serving" env:"PENSTOCK_PUBLIC_URL" help:"Where visitors reach the front, such as https://queue.shop.example, for the links that the console shows. Unset: the address that the front of this process listens on; without the role gate there are no links."`
 	Roles         []Role `group:"Serving" env:"PENSTOCK_ROLES" default:"gate,drain,console" help:"What this process does: gate serves visitors, drain writes orders to the ledger, console serves operators."`
 	NodeID        string `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
 	Demo          bool   `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
@@ -23,8 +23,8 @@ type Config struct {
 	DataDir          string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
 	RedisURL         URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`
 	NATSURL          URL    `group:"State" name:"nats-url" env:"PENSTOCK_NATS_URL" help:"NATS with JetStream: nats://[user:password@]host:port, several separated by commas. Unset: embedded."`
-	NATSMonitorURL   URL    `group:"State" name:"nats-monitor-url" env:"PENSTOCK_NATS_MONITOR_URL" help:"The NATS server's monitoring endpoint, such as http://nats:8222, to check that it syncs each write to disk."`
-	AllowUnsynced    bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Open sales although the order log is not known to sync each write to disk. A power failure may then lose accepted orders."`
+	NATSMonitorURL   URL    `group:"State" name:"nats-monitor-url" env:"PENSTOCK_NATS_MONITOR_URL" help:"The monitoring endpoint of the NATS server, such as http://nats:8222. Only it tells whether NATS syncs each write to disk; without it no sale is armed on a NATS server of your own, unless PENSTOCK_ALLOW_UNSYNCED is set."`
+	AllowUnsynced    bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Arm sales although it is not known that the order log syncs each write to disk. A power failure may then lose accepted orders."`
 	OrderLogReplicas int    `group:"State" env:"PENSTOCK_ORDER_LOG_REPLICAS" default:"1" help:"Copies that NATS keeps of the order log and the journal, on as many servers of its cluster: 1, 3 or 5."`
 	PostgresURL      URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
 	PostgresReadURL  URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
@@ -34,11 +34,11 @@ type Config struct {
 	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas (write a comma inside of one as \\,). What was signed with them stays valid."`
 	NextSecret      Secret   `group:"Keys" env:"PENSTOCK_NEXT_SECRET" help:"The value that the secret will have next. It is believed and its public key is published, but nothing is signed with it yet; see docs/operations.md on rotating the secret."`
 
-	MaxWaitingTickets        int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale; later ones are told that the room is full."`
-	MaxInflight              int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"2048" help:"Requests the front works on at once. From half of it on polls are stretched, from three quarters on nobody new joins a line, beyond it nobody new reserves (503 with Retry-After); orders are never shed."`
+	MaxWaitingTickets        int64         `group:"Limits" env:"PENSTOCK_MAX_WAITING_TICKETS" default:"5000000" help:"Visitors that may wait in one sale. Further visitors are told that the waiting room is full."`
+	MaxInflight              int           `group:"Limits" env:"PENSTOCK_MAX_INFLIGHT" default:"2048" help:"Requests that the front works on at the same time. When half of them are under way, visitors are told to poll less often; at three quarters new visitors cannot join a line; when all are under way new reservations are refused. A refusal is 503 with Retry-After. Orders are never refused for this."`
 	MaxConnectionsPerAddress int           `group:"Limits" env:"PENSTOCK_MAX_CONNECTIONS_PER_ADDRESS" default:"1024" help:"Connections that the front keeps open for one client address (one /64 network for IPv6). 0 is no limit. The addresses in the trusted proxies are not limited."`
 	TrustedProxies           []Network     `group:"Limits" env:"PENSTOCK_TRUSTED_PROXIES" default:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,fc00::/7,fe80::/10" help:"Addresses and networks of proxies and load balancers in front, separated by commas: the connections of many visitors come from them. The default is loopback and the private networks; name the public addresses of a CDN beside them."`
-	JournalBytesPerSale      int64         `group:"Limits" env:"PENSTOCK_JOURNAL_BYTES_PER_SALE" default:"268435456" help:"Bytes that one sale may use in the journal of reservations. A sale that has used them up refuses new reservations; it never drops old records."`
+	JournalBytesPerSale      int64         `group:"Limits" env:"PENSTOCK_JOURNAL_BYTES_PER_SALE" default:"268435456" help:"Bytes that one sale may use in the journal. A sale that has used them up gives no new passes, and no new reservations unless its durability is memory (503). Records are removed only by age, after 48 hours."`
 	DrainDelay               time.Duration `group:"Limits" env:"PENSTOCK_DRAIN_DELAY" default:"0s" help:"How long the process serves on, unready, after SIGTERM before it closes its listener. Behind a load balancer use a little more than it takes to notice an unready node, such as 5s. A second SIGTERM ends the delay."`
 	ShutdownTimeout          time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way and log batches may take to finish after SIGTERM and the drain delay."`
 
