@@ -33,13 +33,13 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 
 # FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
 .PHONY: test-faults
-test-faults: bin/nats-server ## Run the slower tests of faults: failovers of Redis, killed drains, stores that are away
+test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down
 	scripts/install-test-servers
 	go vet -tags faults ./cmd/penstock
 	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-idle
-test-idle: bin/nats-server ## Measure what sales that nobody visits cost; not met yet, so not part of CI
+test-idle: bin/nats-server ## Measure what sales without visitors cost. It still fails (too much CPU time), so CI does not run it
 	scripts/install-test-servers
 	go test -v -count=1 -timeout 10m -tags idle -run '^TestSalesThatNobodyVisits' ./cmd/penstock
 

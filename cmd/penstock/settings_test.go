@@ -35,6 +35,7 @@ func TestAWrongSettingIsOneClearLineAndExitTwo(t *testing.T) {
 		"bad address":          {map[string]string{"PENSTOCK_LISTEN": "nowhere"}, []string{"serve"}, "PENSTOCK_LISTEN"},
 		"no such file":         {map[string]string{"PENSTOCK_ADMIN_KEY": testAdminKey}, []string{"sale", "apply", "-f", "/no/such/file"}, "/no/such/file"},
 		"no admin key":         {nil, []string{"verify"}, "PENSTOCK_ADMIN_KEY"},
+		"a wait too long":      {map[string]string{"PENSTOCK_ADMIN_KEY": testAdminKey}, []string{"verify", "--wait", "3m"}, "--wait: is 3m0s, use 0s to 2m0s"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

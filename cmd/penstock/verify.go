@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,12 +15,12 @@ type verifyCommand struct {
 	config.Client
 	Sale string        `help:"Only this sale; all when empty." placeholder:"ID"`
 	JSON bool          `help:"Print JSON."`
-	Wait time.Duration `help:"How long accepted orders may take to reach the ledger before the verdict." default:"30s"`
+	Wait time.Duration `help:"How long accepted orders may take to reach the ledger before the verdict: 0s to 2m." default:"30s"`
 }
 
 func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
-	if c.Wait < 0 || c.Wait > 10*time.Minute {
-		return usageError{"--wait: want between 0s and 10m"}
+	if c.Wait < 0 || c.Wait > verify.MaxWait {
+		return usageError{fmt.Sprintf("--wait: is %s, use 0s to %s", c.Wait, verify.MaxWait)}
 	}
 	client, err := newAdminClient(&c.Client, c.Wait+adminTimeout)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/sales"
 )
 
 // The names of the acts in the audit trail.
@@ -57,12 +58,14 @@ func actorName(i auth.Identity) string {
 
 func (c *Console) createSale(ctx context.Context, who caller, s sale.Sale) (sale.Record, error) {
 	rec, err := c.deps.Sales.Create(ctx, s)
-	if err != nil {
-		return rec, err
+	if made(err) {
+		c.record(ctx, who, actCreate, rec.ID, diff(nil, rec.Sale))
 	}
-	c.record(ctx, who, actCreate, rec.ID, diff(nil, rec.Sale))
-	return rec, nil
+	return rec, err
 }
+
+// made reports whether an act was done: without an error, or with one about a change that is kept.
+func made(err error) bool { return err == nil || sales.Kept(err) }
 
 // changeSale replaces a document. A sale that has begun is the operator's.
 func (c *Console) changeSale(ctx context.Context, who caller, before sale.Record, s sale.Sale, ifVersion int64) (sale.Record, error) {
@@ -72,11 +75,10 @@ func (c *Console) changeSale(ctx context.Context, who caller, before sale.Record
 		}
 	}
 	after, err := c.deps.Sales.Replace(ctx, before.ID, s, ifVersion)
-	if err != nil {
-		return after, err
+	if made(err) {
+		c.record(ctx, who, actChange, after.ID, diff(before.Sale, after.Sale))
 	}
-	c.record(ctx, who, actChange, after.ID, diff(before.Sale, after.Sale))
-	return after, nil
+	return after, err
 }
 
 // control pauses, resumes or ends a sale.
@@ -98,11 +100,10 @@ func (c *Console) control(ctx context.Context, who caller, id, action string) (s
 			hand.Ended = true
 		}
 	})
-	if err != nil {
-		return after, err
+	if made(err) {
+		c.record(ctx, who, action, id, diff(before.Control, after.Control))
 	}
-	c.record(ctx, who, action, id, diff(before.Control, after.Control))
-	return after, nil
+	return after, err
 }
 
 func (c *Console) setMessage(ctx context.Context, who caller, id, message string) (sale.Record, error) {
@@ -113,11 +114,10 @@ func (c *Console) setMessage(ctx context.Context, who caller, id, message string
 	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) {
 		before, hand.Message = hand.Message, message
 	})
-	if err != nil {
-		return after, err
+	if made(err) {
+		c.record(ctx, who, actMessage, id, changes{"message": {From: before, To: message}})
 	}
-	c.record(ctx, who, actMessage, id, changes{"message": {From: before, To: message}})
-	return after, nil
+	return after, err
 }
 
 func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, by int64, expected *int64) (ledger.ItemCount, error) {
@@ -125,11 +125,14 @@ func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, b
 		return ledger.ItemCount{}, problem.With(problem.InvalidQuantity, "change_by: 0 changes nothing")
 	}
 	count, err := c.deps.Sales.ChangeStock(ctx, id, sku, by, expected)
-	if err != nil {
-		return count, err
+	path := "items." + sku + ".stock"
+	switch {
+	case made(err) && err != nil && by < 0: // noted; the leader carries it out, or not if the units are held by then
+		c.record(ctx, who, actStock, id, changes{path + ".pending": {To: count.Allocated}})
+	case made(err):
+		c.record(ctx, who, actStock, id, changes{path: {From: count.Allocated - by, To: count.Allocated}})
 	}
-	c.record(ctx, who, actStock, id, changes{"items." + sku + ".stock": {From: count.Allocated - by, To: count.Allocated}})
-	return count, nil
+	return count, err
 }
 
 // removeSale removes a sale; its audit trail stays.

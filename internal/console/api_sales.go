@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // saleView is a sale as the API gives it: the document's members, which can be sent back, and
@@ -194,11 +195,8 @@ func (c *Console) getStats(w http.ResponseWriter, r *http.Request, _ caller) err
 	return writeJSON(w, http.StatusOK, stats)
 }
 
-const (
-	maxVerifyWait = 2 * time.Minute
-	// verifyMargin is what the verdict itself may take after the wait.
-	verifyMargin = 30 * time.Second
-)
+// verifyMargin is what the verdict itself may take after the wait.
+const verifyMargin = 30 * time.Second
 
 // getVerify gives the verdict on one sale, or on all. ?wait= says how long the orders under way
 // may take to reach the ledger first.
@@ -206,8 +204,8 @@ func (c *Console) getVerify(w http.ResponseWriter, r *http.Request, _ caller) er
 	var wait time.Duration
 	if text := r.URL.Query().Get("wait"); text != "" {
 		parsed, err := time.ParseDuration(text)
-		if err != nil || parsed < 0 || parsed > maxVerifyWait {
-			return problem.With(problem.BadRequest, "wait: want a duration from 0s to "+maxVerifyWait.String()+", such as 30s")
+		if err != nil || parsed < 0 || parsed > verify.MaxWait {
+			return problem.With(problem.BadRequest, "wait: want a duration from 0s to "+verify.MaxWait.String()+", such as 30s")
 		}
 		wait = parsed
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // requestTimeout bounds what one call may wait for the stores.
@@ -54,8 +55,8 @@ func (c *Console) apiRoutes() []apiRoute {
 		call("PUT /admin/v1/sales/{sale}/message", auth.Marketer, c.putMessage),
 		call("PATCH /admin/v1/sales/{sale}/items/{sku}/stock", auth.Operator, c.patchStock),
 		call("GET /admin/v1/sales/{sale}/stats", auth.Viewer, c.getStats),
-		long("GET /admin/v1/sales/{sale}/verify", auth.Viewer, c.getVerify, maxVerifyWait+verifyMargin),
-		long("GET /admin/v1/verify", auth.Viewer, c.getVerify, maxVerifyWait+verifyMargin),
+		long("GET /admin/v1/sales/{sale}/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
+		long("GET /admin/v1/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
 		long("GET /admin/v1/sales/{sale}/orders", auth.Viewer, c.getOrders, exportTimeout),
 		call("GET /admin/v1/sales/{sale}/audit", auth.Viewer, c.getAudit),
 		call("GET /admin/v1/audit", auth.Viewer, c.getAudit),

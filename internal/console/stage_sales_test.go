@@ -56,7 +56,7 @@ type office struct {
 }
 
 // newOffice joins the real parts and runs them until the test ends.
-func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board *degrade.Board, log *slog.Logger) office {
+func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board *degrade.Board, mayArm func(context.Context) error, log *slog.Logger) office {
 	t.Helper()
 	broker := newBroker(t, log)
 	secret := []byte("0123456789abcdef0123456789abcdef")
@@ -73,7 +73,6 @@ func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board 
 			}, rec)
 		},
 	})
-	mayArm := func(context.Context) error { return nil }
 	rescue := recovery.New(recovery.Deps{
 		Ledger: books, Redis: client, Index: index, Sales: cache, Broker: broker, Journal: broker.Journal(),
 		OpenStock: stockOf, MayArm: mayArm, Log: log,

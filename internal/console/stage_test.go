@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
+	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
@@ -41,6 +43,16 @@ type stage struct {
 	unready string
 	// findings are what the pre-flight shows.
 	findings []preflight.Finding
+	// refusing makes the pre-flight refuse to arm any sale.
+	refusing atomic.Bool
+}
+
+// mayArm is what the leader and the façade of the sales ask before they arm.
+func (s *stage) mayArm(context.Context) error {
+	if s.refusing.Load() {
+		return problem.With(problem.NotArmed, "the order log does not sync")
+	}
+	return nil
 }
 
 func newStage(t *testing.T) *stage {
@@ -69,7 +81,7 @@ func newStage(t *testing.T) *stage {
 		})
 		return o, err
 	}
-	office := newOffice(t, books, client, board, log)
+	office := newOffice(t, books, client, board, s.mayArm, log)
 	s.console = New(Deps{
 		Sales: office.sales, Verifier: office.verifier, Ledger: books, Board: board,
 		Preflight:     preflight.NewChecker(preflight.Source{Part: "redis", Read: func(context.Context) ([]preflight.Finding, error) { return s.findings, nil }}),

@@ -1,10 +1,38 @@
 package degrade
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// TestOperationsListsEveryFlagAtItsLevel compares the table of levels in docs/operations.md with Flags.
+func TestOperationsListsEveryFlagAtItsLevel(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range Levels() {
+		row := regexp.MustCompile(`(?m)^\| ` + l.String() + ` \|.*\| ([^|]*) \|$`).FindSubmatch(page)
+		if row == nil {
+			t.Fatalf("docs/operations.md has no row for %s", l)
+		}
+		var listed, want []string
+		for _, key := range regexp.MustCompile("`([^`]+)`").FindAllSubmatch(row[1], -1) {
+			listed = append(listed, string(key[1]))
+		}
+		for _, f := range Flags() {
+			if f.OffFrom == l {
+				want = append(want, f.Key)
+			}
+		}
+		if !slices.Equal(listed, want) {
+			t.Errorf("at %s docs/operations.md lists %q, want %q", l, listed, want)
+		}
+	}
+}
 
 func TestFlagsGoOffInOrder(t *testing.T) {
 	flags := Flags()

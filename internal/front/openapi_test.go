@@ -13,6 +13,8 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
+
+	"github.com/penstock/penstock/internal/problem"
 )
 
 type description struct {
@@ -69,6 +71,32 @@ func TestTheDescriptionIsValid(t *testing.T) {
 		for _, fault := range faults {
 			t.Errorf("%s: %s %+v", fault.Message, fault.Reason, fault.SchemaValidationErrors)
 		}
+	}
+}
+
+func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
+	consoleOnly := []problem.Code{
+		problem.Conflict, problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
+		problem.StillRefused, problem.InvalidSale, problem.RateLimited,
+	}
+	d, err := readDescription()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described, answered []string
+	schema, _ := d.model.Components.Schemas.Get("Problem")
+	code, _ := schema.Schema().Properties.Get("code")
+	for _, value := range code.Schema().Enum {
+		described = append(described, value.Value)
+	}
+	for _, one := range problem.Codes() {
+		if !slices.Contains(consoleOnly, one) {
+			answered = append(answered, string(one))
+		}
+	}
+	slices.Sort(described)
+	if !slices.Equal(described, answered) {
+		t.Fatalf("described %q\nanswered  %q", described, answered)
 	}
 }
 

@@ -84,6 +84,9 @@ type Server struct {
 	calls     sync.Pool
 	idPrefix  string
 	idCounter atomic.Uint64
+
+	down     context.Context // ends with Shutdown
+	markDown context.CancelFunc
 }
 
 // New builds the front. It serves nothing until Serve. The error is about the metrics registry or
@@ -102,6 +105,7 @@ func New(deps Deps) (*Server, error) {
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}
+	s.down, s.markDown = context.WithCancel(context.Background())
 	s.calls.New = func() any { return &call{buf: make([]byte, 0, 1024), key: make([]byte, 0, 256)} }
 	var err error
 	if s.pages, err = loadPages(); err != nil {
@@ -152,12 +156,17 @@ func (s *Server) Serve(ln net.Listener) error {
 	bounded := listener.New(ln, listener.Options{
 		MaxConnections: s.MaxConnections, MaxPerAddress: s.MaxConnectionsPerAddress, Exempt: s.TrustedProxies, Log: s.log,
 	})
+	// fasthttp does not remember a shutdown that came before it had the listener.
+	defer context.AfterFunc(s.down, func() { _ = bounded.Close() })()
 	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}})
 }
 
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
 // requests under way are answered, or returns the error of ctx.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.ShutdownWithContext(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.markDown()
+	return s.http.ShutdownWithContext(ctx)
+}
 
 // newIDPrefix tells this process's request ids from those of others; should the system have no
 // randomness, crypto/rand ends the process.

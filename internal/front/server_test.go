@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -25,6 +26,31 @@ func readAll(t testing.TB, response *http.Response) []byte {
 		t.Fatal(err)
 	}
 	return body
+}
+
+// A process may be told to stop before its loops have begun.
+func TestServingEndsAlthoughShutdownCameFirst(t *testing.T) {
+	s, err := New(Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the front serves on")
+	}
 }
 
 func TestForwardAuthLetsInWhoHasAPass(t *testing.T) {

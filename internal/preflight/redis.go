@@ -53,20 +53,22 @@ func redisMemory(server redis.ServerFacts) Finding {
 	}
 }
 
+// redisDisk only tells: a server that was restarted is of another run, and its sales are rebuilt
+// whatever it has kept.
 func redisDisk(server redis.ServerFacts) Finding {
-	switch {
-	case server.Trouble != nil:
-		return redisFinding(server, "persistence", Warn, "the server does not tell its settings ("+server.Trouble.Error()+").",
-			"Allow CONFIG GET, or check appendonly and appendfsync by hand.")
-	case server.AppendOnly == "yes":
-		return redisFinding(server, "persistence", OK, "append-only file, fsync "+server.AppendFsync+".", "")
-	case server.Save != "":
-		return redisFinding(server, "persistence", Warn, "snapshots only.",
-			"A restart is followed by a rebuild from the journal in any case; appendonly yes keeps more of sales of durability memory.")
-	default:
-		return redisFinding(server, "persistence", Warn, "nothing is kept on disk.",
-			"A restart is followed by a rebuild from the journal; reservations of durability memory are lost then.")
+	if server.Trouble != nil {
+		return redisFinding(server, "settings", Warn, "the server does not tell its settings ("+server.Trouble.Error()+").",
+			"Allow CONFIG GET. Without it, check maxmemory-policy and min-replicas-to-write by hand.")
 	}
+	keeps := "nothing is kept on disk"
+	switch {
+	case server.AppendOnly == "yes":
+		keeps = "append-only file, fsync " + server.AppendFsync
+	case server.Save != "":
+		keeps = "snapshots"
+	}
+	return redisFinding(server, "persistence", OK, keeps+
+		". After a restart the sales are rebuilt from the ledger, the order log and the journal in any case. Reservations of sales with durability memory are lost then.", "")
 }
 
 // redisReplicas: a master that was deposed and still answers some node is bounded by Redis' own
@@ -75,9 +77,15 @@ func redisReplicas(server redis.ServerFacts) Finding {
 	switch {
 	case server.Replicas == 0:
 		return redisFinding(server, "replicas", OK, "no replica.", "")
+	case server.Cluster && server.Trouble != nil:
+		return redisFinding(server, "replicas", OK, fmt.Sprintf("%d, in a cluster: a master that is cut off stops writing after its cluster-node-timeout, which it does not tell.",
+			server.Replicas), "")
 	case server.Cluster:
 		return redisFinding(server, "replicas", OK, fmt.Sprintf("%d, in a cluster: a master that is cut off stops writing after %d ms.",
 			server.Replicas, server.NodeTimeoutMillis), "")
+	case server.Trouble != nil:
+		return redisFinding(server, "replicas", Warn, fmt.Sprintf("%d; the server does not tell its min-replicas-to-write.", server.Replicas),
+			"Make sure that min-replicas-to-write is 1 and min-replicas-max-lag a few seconds: a master that is cut off must not go on taking writes.")
 	case server.MinReplicasToWrite == 0:
 		return redisFinding(server, "replicas", Warn, fmt.Sprintf("%d, and min-replicas-to-write is 0: a master that is cut off goes on taking writes.", server.Replicas),
 			"Set min-replicas-to-write 1 and min-replicas-max-lag to a few seconds.")

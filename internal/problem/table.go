@@ -1,6 +1,10 @@
 package problem
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
 
 // The codes of the contract.
 const (
@@ -50,6 +54,9 @@ const (
 	RoomFull               Code = "room_full"
 	Unavailable            Code = "unavailable"
 )
+
+// Codes returns every code of the contract, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(table)) }
 
 type row struct {
 	status int

@@ -2,6 +2,7 @@ package sales
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -19,9 +20,28 @@ const (
 	settledEvery = 5
 )
 
+// keptError is an error about a change that was made all the same.
+type keptError struct{ error }
+
+func (e keptError) Unwrap() error { return e.error }
+
+func kept(err error) error {
+	if err == nil {
+		return nil
+	}
+	return keptError{err}
+}
+
+// Kept reports that the change which this error is about is in the ledger all the same, and is carried
+// to Redis as soon as it may be.
+func Kept(err error) bool {
+	var k keptError
+	return errors.As(err, &k)
+}
+
 // awaitCarried waits until this node sees a change in Redis. When that takes too long the change is
-// not lost: the leader carries it as soon as it can, so that only a refusal is an error here.
-// Code: not_armed.
+// not lost: the leader carries it as soon as it can, so that only a refusal is an error here. Code: not_armed,
+// of a change that is [Kept].
 func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 	if rec.Draft {
 		s.await(ctx, rec.ID, "the change to a draft", func() bool { return s.deps.Cache.Get(rec.ID) == nil })
@@ -30,7 +50,7 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 	if entry := s.deps.Cache.Get(rec.ID); entry == nil || !entry.Ready() {
 		if err := s.deps.MayArm(ctx); err != nil {
 			s.deps.Cache.AskLeader() // so that the nodes know of the sale, and ask visitors to wait
-			return err
+			return kept(err)
 		}
 	}
 	refused, looks := "", 0
@@ -42,7 +62,7 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 		return refused != "" || entry != nil && entry.Ready() && carries(entry.Record(), rec)
 	})
 	if refused != "" {
-		return problem.With(problem.NotArmed, refused, problem.F("reasons", []string{refused}))
+		return kept(problem.With(problem.NotArmed, refused, problem.F("reasons", []string{refused})))
 	}
 	return nil
 }

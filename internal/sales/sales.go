@@ -3,7 +3,8 @@
 //
 // A change is written to the ledger first. Then the leader is asked to carry it to Redis, and the
 // caller waits, for a bounded time, until this node sees it there. Nothing here touches the state of
-// a sale in Redis.
+// a sale in Redis. A change that may not be carried there now is not undone: its error is [Kept], and
+// what was made is returned with it.
 package sales
 
 import (
@@ -107,7 +108,7 @@ func (s *Sales) Create(ctx context.Context, doc sale.Sale) (sale.Record, error) 
 		return sale.Record{}, err
 	}
 	if err := s.awaitCarried(ctx, rec); err != nil {
-		return sale.Record{}, err
+		return rec, err
 	}
 	return s.seen(rec), nil
 }

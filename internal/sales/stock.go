@@ -15,7 +15,8 @@ import (
 // More units are written to the ledger first, and then offered. Fewer are a change in two steps: the
 // ledger notes what is to become of the item; the leader takes the units out of Redis, and then
 // completes the change in the ledger. So Redis never offers a unit that the ledger would refuse,
-// whoever dies at whatever line, and nothing puts the units back meanwhile.
+// whoever dies at whatever line, and nothing puts the units back meanwhile. With an error that is
+// [Kept] the units to be allocated come back: more of them are in the ledger, fewer are noted there.
 // Codes: unknown_sale, unknown_sku, stock_conflict, invalid_quantity, conflict, unavailable.
 func (s *Sales) ChangeStock(ctx context.Context, id, sku string, changeBy int64, expected *int64) (ledger.ItemCount, error) {
 	rec, err := s.deps.Ledger.Sale(ctx, id)
@@ -28,10 +29,15 @@ func (s *Sales) ChangeStock(ctx context.Context, id, sku string, changeBy int64,
 	if changeBy < 0 {
 		return s.decreaseDraft(ctx, id, sku, -changeBy, expected)
 	}
-	if _, err := s.deps.Ledger.IncreaseStock(ctx, id, sku, changeBy, expected); err != nil {
+	allocated, err := s.deps.Ledger.IncreaseStock(ctx, id, sku, changeBy, expected)
+	if err != nil {
 		return ledger.ItemCount{}, err
 	}
-	return s.carried(ctx, id, sku)
+	count, err := s.carried(ctx, id, sku)
+	if err != nil {
+		return ledger.ItemCount{SKU: sku, Allocated: allocated}, kept(err)
+	}
+	return count, nil
 }
 
 // decreaseDraft takes units away that were never offered.
@@ -83,8 +89,8 @@ func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, by in
 		return looks%settledEvery == 0 && s.settled(ctx, rec.ID, sku)
 	})
 	if !done {
-		return ledger.ItemCount{}, problem.With(problem.Unavailable,
-			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again")
+		return ledger.ItemCount{SKU: sku, Allocated: target}, kept(problem.With(problem.Unavailable,
+			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again"))
 	}
 	count, err := s.itemCount(ctx, rec.ID, sku)
 	if err == nil && count.Allocated > target {

@@ -34,8 +34,12 @@ type Verifier struct{ deps Deps }
 // New returns a verifier.
 func New(deps Deps) *Verifier { return &Verifier{deps: deps} }
 
-// verifyPoll is the pause between two looks while orders are on their way.
-const verifyPoll = 250 * time.Millisecond
+const (
+	// MaxWait is how long [Verifier.Verify] may be asked to wait.
+	MaxWait = 2 * time.Minute
+	// verifyPoll is the pause between two looks while orders are on their way.
+	verifyPoll = 250 * time.Millisecond
+)
 
 // Verify checks the invariants of one sale, or of all with an empty id. The stores are read one
 // after the other, so that while orders are on their way they cannot agree: Verify looks again

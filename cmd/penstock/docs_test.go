@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/penstock/penstock/internal/config"
+)
+
+// TestOperationsListsEveryMetricAndNoOther compares the table of docs/operations.md, labels included,
+// with what a process of all roles registers.
+func TestOperationsListsEveryMetricAndNoOther(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(penstock_[^|]*) \\|").FindAllStringSubmatch(string(page), -1) {
+		for name := range strings.SplitSeq(row[1], ", `") {
+			listed = append(listed, strings.TrimSuffix(name, "`"))
+		}
+	}
+	registered := registeredMetrics(t)
+	slices.Sort(listed)
+	for _, name := range registered {
+		if !slices.Contains(listed, name) {
+			t.Errorf("docs/operations.md does not list %s", name)
+		}
+	}
+	for i, name := range listed {
+		if !slices.Contains(registered, name) || i > 0 && listed[i-1] == name {
+			t.Errorf("docs/operations.md lists %s, which the program does not have, or lists it twice", name)
+		}
+	}
+}
+
+// registeredMetrics are the metrics of a process, each with the names of its labels.
+func registeredMetrics(t *testing.T) (names []string) {
+	t.Helper()
+	var settings config.Config
+	parser, err := kong.New(&settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse([]string{"--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0", "--data-dir", t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	running, err := start(t.Context(), &settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := running.stop(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	descriptions := make(chan *prometheus.Desc)
+	go func() {
+		defer close(descriptions)
+		running.reg.Describe(descriptions)
+	}()
+	parts := regexp.MustCompile(`fqName: "(penstock_[^"]*)".*variableLabels: (\{[^}]*\})`)
+	for one := range descriptions {
+		if found := parts.FindStringSubmatch(one.String()); found != nil {
+			names = append(names, found[1]+strings.TrimSuffix(found[2], "{}"))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
