@@ -95,7 +95,8 @@ func prepare(orders []checkout.Order) ([]checkout.Order, error) {
 	return slices.CompactFunc(batch, func(a, b checkout.Order) bool { return a.Reservation == b.Reservation }), nil
 }
 
-// check applies the one validator of an order, which the front applied before it was accepted.
+// check applies the rules of an order, by which the desk judged what the shop sent before it
+// accepted the order.
 func check(o *checkout.Order) error {
 	if err := o.Validate(); err != nil {
 		return refused("order %q: %v", o.ID, err)
