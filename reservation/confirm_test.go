@@ -243,7 +243,8 @@ func TestConfirmAndExpiryRaceToOneEnd(t *testing.T) {
 		for n := 1; n > 0; returned += n {
 			n, _ = s.Expire(ctx, 1000)
 		}
-		if confirmed+returned != 200 || confirmed == 0 || returned == 0 {
+		// Two thirds want to be confirmed and one third to expire: fewer than ten of either is no race.
+		if confirmed+returned != 200 || confirmed < 10 || returned < 10 {
 			t.Fatalf("%d confirmed and %d expired of 200", confirmed, returned)
 		}
 		wantCounts(t, client, "SHOE", int64(returned), 0, int64(confirmed))
