@@ -4,7 +4,7 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5… one record a reservation
 -- ARGV: 1 token, 2 term, 3 length of the record keys' prefix,
 --       then per reservation: the record, the channel where its units are counted
--- Returns {0}, {3, term} refused because of a later term, {4} another caller arms, {9} another run of the server
+-- Returns {0}, {8, term} a later term has been here, {4} another caller arms, {9} another run of the server
 local refused = not_arming(KEYS[1], ARGV[1], ARGV[2])
 if refused then return refused end
 local now = clock()

@@ -5,8 +5,7 @@
 -- Returns {0, repaired, forced}, {1} not ready, {2} another epoch, {9} another run.
 -- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released,
 -- or that had failed.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local prefix = ARGV[2] + 1
 local count = #KEYS - 4
@@ -33,13 +32,7 @@ end
 for i = 1, count do
   local key, a = KEYS[4 + i], 2 + (i - 1) * 6
   local text = fresh[key] or records[i]
-  local r = text and read_record(text)
-  local missing = not r
-  if missing then
-    local ordered = ARGV[a + 3]
-    r = {status = 'x', epoch = ARGV[a + 1], created = ordered, expires = ordered, extensions = '0', durability = 'j',
-      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6], bearer = '*'}
-  end
+  local r = text and read_record(text) or stand_in(ARGV[a + 1], unpack(ARGV, a + 3, a + 6))
   local before = r.status
   if before ~= 'c' or r.committed == '0' then
     if before == 'h' then

@@ -3,11 +3,11 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5 order keys, 6 outbox
 -- ARGV: 1 term, 2 prefix of the record keys (same hash tag) without the epoch, 3 '1' = wipe a stock that is ready too,
 --       4 how many records at most
--- Returns {0} wiped, {1} call again, {2} refused because the stock is ready, {3, term} refused because of a later term
+-- Returns {0} wiped, {1} call again, {2} refused because the stock is ready, {8, term} a later term has been here
 local head = redis.call('HMGET', KEYS[1], 'ready', 'term', 'epoch', 'wiping')
 if head[1] == '1' and ARGV[3] ~= '1' then return {2} end
 local later = later_term(KEYS[1], head[2], ARGV[1])
-if later then return {3, later} end
+if later then return later end
 local epoch = head[3] or head[4]
 if head[3] then
   redis.call('DEL', KEYS[1])

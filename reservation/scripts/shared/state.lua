@@ -7,3 +7,9 @@ local function state_of(ready, run, epoch, wanted)
   if wanted and epoch ~= wanted then return 2 end
   return 0
 end
+
+-- Reads a stock and judges it: the state, as above, and the values of ready, run, epoch and the further fields.
+local function read_head(key, wanted, ...)
+  local head = redis.call('HMGET', key, 'ready', 'run', 'epoch', ...)
+  return state_of(head[1], head[2], head[3], wanted), head
+end
