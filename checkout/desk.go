@@ -79,9 +79,9 @@ func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Re
 	return o, confirmed.Again, nil
 }
 
-// takeOffOutbox does so with an order that is in the log, and in the same step makes sure that the sale is still the
-// one in which the reservation was confirmed. When it was lost meanwhile, the rebuild may have looked
-// at the log before the order was there, and may have given its units to somebody else: then the
+// takeOffOutbox does so with an order that is in the log, and in the same step makes sure that the sale is
+// still the one in which the reservation was confirmed. When it was lost meanwhile, the rebuild may have
+// looked at the log before the order was there, and may have given its units to somebody else: then the
 // order is not promised. The buyer asks again, and finds the order, or that it failed.
 func (d *Desk) takeOffOutbox(ctx context.Context, stock *reservation.Stock, epoch int64, o Order) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)

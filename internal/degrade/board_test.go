@@ -43,7 +43,8 @@ func newBoard(client rueidis.Client, nodeID string) *Board {
 	return NewBoard(client, slog.New(slog.DiscardHandler), nodeID)
 }
 
-// runs starts a board, which leads when there is something to measure, and returns a function that stops it and waits.
+// runs starts a board, which leads when there is something to measure, and returns a function that stops it
+// and waits.
 func runs(t *testing.T, b *Board, measure Measure) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,8 +17,8 @@ func scanBare(rows *sql.Rows) (checkout.Stored, error) {
 
 // BareOrders is Orders without what the shop and its customer have said: the customer's document,
 // the metadata and the payment's reference are left out. It begins no later than with the orders that
-// were created at fromMillis (Unix ms); 0 begins with the first. Rebuilding Redis needs no more, and a page stays
-// small however large the documents are.
+// were created at fromMillis (Unix ms); 0 begins with the first. Rebuilding Redis needs no more, and a page
+// stays small however large the documents are.
 func (l *Ledger) BareOrders(ctx context.Context, saleID string, fromMillis int64, cursor string, limit int) ([]checkout.Stored, string, error) {
 	after, err := parseCursor(cursor, fromMillis-1)
 	if err != nil {

@@ -3,8 +3,8 @@
 // It finds out which sales there are, opens the waiting room and the stock of each, and keeps the
 // snapshots from which the hot paths answer: at most 100 ms old for a sale in which something
 // happens, on this node or another. A sale that nobody visits is looked at seldom, and at the moments
-// at which it opens, starts and ends; and at once when the list or a server of Redis is another one. Whatever the cache holds may be lost at any
-// time: it comes from Redis.
+// at which it opens, starts and ends; and at once when the list or a server of Redis is another one. Whatever
+// the cache holds may be lost at any time: it comes from Redis.
 package salecache
 
 import (

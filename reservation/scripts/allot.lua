@@ -3,7 +3,7 @@
 -- for it.
 -- KEYS: 1 stock
 -- ARGV: 1 epoch, 2 SKU, 3 units, 4 term, then pairs of channel and the units it should get
--- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item, 
+-- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item,
 --   {4} fewer than are held, sold and withheld, {8, term} a later term has been here
 local sku = ARGV[2]
 local state, head = read_head(KEYS[1], ARGV[1], 'pools|' .. sku, 'term')

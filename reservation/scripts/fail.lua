@@ -1,5 +1,5 @@
--- Marks orders as failed: the ledger has refused them for good. Their units and their customers' limits are given back.
--- Idempotent by reservation. An order that is in the ledger stays as it is.
+-- Marks orders as failed: the ledger has refused them for good. Their units and their customers' limits are
+-- given back. Idempotent by reservation. An order that is in the ledger stays as it is.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 where the units go: available or withheld,
 --       then per order: the record's epoch, ordered ms, customer, channel, lines

@@ -1,7 +1,8 @@
 -- Finds orders that have waited in the outbox for longer than they should, in no particular order.
 -- KEYS: 1 stock, 2 outbox
 -- ARGV: 1 cursor ('0' = from the beginning), 2 age in ms, 3 how many at most, 4 how many bytes at most
--- Returns {'0', next cursor, then member, the record's epoch, order of each}, {'1'} not ready, {'9'} another run.
+-- Returns {'0', next cursor, then member, the record's epoch, order of each}, {'1'} not ready, {'9'} another
+--   run.
 -- The walk is over when the cursor is '0'.
 local state = read_head(KEYS[1])
 if state ~= 0 then return {digits(state)} end

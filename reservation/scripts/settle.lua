@@ -1,10 +1,11 @@
--- Marks orders as committed to the ledger, and puts right what Redis did not know of them. Idempotent by reservation.
+-- Marks orders as committed to the ledger, and puts right what Redis did not know of them. Idempotent by
+-- reservation.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per order: the record's epoch, committed ms, ordered ms, customer, channel, lines
 -- Returns {0, repaired, forced}, {1} not ready, {2} another epoch, {9} another run.
--- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released,
--- or that had failed.
+-- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing,
+-- expired or released, or that had failed.
 local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local prefix = ARGV[2] + 1

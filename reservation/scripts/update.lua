@@ -1,8 +1,8 @@
 -- Brings the terms of a sale to a stock that is ready. No counter changes.
 -- KEYS: 1 stock
 -- ARGV: 1 term, 2 epoch, 3 version, then pairs of field and value
--- Returns {0}, {1} not ready, {2} another epoch, {8, term} a later term has been here, {4} there is a later version,
---   {9} another run of the server
+-- Returns {0}, {1} not ready, {2} another epoch, {8, term} a later term has been here, {4} there is a later
+--   version, {9} another run of the server
 local state, head = read_head(KEYS[1], ARGV[2], 'version', 'term')
 if state ~= 0 then return {state} end
 if tonumber(ARGV[3]) < tonumber(head[4]) then return {4} end

@@ -1,8 +1,10 @@
--- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear, counters stay.
+-- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear,
+-- counters stay.
 -- KEYS: 1 stock
--- ARGV: 1 term, 2 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel, units
--- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'8', term} a later term has been here,
---   {'9'} another run of the server
+-- ARGV: 1 term, 2 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel,
+--   units
+-- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'8', term} a later term
+--   has been here, {'9'} another run of the server
 local state, head = read_head(KEYS[1], ARGV[2], 'term')
 if state ~= 0 then return {string.format('%.0f', state)} end
 local later = later_term(KEYS[1], head[4], ARGV[1])
