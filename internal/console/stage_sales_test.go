@@ -74,11 +74,11 @@ func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board 
 		},
 	})
 	mayArm := func(context.Context) error { return nil }
-	rescue := recovery.New(recovery.Deps{
+	recovering := recovery.New(recovery.Deps{
 		Ledger: books, Redis: client, Index: index, Sales: cache, Broker: broker, Journal: broker.Journal(),
 		OpenStock: stockOf, MayArm: mayArm, Log: log,
 	})
-	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: rescue.Run})
+	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: recovering.Run})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })

@@ -49,7 +49,7 @@ func (d *desk) set(term int64, err error) {
 }
 
 func candidate(d lease, tasks ...Task) *Leader {
-	return &Leader{lease: d, timing: DefaultTiming(), tasks: tasks, log: slog.New(slog.DiscardHandler)}
+	return &Leader{lease: d, ttl: LeaseTTL, tasks: tasks, log: slog.New(slog.DiscardHandler)}
 }
 
 // began tells of the terms in which a task ran, and when each of its runs ended.
@@ -92,9 +92,8 @@ func TestATermEndsBeforeItsLeaseCanWhenRedisFallsSilent(t *testing.T) {
 		d.set(0, errors.New("no answer"))
 		time.Sleep(5 * time.Second)
 		_, ended := b.state()
-		timing := DefaultTiming()
-		if len(ended) != 1 || ended[0].Sub(silentFrom) > timing.TTL-timing.Margin {
-			t.Fatalf("the term ended %v after the last renewal could have been sent; the lease may lapse after %v", ended, timing.TTL)
+		if len(ended) != 1 || ended[0].Sub(silentFrom) > LeaseTTL-margin {
+			t.Fatalf("the term ended %v after the last renewal could have been sent; the lease may lapse after %v", ended, LeaseTTL)
 		}
 		cancel()
 		run.Wait()
@@ -109,7 +108,7 @@ func TestATermEndsAtOnceWhenSomebodyElseLeads(t *testing.T) {
 		run.Go(func() { _ = candidate(d, b.task()).Run(ctx) })
 		time.Sleep(time.Second)
 		d.set(0, nil)
-		time.Sleep(DefaultTiming().Renew + time.Millisecond)
+		time.Sleep(renewEvery + time.Millisecond)
 		if _, ended := b.state(); len(ended) != 1 {
 			t.Fatal("the task goes on although somebody else leads")
 		}

@@ -164,9 +164,9 @@ func (w *world) lead() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.leads = cancel
 	log := slog.New(slog.DiscardHandler)
-	rescue := w.recovery()
+	recovering := w.recovery()
 	one := leader.New(leader.NewLease(w.redis, "test", 2*time.Second), log,
-		leader.Task{Name: "recovery", Run: rescue.Run}, leader.Every("watch", 200*time.Millisecond, log, rescue.Watch()))
+		leader.Task{Name: "recovery", Run: recovering.Run}, leader.Every("watch", 200*time.Millisecond, log, recovering.Watch()))
 	w.led.Go(func() { _ = one.Run(ctx) })
 	w.t.Cleanup(w.depose)
 }
