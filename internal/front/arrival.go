@@ -66,7 +66,7 @@ type arrival struct {
 	*listener.Conn
 	buffers *buffers
 	raw     syscall.RawConn
-	between bool            // the next Read begins a request
+	between bool // the next Read begins a request
 
 	buf        []byte // what has arrived; nil or buf[from:to] is not yet read by fasthttp
 	from, to   int
