@@ -67,7 +67,7 @@ func TestARoomForTheReservationIsEnoughAndTight(t *testing.T) {
 func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	rec := drop()
 	s := startServer(t, testenv.NATSConfig("max_payload: 64KB"))
-	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), s.broker(t)
+	stock, b := openStock(t, testenv.MiniURL(t), rec), s.broker(t)
 	desk := openDesk(t, b)
 	req := request(reserve(t, stock, "1"))
 	req.CustomerDoc = json.RawMessage(`{"n":"` + strings.Repeat("x", 65_300) + `"}`)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 // lose empties Redis and restores the room from its journal, as after the crash of everything.
@@ -45,7 +46,7 @@ func busySale(c *clock, change ...func(*sale.Record)) sale.Record {
 }
 
 func TestAfterACleanStopNoNumberIsUncertain(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r, tickets, _ := visit(t, client, rec, j)
 		r.Close()
@@ -120,7 +121,7 @@ func TestALoweredMarkDoesNotUndoALaterOne(t *testing.T) {
 }
 
 func TestAShownTicketIsReportedOnceAndIsCertainAfterTheNextLoss(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now(), func(r *sale.Record) { r.StartsAt = r.StartsAt.Add(time.Hour) })
 		j := &memoryJournal{}
 		r := openRoom(t, client, rec, j)
