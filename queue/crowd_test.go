@@ -165,7 +165,8 @@ func TestTheLineKeepsItsOrderThroughLosses(t *testing.T) {
 	})
 }
 
-// The property above found each of these once, when the room still got them wrong. Here nobody quits.
+// Sequences of losses on which the property above has failed in the past. Who quit was not recorded, so
+// that here nobody does.
 func TestTheLineKeepsItsOrderThroughTheseLosses(t *testing.T) {
 	for name, c := range map[string]struct {
 		order sale.Order
