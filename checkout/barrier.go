@@ -25,7 +25,8 @@ func (b *Broker) Barrier(ctx context.Context) (uint64, error) {
 }
 
 // AwaitDrained returns once every order up to the barrier is in the ledger, or has been refused by
-// it for good, and acknowledged. With an error, which is that of ctx or of the last look, it is not known to be so.
+// it for good, and acknowledged. With an error, which is that of ctx or of the last look, it is not known to
+// be so.
 func (b *Broker) AwaitDrained(ctx context.Context, barrier uint64) error {
 	if barrier == 0 {
 		return nil

@@ -188,6 +188,9 @@ func (b *Broker) maxMessageBytes(stream jetstream.Stream) int {
 	return int(max(0, most-messageOverhead))
 }
 
+// maxOrderBytes is the longest record that the order log takes now.
+func (b *Broker) maxOrderBytes() int { return min(MaxOrderBytes, b.maxMessageBytes(b.orders)) }
+
 // Healthy returns an error while the connection is down.
 func (b *Broker) Healthy() error {
 	if !b.nc.IsConnected() {

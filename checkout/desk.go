@@ -73,17 +73,17 @@ func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Re
 	if err := d.publish(ctx, o); err != nil {
 		return Order{}, confirmed.Again, err
 	}
-	if err := d.settled(ctx, stock, confirmed.Epoch, o); err != nil {
+	if err := d.takeOffOutbox(ctx, stock, confirmed.Epoch, o); err != nil {
 		return Order{}, confirmed.Again, err
 	}
 	return o, confirmed.Again, nil
 }
 
-// settled takes the order off the outbox, and in the same step makes sure that the sale is still the
-// one in which the reservation was confirmed. When it was lost meanwhile, the rebuild may have looked
-// at the log before the order was there, and may have given its units to somebody else: then the
+// takeOffOutbox does so with an order that is in the log, and in the same step makes sure that the sale is
+// still the one in which the reservation was confirmed. When it was lost meanwhile, the rebuild may have
+// looked at the log before the order was there, and may have given its units to somebody else: then the
 // order is not promised. The buyer asks again, and finds the order, or that it failed.
-func (d *Desk) settled(ctx context.Context, stock *reservation.Stock, epoch int64, o Order) error {
+func (d *Desk) takeOffOutbox(ctx context.Context, stock *reservation.Stock, epoch int64, o Order) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), acceptTimeout)
 	defer cancel()
 	err := stock.Published(ctx, epoch, []string{o.Reservation})

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/internal/testenv/orderlog"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -26,11 +26,7 @@ type node struct {
 
 func openDesk(t *testing.T, rec sale.Record, ledgers map[string]*ledger.Ledger) *node {
 	t.Helper()
-	client, err := redis.Connect(t.Context(), "redis://"+testenv.Mini(t).Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	client := testenv.ConnectRedis(t, testenv.MiniURL(t))
 	rec.StartsAt, rec.EndsAt = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	arming, err := reservation.Begin(t.Context(), client, rec, 1)
 	if err != nil {
@@ -42,32 +38,13 @@ func openDesk(t *testing.T, rec sale.Record, ledgers map[string]*ledger.Ledger) 
 	stock := reservation.OpenStock(reservation.Deps{Redis: client, Secret: []byte(strings.Repeat("s", 32)), GateKey: redis.Key(rec.ID, "gate"), Log: quiet()}, rec)
 	t.Cleanup(stock.Close)
 
-	server, err := embedded.StartNATS(t.TempDir(), quiet())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker, err := checkout.ConnectTo(t.Context(), conn, quiet())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeWithin(broker) })
+	broker := orderlog.Broker(t, quiet())
 	log := broker.OrderLog(checkout.LogOptions{})
 	t.Cleanup(log.Close)
 	runDrain(t, broker, stock, ledgers)
 	desk := checkout.NewDesk(log, quiet())
 
 	return &node{Desk: desk, stock: stock}
-}
-
-func closeWithin(b *checkout.Broker) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	_ = b.Close(ctx)
 }
 
 // runDrain commits each batch to all ledgers; a repetition is a duplicate to each of them.

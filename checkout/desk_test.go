@@ -31,12 +31,7 @@ func drop() sale.Record {
 
 func openStock(t testing.TB, redisURL string, rec sale.Record) *reservation.Stock {
 	t.Helper()
-	client, err := redis.Connect(t.Context(), redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return stockOf(t, client, rec)
+	return stockOf(t, testenv.ConnectRedis(t, redisURL), rec)
 }
 
 // arm puts the stock of a sale into Redis, or brings its new version there.
@@ -81,12 +76,6 @@ func request(reservationID string) OrderRequest {
 	}
 }
 
-// onBothRedises runs a contract with the embedded and the real Redis.
-func onBothRedises(t *testing.T, contract func(t *testing.T, redisURL string)) {
-	t.Run("embedded redis", func(t *testing.T) { contract(t, "redis://"+testenv.Mini(t).Addr()) })
-	t.Run("real redis", func(t *testing.T) { contract(t, testenv.Redis(t).URL) })
-}
-
 func openDesk(t testing.TB, b *Broker) *Desk {
 	t.Helper()
 	return NewDesk(orderLog(t, b, LogOptions{}), quiet())
@@ -101,7 +90,7 @@ func settleWith(s *reservation.Stock) func(context.Context, string, []Order, int
 }
 
 func TestAnOrderIsAcceptedOnceAndCarriedWhole(t *testing.T) {
-	onBothRedises(t, func(t *testing.T, redisURL string) {
+	testenv.EachRedisURL(t, func(t *testing.T, redisURL string) {
 		rec := drop()
 		stock, b := openStock(t, redisURL, rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 		desk := openDesk(t, b)
@@ -149,7 +138,7 @@ func TestAnOrderIsAcceptedOnceAndCarriedWhole(t *testing.T) {
 }
 
 func TestManyOrdersOfManyShoppersAreInTheLedgerOnce(t *testing.T) {
-	onBothRedises(t, func(t *testing.T, redisURL string) {
+	testenv.EachRedisURL(t, func(t *testing.T, redisURL string) {
 		rec := drop()
 		stock, b := openStock(t, redisURL, rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 		desks := []*Desk{openDesk(t, b), openDesk(t, b)} // two nodes
@@ -183,7 +172,7 @@ func TestManyOrdersOfManyShoppersAreInTheLedgerOnce(t *testing.T) {
 }
 
 func TestWithoutTheLogAnOrderIsNotAcceptedAndNotLost(t *testing.T) {
-	onBothRedises(t, func(t *testing.T, redisURL string) {
+	testenv.EachRedisURL(t, func(t *testing.T, redisURL string) {
 		rec := drop()
 		s := startServer(t)
 		m := NewMetrics(nil)
@@ -228,7 +217,7 @@ func TestWithoutTheLogAnOrderIsNotAcceptedAndNotLost(t *testing.T) {
 
 func TestARelayLeavesYoungOrdersToTheirPublishers(t *testing.T) {
 	rec := drop()
-	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
+	stock, b := openStock(t, testenv.MiniURL(t), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
 	draft, err := encodeDraft(request(""), rec, MaxOrderBytes)
 	if err != nil {
@@ -245,7 +234,7 @@ func TestARelayLeavesYoungOrdersToTheirPublishers(t *testing.T) {
 
 func TestTooLargeAnOrderIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	rec := drop()
-	stock, b := openStock(t, "redis://"+testenv.Mini(t).Addr(), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
+	stock, b := openStock(t, testenv.MiniURL(t), rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 	desk := openDesk(t, b)
 	req := request(reserve(t, stock, "1"))
 	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", MaxDocumentBytes) + `"`)

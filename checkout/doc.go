@@ -4,8 +4,9 @@
 // # The way of an order
 //
 // [Desk.Accept] confirms the reservation in Redis, which in the same atomic step puts the order
-// into the outbox; appends the order to the log ([Log.Append], fsynced before it returns); and
-// only then says yes. [Desk.Relay] appends what a dead node left in the outbox. [Drain] takes
+// into the outbox; appends the order to the log ([Log.Append], fsynced before it returns); takes it
+// off the outbox, if the sale is still the one in which it was confirmed ([reservation.Stock.Published]);
+// and only then says yes. [Desk.Relay] appends what a dead node left in the outbox. [Drain] takes
 // orders from the log in batches, commits each batch to the ledger in one transaction, settles
 // them in Redis and then acknowledges them.
 //
@@ -21,11 +22,13 @@
 //
 // # One contract
 //
-// What [Desk.Accept] takes, the ledger takes: [Order.Validate] is the only check of an order, made
-// before the reservation is confirmed and again by the ledger. A document of the shop is compacted
-// once ([CompactDocument]); these bytes are checked, sent and stored. An order also fits a message of
-// the NATS server (max_payload) before it is confirmed. An order that the ledger refuses all the
-// same, because it has no units or does not know the item, becomes a dead letter and is failed.
+// What [Desk.Accept] takes, the ledger takes: validate.go has the only rules of an order. Before the
+// reservation is confirmed they are applied to what the shop sent: a document is compacted once, and
+// these bytes are checked, sent and stored. Only the script that confirms sees the rest of the order:
+// it comes from the reservation and the sale, which are within the same bounds. The ledger applies
+// the rules to the whole ([Order.Validate]). An order also fits a message of the NATS server
+// (max_payload) before it is confirmed. An order that the ledger refuses all the same, because it has
+// no units or does not know the item, becomes a dead letter and is failed.
 //
 // # The journal
 //

@@ -21,18 +21,16 @@ type draft struct {
 // with any reservation of the sale, is valid and has at most maxBytes. Codes: bad_request,
 // body_too_large.
 func encodeDraft(req OrderRequest, rec sale.Record, maxBytes int) ([]byte, error) {
-	customer, err := CompactDocument("customer", req.CustomerDoc)
+	customer, err := compactDocument("customer", req.CustomerDoc)
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := CompactDocument("metadata", req.Metadata)
+	metadata, err := compactDocument("metadata", req.Metadata)
 	if err != nil {
 		return nil, err
 	}
-	if req.PaymentRef != "" {
-		if err := ValidPaymentRef(req.PaymentRef); err != nil {
-			return nil, err
-		}
+	if err := validPayment(req.PaymentRef); err != nil {
+		return nil, err
 	}
 	raw, err := joinDraft(customer, req.PaymentRef, metadata)
 	if err != nil {

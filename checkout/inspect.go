@@ -9,16 +9,13 @@ import (
 
 // Inspection is what can be read of the NATS server, for a check before a sale.
 type Inspection struct {
-	ServerVersion string
-	Synced        Synced
-	SyncedWhy     string // why Synced is not yes; "" for yes
+	Synced    Synced
+	SyncedWhy string // why Synced is not yes; "" for yes
 	// MaxPayloadBytes is the server's max_payload, and MaxOrderBytes the longest order that passes.
 	MaxPayloadBytes int64
 	MaxOrderBytes   int
-	// StoreFreeBytes is what the account may still store on file; -1: there is no bound.
-	StoreFreeBytes int64
-	OrderLog       StreamInspection
-	Journal        StreamInspection
+	OrderLog        StreamInspection
+	Journal         StreamInspection
 }
 
 // StreamInspection is what can be read of one stream.
@@ -37,21 +34,15 @@ type StreamInspection struct {
 func (b *Broker) Inspect(ctx context.Context) (Inspection, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	i := Inspection{ServerVersion: b.nc.ConnectedServerVersion(), MaxPayloadBytes: b.nc.MaxPayload(), StoreFreeBytes: -1}
-	account, err := b.js.AccountInfo(ctx)
-	if err != nil {
-		return i, fmt.Errorf("nats: %w", err)
-	}
-	if account.Limits.MaxStore >= 0 {
-		i.StoreFreeBytes = max(0, account.Limits.MaxStore-int64(account.Store))
-	}
+	i := Inspection{MaxPayloadBytes: b.nc.MaxPayload()}
+	var err error
 	if i.OrderLog, err = b.inspectStream(ctx, b.orders); err != nil {
 		return i, err
 	}
 	if i.Journal, err = b.inspectStream(ctx, b.records); err != nil {
 		return i, err
 	}
-	i.MaxOrderBytes = min(MaxOrderBytes, b.maxMessageBytes(b.orders))
+	i.MaxOrderBytes = b.maxOrderBytes()
 	i.Synced, i.SyncedWhy = b.inspectSync(ctx)
 	return i, nil
 }

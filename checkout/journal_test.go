@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sync/semaphore"
 )
 
 func replayed(t testing.TB, j *Journal, saleID string, since time.Time) []string {
@@ -216,7 +217,7 @@ func TestClosingWritesWhatWaits(t *testing.T) {
 func TestAMessageSentAgainIsKeptOnce(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, open func(...Option) *Broker) {
 		j := open().Journal()
-		rounds, _ := j.messages([]entry{{sale: "s", records: numbered(0, 3)}, {sale: "other", records: numbered(0, 1)}, {sale: "s", records: numbered(3, 5)}}, 1<<20)
+		rounds := messages([]entry{{sale: "s", records: numbered(0, 3)}, {sale: "other", records: numbered(0, 1)}, {sale: "s", records: numbered(3, 5)}}, 1<<20)
 		if len(rounds) != 1 || len(rounds[0]) != 2 {
 			t.Fatalf("%v for two sales", rounds)
 		}
@@ -226,5 +227,38 @@ func TestAMessageSentAgainIsKeptOnce(t *testing.T) {
 			}
 		}
 		inOrder(t, replayed(t, j, "s", time.Time{}), 5)
+	})
+}
+
+// The server may come back with a smaller max_payload while records wait. What fits no message any
+// more is refused by itself; what was handed over beside it for the same sale is written.
+func TestWhatFitsNoMessageAnyMoreTakesNothingWithIt(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, open func(...Option) *Broker) {
+		m := NewMetrics(nil)
+		whole := open().Journal()
+		small := &Journal{
+			js: whole.js, quotas: whole.quotas, log: quiet(), metrics: m,
+			room: semaphore.NewWeighted(1), maxMessage: func() int { return 1000 },
+		}
+		taken := []entry{
+			{sale: "s", records: numbered(0, 2)},
+			{sale: "s", records: [][]byte{make([]byte, 2000)}},
+			{sale: "s", records: numbered(2, 5)},
+		}
+		for i := range taken {
+			taken[i].done = make(chan error, 1)
+		}
+		if !small.write(t.Context(), taken) {
+			t.Fatal("not written")
+		}
+		for i, want := range []error{nil, ErrRecordTooLarge, nil} {
+			if err := <-taken[i].done; !errors.Is(err, want) {
+				t.Errorf("entry %d: %v, want %v", i, err, want)
+			}
+		}
+		inOrder(t, replayed(t, whole, "s", time.Time{}), 5)
+		if dropped, written := testutil.ToFloat64(m.journalDropped), testutil.ToFloat64(m.journalRecords); dropped != 1 || written != 5 {
+			t.Errorf("%v records counted as dropped and %v as written", dropped, written)
+		}
 	})
 }

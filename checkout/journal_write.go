@@ -12,25 +12,36 @@ import (
 
 // write does not return before the entries are durable, unless ctx ends: then it returns false.
 func (j *Journal) write(ctx context.Context, taken []entry) bool {
-	rounds, tooLong := j.messages(taken, j.maxMessage())
-	for _, round := range rounds {
+	fitting, refusals := j.fitting(taken)
+	for _, round := range messages(fitting, j.maxMessage()) {
 		if !j.writeRound(ctx, round) {
 			return false
 		}
 	}
-	for _, e := range taken {
+	for i, e := range taken {
 		j.room.Release(e.weight)
-		failed := tooLong[e.sale]
-		if failed != nil {
-			j.drop(e.sale, len(e.records), failed)
+		if refusals[i] != nil {
+			j.drop(e.sale, len(e.records), refusals[i])
 		} else {
 			j.metrics.journalRecords.Add(float64(len(e.records)))
 		}
 		if e.done != nil {
-			e.done <- failed
+			e.done <- refusals[i]
 		}
 	}
 	return true
+}
+
+// fitting returns the entries that the server still takes, and the refusal of each that it does not,
+// because it takes less than when the entry was handed over.
+func (j *Journal) fitting(taken []entry) (fitting []entry, refusals []error) {
+	refusals = make([]error, len(taken))
+	for i, e := range taken {
+		if _, refusals[i] = j.newEntry(e.sale, e.records); refusals[i] == nil {
+			fitting = append(fitting, e)
+		}
+	}
+	return fitting, refusals
 }
 
 func (j *Journal) writeRound(ctx context.Context, messages []*nats.Msg) bool {
@@ -64,9 +75,8 @@ func (j *Journal) publish(ctx context.Context, messages []*nats.Msg) (left []*na
 
 // messages packs the entries into rounds with one message a sale in each. More than one of a sale at
 // a time could overtake each other when the first has to be sent again; so what does not fit a
-// message of mostBytes goes in the next round. TooLong has the sales of which a record fits no
-// message, because the server takes less than when it was handed over.
-func (j *Journal) messages(taken []entry, mostBytes int) (rounds [][]*nats.Msg, tooLong map[string]error) {
+// message of mostBytes goes in the next round.
+func messages(taken []entry, mostBytes int) (rounds [][]*nats.Msg) {
 	p := packer{mostBytes: mostBytes, bodies: map[string][][]byte{}}
 	for _, e := range taken {
 		for _, r := range e.records {
@@ -84,7 +94,7 @@ func (j *Journal) messages(taken []entry, mostBytes int) (rounds [][]*nats.Msg, 
 			})
 		}
 	}
-	return rounds, p.tooLong
+	return rounds
 }
 
 // packer fills messages with records, sale by sale.
@@ -92,17 +102,9 @@ type packer struct {
 	mostBytes int
 	sales     []string
 	bodies    map[string][][]byte
-	tooLong   map[string]error
 }
 
 func (p *packer) add(saleID string, record []byte) {
-	if recordBytes(len(record)) > p.mostBytes {
-		if p.tooLong == nil {
-			p.tooLong = map[string]error{}
-		}
-		p.tooLong[saleID] = ErrRecordTooLarge
-		return
-	}
 	bodies, known := p.bodies[saleID]
 	if !known {
 		p.sales = append(p.sales, saleID)

@@ -62,7 +62,7 @@ func (b *Broker) OrderLog(opts LogOptions) *Log {
 
 // MaxRecordBytes is the longest record that the log takes now: MaxOrderBytes, or less if the
 // server's max_payload, or the stream's max_msg_size, is smaller.
-func (l *Log) MaxRecordBytes() int { return min(MaxOrderBytes, l.b.maxMessageBytes(l.b.orders)) }
+func (l *Log) MaxRecordBytes() int { return l.b.maxOrderBytes() }
 
 // Append puts one order's record into the log and returns when JetStream has acknowledged it,
 // which on a server that syncs always is after the fsync. On an error other than ErrOrderTooLarge,

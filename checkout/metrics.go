@@ -55,7 +55,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		journalRecords:  counter("journal_records_total", "Journal records that were acknowledged."),
 		journalGroups:   counter("journal_groups_total", "Messages that carried those records."),
 		journalRetries:  counter("journal_retries_total", "Journal messages that were sent again."),
-		journalDropped:  counter("journal_dropped_total", "Journal records lost because the buffer stayed full."),
+		journalDropped:  counter("journal_dropped_total", "Journal records that were not taken: no room in the buffer, the sale at its quota, or too long."),
 		ordersCommitted: counter("orders_committed_total", "Orders that the ledger took."),
 		duplicates:      counter("orders_duplicate_total", "Orders that the ledger had already."),
 		commitSeconds:   seconds("ledger_commit_seconds", "Time of one commit of a batch of orders."),

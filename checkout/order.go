@@ -15,7 +15,7 @@ type Order struct {
 	Sale        string `json:"sale"`
 	Reservation string `json:"reservation"` // unique in the ledger: the guarantee of exactly once
 	Customer    string `json:"customer"`    // hash, as the reservation holds it
-	// CustomerDoc is the shop's own document about the customer, as CompactDocument returns it.
+	// CustomerDoc is the shop's own document about the customer, as compactDocument returns it.
 	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
 	Lines       []Line          `json:"lines"`
 	Channel     string          `json:"channel,omitempty"`

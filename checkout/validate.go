@@ -20,10 +20,11 @@ const (
 	maxNameBytes       = 256 // of an id, a SKU, a channel, a customer's hash, a currency
 )
 
-// Validate is the one check of an order: the front makes it before the hold is confirmed, the ledger
-// before it commits. An order that passes is refused by neither database for its data. It does not
-// look into the ledger: an unknown item, or too few units, is the ledger's to say. The error is
-// bad_request with the member in "field", or body_too_large.
+// Validate checks a whole order; the ledger calls it before it commits. What the shop sent is checked
+// by the same rules (compactDocument and validPayment) before the hold is confirmed: see encodeDraft.
+// An order that passes is refused by neither database for its data. It does not look into the ledger:
+// an unknown item, or too few units, is the ledger's to say. The error is bad_request with the member
+// in "field", or body_too_large.
 func (o *Order) Validate() error {
 	for _, required := range []struct{ field, text string }{
 		{"id", o.ID}, {"sale", o.Sale}, {"reservation", o.Reservation},
@@ -44,10 +45,8 @@ func (o *Order) Validate() error {
 	if err := o.validateLines(); err != nil {
 		return err
 	}
-	if o.PaymentRef != "" {
-		if err := ValidPaymentRef(o.PaymentRef); err != nil {
-			return err
-		}
+	if err := validPayment(o.PaymentRef); err != nil {
+		return err
 	}
 	if err := validDocument("customer", o.CustomerDoc); err != nil {
 		return err
@@ -82,9 +81,17 @@ func ValidPaymentRef(ref string) error {
 	return validText("payment", ref)
 }
 
-// CompactDocument returns a document of the shop in the form that is checked, sent and stored: its
+// validPayment checks the payment of an order, which may have none.
+func validPayment(ref string) error {
+	if ref == "" {
+		return nil
+	}
+	return ValidPaymentRef(ref)
+}
+
+// compactDocument returns a document of the shop in the form that is checked, sent and stored: its
 // own bytes without white space between them. Nothing is escaped or sorted. Nil stays nil.
-func CompactDocument(field string, doc json.RawMessage) (json.RawMessage, error) {
+func compactDocument(field string, doc json.RawMessage) (json.RawMessage, error) {
 	if len(doc) == 0 {
 		return nil, nil
 	}

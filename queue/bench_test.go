@@ -12,8 +12,8 @@ import (
 )
 
 func benchEachEngine(b *testing.B, bench func(b *testing.B, client rueidis.Client)) {
-	b.Run("embedded", func(b *testing.B) { bench(b, connect(b, "redis://"+testenv.Mini(b).Addr())) })
-	b.Run("real", func(b *testing.B) { bench(b, connect(b, testenv.Redis(b).URL)) })
+	b.Run("embedded", func(b *testing.B) { bench(b, testenv.ConnectRedis(b, testenv.MiniURL(b))) })
+	b.Run("real", func(b *testing.B) { bench(b, testenv.ConnectRedis(b, testenv.Redis(b).URL)) })
 }
 
 func BenchmarkJoin(b *testing.B) {

@@ -85,8 +85,8 @@ const (
 
 // Decide says how far the watermark moves. It is pure.
 //
-// Credit, in admissions, grows evenly at the rate (see paceShare); each call costs the show-up rate, the share of
-// an admission that it is expected to become. Beyond the pace, calls stop where those who are
+// Credit, in admissions, grows evenly at the rate (see paceShare); each call costs the show-up rate, the
+// share of an admission that it is expected to become. Beyond the pace, calls stop where those who are
 // expected to come would exceed the cap, the rolling minute or the units that are left.
 func Decide(line Line, in Inputs) Decision {
 	d := Decision{Called: line.Called, Memory: remember(line, in)}

@@ -7,10 +7,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestNothingIsDueInAQuietRoom(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		now := time.Now()
 		for name, rec := range map[string]sale.Record{
 			"live":               testSale(now),

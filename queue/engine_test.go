@@ -10,26 +10,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/rueidis"
 
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
 )
-
-// eachEngine runs a test of the contract against the embedded and the real Redis.
-func eachEngine(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
-	t.Run("embedded", func(t *testing.T) { test(t, connect(t, "redis://"+testenv.Mini(t).Addr())) })
-	t.Run("real", func(t *testing.T) { test(t, connect(t, testenv.Redis(t).URL)) })
-}
-
-func connect(t testing.TB, url string) rueidis.Client {
-	t.Helper()
-	client, err := redis.Connect(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
-}
 
 // clock is an embedded Redis whose time stands still until it is moved.
 type clock struct {
@@ -43,7 +26,7 @@ func newClock(t testing.TB) (*clock, rueidis.Client) {
 	t.Helper()
 	c := &clock{mini: testenv.Mini(t), now: epoch}
 	c.mini.SetTime(c.now)
-	return c, connect(t, "redis://"+c.mini.Addr())
+	return c, testenv.ConnectRedis(t, "redis://"+c.mini.Addr())
 }
 
 func (c *clock) forward(d time.Duration) {

@@ -85,7 +85,7 @@ type Restored struct {
 	passes                  map[Number]journaledPass
 	used                    bitmap
 	given                   spans           // numbers that were certainly given
-	exact                   bool            // the journal says how far numbers were given, not only how far they may have been
+	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
 	base                    uint64          // of the last room that told: the numbers above it were given by that room
 	proven                  map[Number]bool // of the others, those that somebody has shown
 	admits                  []int64         // ms, of the last minute, in order

@@ -92,12 +92,12 @@ func TestAfterARestartWithTheSameDataEverythingIsRefused(t *testing.T) {
 	t.Run("real", func(t *testing.T) {
 		server := testenv.Redis(t, testenv.AppendFsync("always"))
 		rec, j := testSale(time.Now()), &memoryJournal{}
-		client := connect(t, server.URL)
+		client := testenv.ConnectRedis(t, server.URL)
 		_, tickets, pass := visit(t, client, rec, j)
 		if err := server.Restart(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		client = connect(t, server.URL)
+		client = testenv.ConnectRedis(t, server.URL)
 		if n, err := client.Do(context.Background(), client.B().Hexists().Key(roomKeys(rec.ID)[0]).Field("entrants").Build()).AsInt64(); err != nil || n != 1 {
 			t.Fatalf("the data did not survive the restart: %d, %v", n, err)
 		}
@@ -107,7 +107,7 @@ func TestAfterARestartWithTheSameDataEverythingIsRefused(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		engine := testenv.Mini(t)
 		rec, j := testSale(time.Now()), &memoryJournal{}
-		client := connect(t, "redis://"+engine.Addr())
+		client := testenv.ConnectRedis(t, "redis://"+engine.Addr())
 		_, tickets, pass := visit(t, client, rec, j)
 		if err := embedded.AnswerInfo(engine); err != nil { // another run
 			t.Fatal(err)
@@ -126,9 +126,9 @@ func TestAReplicaThatTakesOverRefusesAtTheFirstCall(t *testing.T) {
 	}
 	second := testenv.Redis(t, testenv.RedisArg("replicaof", host, port))
 	rec, j := testSale(time.Now()), &memoryJournal{}
-	client := connect(t, master.URL)
+	client := testenv.ConnectRedis(t, master.URL)
 	r, tickets, pass := visit(t, client, rec, j)
-	replica := connect(t, second.URL)
+	replica := testenv.ConnectRedis(t, second.URL)
 	testenv.Eventually(t, 10*time.Second, "the replica has the room", func() bool {
 		n, err := replica.Do(ctx, replica.B().Hget().Key(r.keys[0]).Field("claimed").Build()).AsInt64()
 		return err == nil && n == 1

@@ -90,7 +90,8 @@ func thumbprint(public ed25519.PublicKey) string {
 	return passEncoding.EncodeToString(sum[:])
 }
 
-// Sign returns the token of a pass. The same pass and the same current key give the same token, on every node.
+// Sign returns the token of a pass. The same pass and the same current key give the same token, on every
+// node.
 func (k *PassKeys) Sign(p Pass) string {
 	key := k.keys[0]
 	cached := cachedPass{sale: p.Sale, ticket: p.Ticket, issued: p.IssuedAt.Unix(), expires: p.ExpiresAt.Unix()}

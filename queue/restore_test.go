@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func mustHex(t testing.TB, s string) []byte {
@@ -39,7 +40,7 @@ func flush(t testing.TB, client rueidis.Client) {
 }
 
 func TestARoomComesBackFromItsJournal(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec := testSale(time.Now(), func(r *sale.Record) {
 			r.Admission.Order, r.Admission.RatePerMinute, r.Admission.MaxActive = sale.Draw, 60_000, 20
@@ -104,7 +105,7 @@ func TestARoomComesBackFromItsJournal(t *testing.T) {
 }
 
 func TestARestoreTakesNothingBackFromARoomThatWasNotLost(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r := openRoom(t, client, rec, j)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestNumbersAreGivenOnceAndNeverPastTheJournaledMark(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		nodes := []*Room{openRoom(t, client, rec, j), openNode(t, client, rec, j), openNode(t, client, rec, j)}
 		const visitors = 600
@@ -52,7 +52,7 @@ func TestNumbersAreGivenOnceAndNeverPastTheJournaledMark(t *testing.T) {
 
 func TestNoNumberIsGivenWhileTheJournalFails(t *testing.T) {
 	rec, j := testSale(time.Now()), &memoryJournal{fail: errors.New("disk full")}
-	r := openRoom(t, connect(t, "redis://"+testenv.Mini(t).Addr()), rec, j)
+	r := openRoom(t, testenv.ConnectRedis(t, testenv.MiniURL(t)), rec, j)
 	if ticket, err := r.Join(context.Background()); !errors.Is(err, problem.Unavailable) {
 		t.Fatalf("got %+v, %v", ticket, err)
 	}
@@ -63,7 +63,7 @@ func TestNoNumberIsGivenWhileTheJournalFails(t *testing.T) {
 }
 
 func TestWhoMayJoin(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		now := time.Now()
 		for _, c := range []struct {
 			name   string
@@ -98,7 +98,7 @@ func TestWhoMayJoin(t *testing.T) {
 }
 
 func TestAFullRoomTakesNobodyIn(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now())
 		arm(t, client, rec, nil)
 		d := testDeps(client, nil)
@@ -132,7 +132,7 @@ func TestAFullRoomTakesNobodyIn(t *testing.T) {
 }
 
 func TestAVisitorsWay(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec := testSale(time.Now(), func(r *sale.Record) { r.Admission.MaxActive = 1 })
 		r := openRoom(t, client, rec, nil)
@@ -189,7 +189,7 @@ func TestAVisitorsWay(t *testing.T) {
 }
 
 func TestWhoLeavesIsGoneAndIsPassedOver(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		r := openRoom(t, client, testSale(time.Now(), func(r *sale.Record) { r.Admission.RatePerMinute = 1 }), nil)
 		tickets := join(t, r, 4)
@@ -223,7 +223,7 @@ func TestWhoLeavesIsGoneAndIsPassedOver(t *testing.T) {
 }
 
 func TestLeavingGivesThePassBack(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		r := openRoom(t, client, testSale(time.Now()), nil)
 		ticket := join(t, r, 1)[0]
 		advance(t, r, plenty)
@@ -265,7 +265,7 @@ func race(t *testing.T, nodes []*Room, tickets []Ticket) (admitted, refused int6
 }
 
 func TestTheCapIsExactUnderConcurrency(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now(), func(r *sale.Record) { r.Admission.MaxActive = 10 })
 		nodes := []*Room{openRoom(t, client, rec, nil), openNode(t, client, rec, nil)}
 		tickets := join(t, nodes[0], 80)
@@ -298,7 +298,7 @@ func TestTheCapIsExactUnderConcurrency(t *testing.T) {
 }
 
 func TestTheRateIsExactUnderConcurrency(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now(), func(r *sale.Record) { r.Admission.RatePerMinute = 15 })
 		nodes := []*Room{openRoom(t, client, rec, nil), openNode(t, client, rec, nil)}
 		tickets := join(t, nodes[0], 80)
@@ -324,7 +324,7 @@ func TestTheRateIsExactUnderConcurrency(t *testing.T) {
 }
 
 func TestAnOpenGateAdmitsWithoutALine(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now(), func(r *sale.Record) {
 			r.Admission.Mode, r.Admission.MaxActive, r.Admission.RatePerMinute = sale.Open, 1, 1
 		})
@@ -343,7 +343,7 @@ func TestAnOpenGateAdmitsWithoutALine(t *testing.T) {
 }
 
 func TestANodeThatMissedTooMuchReadsEverythingAnew(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec := testSale(time.Now(), func(r *sale.Record) { r.Admission.RatePerMinute = 600_000 })
 		r, late := openRoom(t, client, rec, nil), openNode(t, client, rec, nil)
@@ -377,7 +377,7 @@ func TestANodeThatMissedTooMuchReadsEverythingAnew(t *testing.T) {
 }
 
 func TestALostRoomIsNotReadyAndForgetsNothing(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		r := openRoom(t, client, testSale(time.Now()), nil)
 		ticket := join(t, r, 3)[2]
 		callUpTo(t, r, 1)

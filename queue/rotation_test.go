@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func keyIDs(t *testing.T, k *PassKeys) map[string]bool {
@@ -72,7 +74,7 @@ func TestMoreKeysThanAreTakenAreIgnored(t *testing.T) {
 }
 
 func TestAClaimThatIsRepeatedAfterARotationGivesTheSamePass(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := testSale(time.Now())
 		r := openRoom(t, client, rec, nil)
 		ticket := join(t, r, 1)[0]

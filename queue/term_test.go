@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func wantOldTerm(t *testing.T, what string, err error, later int64) {
@@ -20,7 +21,7 @@ func wantOldTerm(t *testing.T, what string, err error, later int64) {
 }
 
 func TestAnOlderLeaderCanDoNothingToARoom(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r, tickets, pass := visit(t, client, rec, j)
@@ -62,7 +63,7 @@ func TestAnOlderLeaderCanDoNothingToARoom(t *testing.T) {
 }
 
 func TestARemovedSaleCanBeMadeAgainAndStays(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec := testSale(time.Now())
 		r := openRoom(t, client, rec, nil)
@@ -99,7 +100,7 @@ func begin(t *testing.T, client rueidis.Client, a *arming) {
 }
 
 func TestARestoreThatIsOvertakenWritesNothingMore(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r, _, _ := visit(t, client, rec, j)
@@ -130,7 +131,7 @@ func TestARestoreThatIsOvertakenWritesNothingMore(t *testing.T) {
 }
 
 func TestARestoreBeginsAnewWhenTheServerChangesInTheMiddle(t *testing.T) {
-	eachEngine(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec, j := testSale(time.Now()), &memoryJournal{}
 		r, _, _ := visit(t, client, rec, j)

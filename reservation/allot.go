@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 )
 
@@ -36,7 +36,7 @@ func (s *Stock) Allot(ctx context.Context, sku string, allocated, term int64) er
 
 // notAllotted words the answers of allot.lua; nil when the units are allocated.
 func notAllotted(answer []int64, sku string) error {
-	const unknown, conflict, laterTerm = 3, 4, 5
+	const unknown, conflict = 3, 4
 	switch {
 	case len(answer) == 0:
 		return errAnswer
@@ -48,10 +48,8 @@ func notAllotted(answer []int64, sku string) error {
 		return problem.With(problem.UnknownSKU, fmt.Sprintf("the sale has no item %.64q", sku))
 	case answer[0] == conflict:
 		return problem.With(problem.StockConflict, "more units are held and sold", problem.F("sku", sku))
-	case answer[0] == laterTerm && len(answer) == 2:
-		return &redis.OldTermError{Later: answer[1]}
 	}
-	return errAnswer
+	return cmp.Or(laterTerm(answer), errAnswer)
 }
 
 func allot(ctx context.Context, client rueidis.Client, k keys, rec sale.Record, sku string, allocated, term int64) ([]int64, error) {

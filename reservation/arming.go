@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -41,10 +42,8 @@ func Begin(ctx context.Context, client rueidis.Client, rec sale.Record, term int
 	switch {
 	case err != nil:
 		return nil, a.failed(err)
-	case len(answer) == 2 && answer[0] == answerLaterTerm:
-		return nil, a.failed(&redis.OldTermError{Later: answer[1]})
 	case len(answer) != 1 || answer[0] != answerOK:
-		return nil, a.failed(problem.With(problem.Conflict, "another caller arms the sale"))
+		return nil, a.failed(cmp.Or(laterTerm(answer), errOthersArm()))
 	}
 	return a, nil
 }
@@ -148,10 +147,10 @@ func (a *Arming) run(ctx context.Context, script *redis.Script, keys, args []str
 		return err
 	case len(answer) == 1 && answer[0] == answerOK:
 		return nil
-	case len(answer) == 2 && answer[0] == answerLaterTerm:
-		return &redis.OldTermError{Later: answer[1]}
 	case len(answer) == 1 && answer[0] == answerLost:
 		return problem.With(problem.Unavailable, "the redis server runs anew")
 	}
-	return problem.With(problem.Conflict, "another caller arms the sale")
+	return cmp.Or(laterTerm(answer), errOthersArm())
 }
+
+func errOthersArm() error { return problem.With(problem.Conflict, "another caller arms the sale") }

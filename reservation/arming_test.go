@@ -52,7 +52,7 @@ func restoredOrder(r Reservation, committedAtMillis int64) RestoredOrder {
 }
 
 func TestAStockIsRebuiltFromTheJournal(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx, journal := drop(), context.Background(), &book{}
 		rec.Items[0].PerCustomer = 4
 		rec.Durability = sale.Journaled
@@ -101,7 +101,7 @@ func TestAStockIsRebuiltFromTheJournal(t *testing.T) {
 }
 
 func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx, journal := drop(), context.Background(), &book{fail: errors.New("disk")}
 		rec.Durability = sale.Durable
 		s := open(t, client, rec, journal.keep)
@@ -125,7 +125,7 @@ func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
 func TestARequestWhoseReservationIsAnOrderCanBeRepeatedAfterARebuild(t *testing.T) {
 	for _, durability := range []sale.Durability{sale.Journaled, sale.Durable} {
 		t.Run(string(durability), func(t *testing.T) {
-			engines(t, func(t *testing.T, client rueidis.Client) { repeatAfterRebuild(t, client, durability) })
+			testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) { repeatAfterRebuild(t, client, durability) })
 		})
 	}
 }
@@ -184,7 +184,7 @@ func repeatAfterRebuild(t *testing.T, client rueidis.Client, durability sale.Dur
 }
 
 func TestAnArmingThatWasCutOffIsBegunAnew(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx, journal := drop(), context.Background(), &book{}
 		rec.Durability = sale.Journaled
 		s := open(t, client, rec, journal.keep)
@@ -216,14 +216,14 @@ func TestAnArmingThatWasCutOffIsBegunAnew(t *testing.T) {
 func TestARestartWhileAStockIsArmedEndsTheArming(t *testing.T) {
 	server := testenv.Redis(t, testenv.AppendFsync("always"))
 	ctx := context.Background()
-	a, err := Begin(ctx, connect(t, server.URL), drop(), testTerm)
+	a, err := Begin(ctx, testenv.ConnectRedis(t, server.URL), drop(), testTerm)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	client := connect(t, server.URL)
+	client := testenv.ConnectRedis(t, server.URL)
 	a.client = client
 	order := RestoredOrder{ReservationID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), CustomerKey: CustomerKey("ann"), Lines: []Line{{"SHOE", 1}}}
 	wantCode(t, a.Orders(ctx, []RestoredOrder{order}), problem.Unavailable)
@@ -235,7 +235,7 @@ func TestARestartWhileAStockIsArmedEndsTheArming(t *testing.T) {
 }
 
 func TestAStockIsArmedInBoundedParts(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Items[0].Stock = 5000
 		maker := newCoreMaker([]byte("secret"))
@@ -272,7 +272,7 @@ func TestAStockIsArmedInBoundedParts(t *testing.T) {
 }
 
 func TestSoldUnitsOfAnUnknownChannelAreCountedWhereThereIsRoom(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Channels = map[string]int64{"app": 2, "web": 8}
 		maker := newCoreMaker([]byte("secret"))
@@ -297,7 +297,7 @@ func TestSoldUnitsOfAnUnknownChannelAreCountedWhereThereIsRoom(t *testing.T) {
 }
 
 func TestUnitsOfAnItemThatIsGoneStayInView(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		order := RestoredOrder{ReservationID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), CustomerKey: CustomerKey("ann"), Lines: []Line{{"GLOVE", 2}}}
 		if err := rebuild(context.Background(), client, drop(), []RestoredOrder{order}, nil); err != nil {
 			t.Fatal(err)
@@ -310,7 +310,7 @@ func TestUnitsOfAnItemThatIsGoneStayInView(t *testing.T) {
 }
 
 func TestAnOrderOfAnotherSaleStopsTheArming(t *testing.T) {
-	client := connect(t, "redis://"+testenv.Mini(t).Addr())
+	client := testenv.ConnectRedis(t, testenv.MiniURL(t))
 	a, err := Begin(context.Background(), client, drop(), testTerm)
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ func benchStock(b *testing.B, url string) *Stock {
 	rec := drop()
 	rec.Items[0].Stock, rec.Items[0].PerCustomer = int64(b.N)+10, 2
 	rec.Reservation.TTL = sale.Duration(time.Hour)
-	return open(b, connect(b, url), rec)
+	return open(b, testenv.ConnectRedis(b, url), rec)
 }
 
 // measure runs one call a goroutine step, and reports CPU-µs of this process and of the given ones.
@@ -89,7 +89,7 @@ func BenchmarkReserveSingle(b *testing.B) {
 }
 
 func BenchmarkReserveEmbedded(b *testing.B) {
-	s := benchStock(b, "redis://"+testenv.Mini(b).Addr())
+	s := benchStock(b, testenv.MiniURL(b))
 	measure(b, 512, nil, func(i int) error {
 		key := strconv.Itoa(i)
 		_, err := s.Reserve(context.Background(), ask1(key, key, 1))
@@ -119,7 +119,7 @@ func BenchmarkRefusedSoldOut(b *testing.B) {
 	server := testenv.Redis(b)
 	rec := drop()
 	rec.Items[0].Stock = 0
-	s := open(b, connect(b, server.URL), rec)
+	s := open(b, testenv.ConnectRedis(b, server.URL), rec)
 	measure(b, 512, []int{server.PID()}, func(i int) error {
 		if i%1000 == 0 {
 			if err := s.Refresh(context.Background()); err != nil {

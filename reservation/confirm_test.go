@@ -44,7 +44,7 @@ func untilExpired(t testing.TB, s *Stock, id string) {
 }
 
 func TestConfirmMovesUnitsAndPutsTheOrderInTheOutbox(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("k", "ann", 2))
 		c := confirmation(r.ID, "o", 1)
@@ -76,7 +76,7 @@ func TestConfirmMovesUnitsAndPutsTheOrderInTheOutbox(t *testing.T) {
 }
 
 func TestConfirmRefuses(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		freed := mustReserve(t, s, ask1("3", "ann", 1))
@@ -117,7 +117,7 @@ func TestConfirmRefuses(t *testing.T) {
 }
 
 func TestATimeThatIsOverIsOverWithOrWithoutTheSweeper(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, short()), context.Background()
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 2))
 		untilExpired(t, s, one.ID)
@@ -146,7 +146,7 @@ func TestATimeThatIsOverIsOverWithOrWithoutTheSweeper(t *testing.T) {
 }
 
 func TestExtendGivesTheFullTimeAgainAsOftenAsAllowed(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		testenv.Eventually(t, time.Second, "the clock to move", func() bool { return time.Since(r.CreatedAt) > 3*time.Millisecond })
@@ -162,7 +162,7 @@ func TestExtendGivesTheFullTimeAgainAsOftenAsAllowed(t *testing.T) {
 }
 
 func TestExpireIsBoundedAndExpiresEachOnceWhoeverSweeps(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := short()
 		rec.Items[0].Stock = 100
 		s, ctx := open(t, client, rec), context.Background()
@@ -199,7 +199,7 @@ func TestExpireIsBoundedAndExpiresEachOnceWhoeverSweeps(t *testing.T) {
 }
 
 func TestConfirmAndExpiryRaceToOneEnd(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := short()
 		rec.Reservation.TTL = sale.Duration(300 * time.Millisecond) // long enough for a busy machine to confirm some
 		rec.Items[0].Stock = 200
@@ -243,7 +243,8 @@ func TestConfirmAndExpiryRaceToOneEnd(t *testing.T) {
 		for n := 1; n > 0; returned += n {
 			n, _ = s.Expire(ctx, 1000)
 		}
-		if confirmed+returned != 200 || confirmed == 0 || returned == 0 {
+		// Two thirds want to be confirmed and one third to expire: fewer than ten of either is no race.
+		if confirmed+returned != 200 || confirmed < 10 || returned < 10 {
 			t.Fatalf("%d confirmed and %d expired of 200", confirmed, returned)
 		}
 		wantCounts(t, client, "SHOE", int64(returned), 0, int64(confirmed))
@@ -255,7 +256,7 @@ func settlement(r Reservation) Settlement {
 }
 
 func TestSettleCommitsAndPutsRight(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		ordered, held, freed := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 2)), mustReserve(t, s, ask1("3", "ann", 3))
 		missing := Reservation{ID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), Customer: CustomerKey("bob"), Lines: []Line{{"HAT", 2}}}
@@ -292,7 +293,7 @@ func TestSettleCommitsAndPutsRight(t *testing.T) {
 }
 
 func TestTheOutboxIsWalkedInBoundedSteps(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := drop()
 		rec.Items[0].Stock = 1000
 		s, ctx := open(t, client, rec), context.Background()

@@ -18,7 +18,7 @@ import (
 )
 
 func TestACrowdNeverGetsMoreThanThereIs(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := drop()
 		rec.Items[0].Stock = 100
 		nodes := []*Stock{open(t, client, rec), open(t, client, rec), open(t, client, rec)}
@@ -46,7 +46,7 @@ func TestACrowdNeverGetsMoreThanThereIs(t *testing.T) {
 }
 
 func TestLimitsHoldForACustomerWithManyTabs(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := drop()
 		rec.Items[0].Stock, rec.Items[0].PerCustomer = 1000, 2
 		nodes := []*Stock{open(t, client, rec), open(t, client, rec)}
@@ -73,7 +73,7 @@ func TestLimitsHoldForACustomerWithManyTabs(t *testing.T) {
 }
 
 func TestOneKeyPressedManyTimesAtOnceIsOneReservation(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		nodes := []*Stock{open(t, client, drop()), open(t, client, drop())}
 		var ids sync.Map
 		var wg sync.WaitGroup
@@ -91,7 +91,7 @@ func TestOneKeyPressedManyTimesAtOnceIsOneReservation(t *testing.T) {
 }
 
 func TestACrowdThatDoesEverythingAtOnceLeavesTheStockBalanced(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := short()
 		rec.Reservation.TTL = drop().Reservation.TTL
 		rec.Items = []sale.Item{{SKU: "A", Stock: 40}, {SKU: "B", Stock: 40, PerCustomer: 3}, {SKU: "C", Stock: 40}}
@@ -154,7 +154,7 @@ func visit(s *Stock, i int) (int64, error) {
 
 func TestMoreThanMayWaitAreRefusedAsOverloaded(t *testing.T) {
 	server := testenv.Redis(t)
-	s := open(t, connect(t, server.URL), drop(), func(d *Deps) { d.MaxWaiting = 4 })
+	s := open(t, testenv.ConnectRedis(t, server.URL), drop(), func(d *Deps) { d.MaxWaiting = 4 })
 	if err := server.Pause(); err != nil {
 		t.Fatal(err)
 	}

@@ -11,26 +11,7 @@ import (
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
-	"github.com/penstock/penstock/internal/testenv"
 )
-
-func connect(t testing.TB, url string) rueidis.Client {
-	t.Helper()
-	client, err := redis.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
-}
-
-// engines runs a test on the embedded and on the real engine.
-func engines(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
-	t.Run("embedded", func(t *testing.T) {
-		test(t, connect(t, "redis://"+testenv.Mini(t).Addr()))
-	})
-	t.Run("real", func(t *testing.T) { test(t, connect(t, testenv.Redis(t).URL)) })
-}
 
 // drop is a live sale with two items and no limits.
 func drop() sale.Record {

@@ -39,8 +39,9 @@ func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
 	return Reservation{}, s.refused(f.answer)
 }
 
-// Get reads a reservation, and with it what is known of its order. Resolved ones are kept for 24
-// hours. Codes: unknown_reservation, unavailable.
+// Get reads a reservation, and with it what is known of its order. A released or expired one is kept
+// for 15 minutes, an order for 24 hours once it is in the ledger or has failed. Codes: unknown_reservation,
+// unavailable.
 func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
 	at, err := s.locate(s.plan.Load(), id)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 // wantWithheld checks how many units of the shoes are withheld.
@@ -40,7 +41,7 @@ func wantOrder(t *testing.T, s *Stock, id, status string) {
 }
 
 func TestAFailedOrderGivesItsUnitsBack(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Items[0].PerCustomer = 4
 		s := open(t, client, rec)
@@ -80,7 +81,7 @@ func TestAFailedOrderGivesItsUnitsBack(t *testing.T) {
 }
 
 func TestTheUnitsOfAFailedOrderCanBeWithheld(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 3))
 		mustConfirm(t, s, confirmation(r.ID, "o", 1))
@@ -106,7 +107,7 @@ func TestTheUnitsOfAFailedOrderCanBeWithheld(t *testing.T) {
 }
 
 func TestAFailedOrderTakesItsUnitsAgainWhenTheyAreFree(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Items[0].PerCustomer, rec.Reservation.PerCustomer = 6, 7
 		s := open(t, client, rec)
@@ -144,7 +145,7 @@ func TestAFailedOrderTakesItsUnitsAgainWhenTheyAreFree(t *testing.T) {
 }
 
 func TestAFailedOrderThatIsInTheLedgerAllTheSameIsSettled(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		returned, withheld := mustReserve(t, s, ask1("1", "ann", 2)), mustReserve(t, s, ask1("2", "ann", 3))
 		mustConfirm(t, s, confirmation(returned.ID, "o", 1))
@@ -163,7 +164,7 @@ func TestAFailedOrderThatIsInTheLedgerAllTheSameIsSettled(t *testing.T) {
 }
 
 func TestFailedOrdersAreRestored(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		maker := newCoreMaker([]byte("secret"))
 		var orders []RestoredOrder

@@ -10,7 +10,8 @@ import (
 // is enough and their order does not matter:
 //
 //	'r', version 1, kind, core (16 bytes), uvarints epoch, created, expires, extensions (times in ms),
-//	durability, customer key (12 bytes), payload hash (16 bytes), channel, number of lines, each SKU and units;
+//	durability, customer key (12 bytes), payload hash (16 bytes), channel,
+//	number of lines, each SKU and units;
 //	strings are preceded by their length.
 const (
 	journalMark    = 'r'

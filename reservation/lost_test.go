@@ -82,11 +82,11 @@ func command(t *testing.T, client rueidis.Client, words ...string) string {
 
 func TestARestartedServerThatKeptItsDataRefuses(t *testing.T) {
 	server := testenv.Redis(t, testenv.AppendFsync("always"))
-	lossOf(t, connect(t, server.URL), func() rueidis.Client {
+	lossOf(t, testenv.ConnectRedis(t, server.URL), func() rueidis.Client {
 		if err := server.Restart(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		client := connect(t, server.URL)
+		client := testenv.ConnectRedis(t, server.URL)
 		if command(t, client, "HGET", keysOf("drop", "").stock, "ready") != "1" {
 			t.Fatal("the data did not come back")
 		}
@@ -101,7 +101,7 @@ func TestAPromotedReplicaRefusesWhateverItIsBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	replica := testenv.Redis(t, testenv.RedisArg("replicaof", host, port))
-	client, other := connect(t, primary.URL), connect(t, replica.URL)
+	client, other := testenv.ConnectRedis(t, primary.URL), testenv.ConnectRedis(t, replica.URL)
 	lossOf(t, client, func() rueidis.Client {
 		key := keysOf("drop", "").stock
 		testenv.Eventually(t, 10*time.Second, "the replica has the stock", func() bool {
@@ -121,7 +121,7 @@ func TestAPromotedReplicaRefusesWhateverItIsBehind(t *testing.T) {
 }
 
 func TestAMasterThatWasAReplicaMeanwhileRefuses(t *testing.T) {
-	client := connect(t, testenv.Redis(t).URL)
+	client := testenv.ConnectRedis(t, testenv.Redis(t).URL)
 	lossOf(t, client, func() rueidis.Client {
 		command(t, client, "REPLICAOF", "127.0.0.1", "1")
 		command(t, client, "REPLICAOF", "NO", "ONE")
@@ -130,7 +130,7 @@ func TestAMasterThatWasAReplicaMeanwhileRefuses(t *testing.T) {
 }
 
 func TestAnEmptiedServerRefuses(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		lossOf(t, client, func() rueidis.Client {
 			flush(t, client)
 			return client

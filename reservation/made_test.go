@@ -100,10 +100,10 @@ func TestALoopOfReserveAndReleaseLeavesNothingThatGrows(t *testing.T) {
 	}
 	t.Run("embedded", func(t *testing.T) {
 		mini := testenv.Mini(t)
-		test(t, connect(t, "redis://"+mini.Addr()), func() { mini.FastForward(resolvedKeep) })
+		test(t, testenv.ConnectRedis(t, "redis://"+mini.Addr()), func() { mini.FastForward(resolvedKeep) })
 	})
 	t.Run("real", func(t *testing.T) {
-		client := connect(t, testenv.Redis(t).URL)
+		client := testenv.ConnectRedis(t, testenv.Redis(t).URL)
 		test(t, client, func() { expireSoon(t, client) })
 	})
 }
@@ -123,7 +123,7 @@ func expireSoon(t *testing.T, client rueidis.Client) {
 }
 
 func TestExpiryKeepsTheListInProportionToo(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := short(), context.Background()
 		rec.Items[0].Stock = 10_000
 		s := open(t, client, rec)

@@ -41,7 +41,7 @@ func TestSoldOutIsToldFromMemoryAndARepetitionStillGetsItsUnits(t *testing.T) {
 func soldOutFromMemory(t *testing.T, url string, stop func()) {
 	t.Helper()
 	ctx := context.Background()
-	there, here := open(t, connect(t, url), drop()), open(t, connect(t, url), drop())
+	there, here := open(t, testenv.ConnectRedis(t, url), drop()), open(t, testenv.ConnectRedis(t, url), drop())
 	first := mustReserve(t, there, ask1("k", "ann", 10))
 	remembers(t, here)
 	if again := mustReserve(t, here, ask1("k", "ann", 10)); again.ID != first.ID {
@@ -55,7 +55,7 @@ func soldOutFromMemory(t *testing.T, url string, stop func()) {
 }
 
 func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		here, there := open(t, client, drop()), open(t, client, drop())
 		first := mustReserve(t, there, ask1("k", "ann", 10))
@@ -82,7 +82,7 @@ func hat(key, customer string, units int64) Request {
 
 // The memory knows nothing of what was made after the snapshot, whereas a refusal closes a latch at any time.
 func TestARepetitionGetsItsUnitsWhenARefusalClosedTheLatch(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		s := open(t, client, drop())
 		mustReserve(t, s, ask1("k", "ann", 10))
@@ -103,7 +103,7 @@ func TestARepetitionGetsItsUnitsWhenARefusalClosedTheLatch(t *testing.T) {
 
 // The snapshot saw the pool empty, but units came back and went since.
 func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		s := open(t, client, drop())
 		freed := mustReserve(t, s, ask1("k", "ann", 10))
@@ -122,7 +122,7 @@ func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
 
 // The position in the list says nothing about a list of another arming, even of the same epoch.
 func TestTheMemoryOfAnEarlierArmingIsNotBelieved(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		here := open(t, client, drop())
 		for i := range 5 {

@@ -33,8 +33,8 @@ type published struct {
 }
 
 // Published takes orders off the outbox, once they are durable in the order log. They were confirmed
-// in the given epoch (see [Confirmed.Epoch]). Without an error the stock has not been rebuilt since, and no other
-// server has taken over: whoever rebuilds it later finds the orders in the log. Concurrent calls are
+// in the given epoch (see [Confirmed.Epoch]). Without an error the stock has not been rebuilt since, and no
+// other server has taken over: whoever rebuilds it later finds the orders in the log. Concurrent calls are
 // combined. Codes: unavailable.
 func (s *Stock) Published(ctx context.Context, epoch int64, reservationIDs []string) error {
 	one := published{epoch: strconv.FormatInt(epoch, 10), cores: make([]string, 0, len(reservationIDs))}

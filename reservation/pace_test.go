@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func admit(t *testing.T, client rueidis.Client, gate string, bearers ...string) {
@@ -23,7 +24,7 @@ func admit(t *testing.T, client rueidis.Client, gate string, bearers ...string) 
 }
 
 func TestAPassThatReservesAndReleasesInALoopIsSlowedDown(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		rec := drop()
 		rec.Items[0].Stock = 1000

@@ -28,7 +28,7 @@ func prepared(t testing.TB, s *Stock, reqs ...Request) []*ask {
 }
 
 func TestRepeatsWithinOneBatchSeeEachOther(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := drop()
 		rec.Items[0].PerCustomer = 3
 		s := open(t, client, rec)
@@ -53,7 +53,7 @@ func TestRepeatsWithinOneBatchSeeEachOther(t *testing.T) {
 }
 
 func TestConfirmationsWithinOneBatchSeeEachOther(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s := open(t, client, drop())
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 2))
 		var orders []*order
@@ -84,7 +84,7 @@ func TestConfirmationsWithinOneBatchSeeEachOther(t *testing.T) {
 }
 
 func TestAnExtendedReservationExpiresAtItsNewTime(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, short()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		longer, err := s.Extend(ctx, r.ID)
@@ -106,7 +106,7 @@ func TestAnExtendedReservationExpiresAtItsNewTime(t *testing.T) {
 }
 
 func TestTheFirstCommitStays(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		mustConfirm(t, s, confirmation(r.ID, "o", 1))

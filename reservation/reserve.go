@@ -52,9 +52,9 @@ type ask struct {
 // The same request again gives the reservation as it was when it was made ("held", whatever became
 // of it since; only its expiry tells of an extension). One that was given back or has expired is known
 // for 15 minutes; once nothing is left, its repetition may be told sold_out instead. Other content
-// under the same key is idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After a rebuild an
-// order that the journal does not tell of is found by the key alone. A refusal leaves nothing behind
-// and is decided anew each time.
+// under the same key is idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After
+// a rebuild an order that the journal does not tell of is found by the key alone. A refusal leaves nothing
+// behind and is decided anew each time.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
 // pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the

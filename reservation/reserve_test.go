@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func ask1(key, customer string, units int64) Request {
@@ -64,7 +65,7 @@ func audited(t testing.TB, client rueidis.Client) AuditReport {
 }
 
 func TestReserveHoldsUnitsAndSaysUntilWhen(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s := open(t, client, drop())
 		before := time.Now()
 		r := mustReserve(t, s, Request{IdempotencyKey: "k", Customer: "ann", Lines: []Line{{"SHOE", 2}, {"HAT", 1}, {"SHOE", 1}}})
@@ -87,7 +88,7 @@ func TestReserveHoldsUnitsAndSaysUntilWhen(t *testing.T) {
 }
 
 func TestTheSameKeyGivesTheSameReservationAndTakesNothingMore(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		req := Request{IdempotencyKey: "k", Customer: "ann", Lines: []Line{{"SHOE", 1}, {"HAT", 1}}}
 		first := mustReserve(t, s, req)
@@ -113,7 +114,7 @@ func TestTheSameKeyGivesTheSameReservationAndTakesNothingMore(t *testing.T) {
 }
 
 func TestAReplayIsAnsweredWhateverHasBecomeOfTheSale(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		first := mustReserve(t, s, ask1("k", "ann", 10))
@@ -138,7 +139,7 @@ func TestAReplayIsAnsweredWhateverHasBecomeOfTheSale(t *testing.T) {
 }
 
 func TestRequestsThatCannotBeServedAreRefusedAndLeaveNothing(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s := open(t, client, drop())
 		many := make([]Line, 51)
 		for i := range many {
@@ -172,7 +173,7 @@ func TestRequestsThatCannotBeServedAreRefusedAndLeaveNothing(t *testing.T) {
 }
 
 func TestSoldOutTellsWhetherSomeMayReturn(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("k", "ann", 10))
 		wantMayReturn := func(want bool) {
@@ -197,7 +198,7 @@ func TestSoldOutTellsWhetherSomeMayReturn(t *testing.T) {
 }
 
 func TestTheLatchOpensWhenUnitsComeBack(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		shoe := []Line{{"SHOE", 1}}
 		if s.Refresh(ctx) != nil || s.SoldOut(shoe, "") {
@@ -230,7 +231,7 @@ func TestTheLatchOpensWhenUnitsComeBack(t *testing.T) {
 }
 
 func TestLimitsCountWhatIsHeldAndBought(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Items[0].PerCustomer = 2
 		rec.Reservation.PerCustomer = 3
@@ -259,7 +260,7 @@ func TestLimitsCountWhatIsHeldAndBought(t *testing.T) {
 }
 
 func TestTheGateIsAskedForBearers(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		add := func(member string, until time.Time) {
 			score := float64(until.UnixMilli())
@@ -280,7 +281,7 @@ func TestTheGateIsAskedForBearers(t *testing.T) {
 }
 
 func TestTimesAndTheOperatorCloseTheSale(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		for name, c := range map[string]struct {
 			change func(*sale.Record)
 			code   problem.Code
@@ -308,7 +309,7 @@ func TestTimesAndTheOperatorCloseTheSale(t *testing.T) {
 }
 
 func TestChannelsSellTheirOwnShares(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Channels = map[string]int64{"app": 2, "web": 8}
 		s := open(t, client, rec)
@@ -338,7 +339,7 @@ func TestChannelsSellTheirOwnShares(t *testing.T) {
 }
 
 func TestLargeBatchesAreDividedByLines(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec := drop()
 		rec.Items = nil
 		var lines []Line

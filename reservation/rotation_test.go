@@ -7,10 +7,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestARepetitionUnderAFormerSecretFindsItsReservation(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		secrets := [][]byte{[]byte("the first secret of thirty-two bytes"), []byte("the second secret of thirty-two byte"), []byte("the third secret of thirty-two bytes")}
 		with := func(secret []byte, former ...[]byte) *Stock {

@@ -22,8 +22,8 @@ var (
 	extendScript      = load("extend", "state", "clock", "record")
 	getScript         = load("get", "state", "clock")
 	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made")
-	settleScript      = load("settle", "state", "clock", "units", "record", "counts")
-	failScript        = load("fail", "state", "units", "record", "counts")
+	settleScript      = load("settle", "state", "clock", "units", "record", "standin", "counts")
+	failScript        = load("fail", "state", "units", "record", "standin", "counts")
 	reacquireScript   = load("reacquire", "state", "units", "record", "counts")
 	publishedScript   = load("published", "state")
 	outboxScanScript  = load("outbox_scan", "state", "clock")
@@ -66,8 +66,17 @@ const (
 	answerOK       = 0
 	answerNotReady = 1
 	answerStale    = 2
+	answerLater    = 8 // followed by the later term
 	answerLost     = 9
 )
+
+// laterTerm is the error of an answer that a leader of a later term has been there; nil for others.
+func laterTerm(answer []int64) error {
+	if len(answer) == 2 && answer[0] == answerLater {
+		return &redis.OldTermError{Later: answer[1]}
+	}
+	return nil
+}
 
 // unpackMost keeps the arguments of one command inside a script below what the Lua of either
 // engine can unpack.

@@ -20,8 +20,8 @@ type Settlement struct {
 type Settled struct {
 	// Repaired orders were still held in Redis.
 	Repaired int64
-	// ForcedUnits were taken for orders whose reservation was missing, expired or released, or that had failed; where
-	// none were available, they are owed.
+	// ForcedUnits were taken for orders whose reservation was missing, expired or released, or that had
+	// failed; where none were available, they are owed.
 	ForcedUnits int64
 }
 

@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 )
 
@@ -60,10 +60,6 @@ func terms(rec sale.Record) []string {
 	}
 }
 
-// answerLaterTerm is followed by the later term in the answers of update.lua, begin.lua, wipe.lua
-// and the scripts that arm.
-const answerLaterTerm = 3
-
 // notUpdated words the answers that update.lua and update_items.lua refuse with.
 func notUpdated(answer []int64) error {
 	const laterVersion = 4
@@ -74,12 +70,10 @@ func notUpdated(answer []int64) error {
 		return problem.With(problem.Unavailable, "redis does not hold the stock of the sale")
 	case answer[0] == answerStale:
 		return problem.With(problem.Conflict, "redis holds another epoch of the sale")
-	case answer[0] == answerLaterTerm && len(answer) == 2:
-		return &redis.OldTermError{Later: answer[1]}
 	case answer[0] == laterVersion:
 		return problem.With(problem.Conflict, "redis holds a later version of the sale")
 	}
-	return errAnswer
+	return cmp.Or(laterTerm(answer), errAnswer)
 }
 
 func (u *updating) terms(ctx context.Context) error {

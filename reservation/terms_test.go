@@ -11,10 +11,11 @@ import (
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestUpdateChangesTermsAndNoCounter(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		r := mustReserve(t, s, ask1("1", "ann", 3))
@@ -44,7 +45,7 @@ func TestUpdateChangesTermsAndNoCounter(t *testing.T) {
 }
 
 func TestAnotherEpochDecidesNothing(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx, journal := drop(), context.Background(), &book{}
 		rec.Durability = sale.Journaled
 		told := make(chan struct{}, 1)
@@ -84,7 +85,7 @@ func TestAnotherEpochDecidesNothing(t *testing.T) {
 }
 
 func TestNothingIsDecidedBeforeTheStockIsReady(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		flush(t, client)
@@ -102,7 +103,7 @@ func TestNothingIsDecidedBeforeTheStockIsReady(t *testing.T) {
 }
 
 func TestAllotMovesWhatIsAvailableOrRefuses(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Channels = map[string]int64{"app": 1, "web": 1}
 		s := open(t, client, rec)
@@ -133,7 +134,7 @@ func TestAllotMovesWhatIsAvailableOrRefuses(t *testing.T) {
 }
 
 func TestNewChannelsShareTheUnitsThatAreThere(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		r := mustReserve(t, s, ask1("1", "ann", 3))
@@ -163,7 +164,7 @@ func wantOldTerm(t *testing.T, what string, err error, later int64) {
 }
 
 func TestALeaderOfAnOlderTermChangesNothing(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		const older, later = 1764000000001, 1764000000002
 		s := open(t, client, rec)
@@ -190,7 +191,7 @@ func TestALeaderOfAnOlderTermChangesNothing(t *testing.T) {
 }
 
 func TestALaterLeaderEndsTheArmingOfAnOlderOne(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		first, err := Begin(ctx, client, rec, 1)
 		if err != nil {
@@ -216,7 +217,7 @@ func TestALaterLeaderEndsTheArmingOfAnOlderOne(t *testing.T) {
 }
 
 func TestAvailableIsNeverToldBelowZero(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		rec.Channels = map[string]int64{"app": 2, "web": 8}
 		s := open(t, client, rec)

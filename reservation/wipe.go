@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -8,7 +9,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/redis"
 )
 
 // wipeMost is how many records one step removes.
@@ -37,10 +37,8 @@ func wipe(ctx context.Context, client rueidis.Client, k keys, term int64, readyT
 		switch {
 		case err != nil:
 			return err
-		case len(answer) == 2 && answer[0] == answerLaterTerm:
-			return &redis.OldTermError{Later: answer[1]}
 		case len(answer) != 1:
-			return errAnswer
+			return cmp.Or(laterTerm(answer), errAnswer)
 		case answer[0] == wiped:
 			return nil
 		case answer[0] == ready:

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 // keysLeft lists all keys of the engine.
@@ -23,7 +24,7 @@ func keysLeft(t *testing.T, client rueidis.Client) []string {
 }
 
 func TestAWipeLeavesTheTermAndNothingElse(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		held, ordered := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
@@ -56,7 +57,7 @@ func TestAWipeLeavesTheTermAndNothingElse(t *testing.T) {
 }
 
 func TestAWipeClosesTheSaleWithItsFirstStep(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		held, ordered := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
@@ -80,7 +81,7 @@ func TestAWipeClosesTheSaleWithItsFirstStep(t *testing.T) {
 
 // A record that an earlier epoch left is not taken for one of the later epoch.
 func TestALaterEpochDoesNotSeeTheRecordsOfAnEarlierOne(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, ctx := drop(), context.Background()
 		s := open(t, client, rec)
 		r := mustReserve(t, s, ask1("1", "ann", 1))
@@ -103,7 +104,7 @@ func TestALaterEpochDoesNotSeeTheRecordsOfAnEarlierOne(t *testing.T) {
 }
 
 func TestResolvedReservationsAreForgottenAfterAQuarterOfAnHour(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		if err := s.Release(ctx, r.ID); err != nil {

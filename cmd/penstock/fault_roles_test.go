@@ -11,25 +11,6 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
-// realStores are a Redis, a NATS and a Postgres of the test's own, and the environment that names them.
-type realStores struct {
-	redis    *testenv.RedisServer
-	nats     *testenv.NATSServer
-	postgres *testenv.PostgresServer
-}
-
-func newRealStores(t *testing.T) realStores {
-	t.Helper()
-	return realStores{redis: testenv.Redis(t, testenv.AppendFsync("always")), nats: testenv.NATS(t), postgres: testenv.PostgresDedicated(t)}
-}
-
-func (s realStores) env() []string {
-	return []string{
-		"PENSTOCK_REDIS_URL=" + s.redis.URL, "PENSTOCK_NATS_URL=" + s.nats.URL,
-		"PENSTOCK_NATS_MONITOR_URL=" + s.nats.MonitorURL, "PENSTOCK_POSTGRES_URL=" + s.postgres.URL,
-	}
-}
-
 func TestFaultVisitGoesThroughThreeProcesses(t *testing.T) {
 	s := newSplit(t, newRealStores(t).env()...)
 	s.start()

@@ -81,9 +81,7 @@ type soak struct {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	redis := testenv.Redis(t, testenv.AppendFsync("always"))
-	nats := testenv.NATS(t)
-	postgres := testenv.PostgresDedicated(t)
+	stores := newRealStores(t)
 	s := &soak{kills: soakKills}
 	if text := os.Getenv("SOAK_KILLS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -95,14 +93,13 @@ func newSoak(t *testing.T) *soak {
 	seed := uint64(time.Now().UnixNano())
 	s.dice = rand.New(rand.NewPCG(seed, seed))
 	t.Logf("%d kills, random seed %d", s.kills, seed)
-	s.split = newSplit(t, "PENSTOCK_REDIS_URL="+redis.URL, "PENSTOCK_NATS_URL="+nats.URL,
-		"PENSTOCK_NATS_MONITOR_URL="+nats.MonitorURL, "PENSTOCK_POSTGRES_URL="+postgres.URL)
+	s.split = newSplit(t, stores.env()...)
 	ctx := t.Context()
 	s.victims = []victim{
 		ofRole("gate", s.split.gate), ofRole("drain", s.split.drain), ofRole("console", s.split.console),
-		{"Redis", redis.Kill, func() error { return redis.Start(ctx) }},
-		{"NATS", nats.Kill, func() error { return nats.Start(ctx) }},
-		{"Postgres", postgres.Kill, func() error { return postgres.Start(ctx) }},
+		{"Redis", stores.redis.Kill, func() error { return stores.redis.Start(ctx) }},
+		{"NATS", stores.nats.Kill, func() error { return stores.nats.Start(ctx) }},
+		{"Postgres", stores.postgres.Kill, func() error { return stores.postgres.Start(ctx) }},
 	}
 	return s
 }

@@ -3,18 +3,9 @@ package main
 import (
 	"encoding/json"
 	"testing"
-)
 
-// verdict is what `penstock verify --json` says of one sale; the counts are units.
-type verdict struct {
-	Allocated  int64 `json:"allocated"`
-	Available  int64 `json:"available"`
-	Held       int64 `json:"held"`
-	Sold       int64 `json:"sold"`
-	Orders     int64 `json:"orders"`
-	Duplicates int64 `json:"duplicates"`
-	Lost       int64 `json:"lost"`
-}
+	"github.com/penstock/penstock/internal/verify"
+)
 
 // wantSoldOutExactly fails unless every invariant holds and the ledger has exactly one order for
 // each unit of item A, and none of item B.
@@ -24,9 +15,7 @@ func wantSoldOutExactly(t testing.TB, s *server, units int) {
 	if code != 0 {
 		t.Errorf("verify: exit %d\n%s", code, out)
 	}
-	var report struct {
-		Sales []verdict `json:"sales"`
-	}
+	var report verify.Report
 	if err := json.Unmarshal([]byte(out), &report); err != nil || len(report.Sales) != 1 {
 		t.Fatalf("verify answered (%v)\n%s", err, out)
 	}

@@ -56,8 +56,8 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 // TestANodeIsReadyForWhatItCanDo takes the stores away one after the other: polls and pages go on
 // from memory, so that the node stays ready and names what is missing.
 func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
-	redis, nats, postgres := testenv.Redis(t), testenv.NATS(t), testenv.PostgresDedicated(t)
-	s := newServer(t, append(orderLogAt(nats), "PENSTOCK_REDIS_URL="+redis.URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)...)
+	stores := newRealStores(t)
+	s := newServer(t, stores.env()...)
 	s.start()
 	s.createSale("drop", 100, nil)
 	v := &visitor{front: s.front, sale: "drop", name: "ada"}
@@ -78,7 +78,7 @@ func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
 	for _, store := range []struct {
 		name string
 		stop func() error
-	}{{"ledger", postgres.Stop}, {"order_log", nats.Stop}, {"redis", redis.Stop}} {
+	}{{"ledger", stores.postgres.Stop}, {"order_log", stores.nats.Stop}, {"redis", stores.redis.Stop}} {
 		if err := store.stop(); err != nil {
 			t.Fatal(err)
 		}

@@ -19,10 +19,8 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/health"
-	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/preflight"
-	"github.com/penstock/penstock/internal/recovery"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
@@ -35,9 +33,6 @@ import (
 )
 
 const (
-	leaderLeaseTTL = 3 * time.Second
-	// watchEvery is how often the leader looks whether a server of Redis is another one.
-	watchEvery = 500 * time.Millisecond
 	// consoleHeaderTimeout bounds slow clients of the console.
 	consoleHeaderTimeout = 5 * time.Second
 	consoleIdleTimeout   = 2 * time.Minute
@@ -222,31 +217,6 @@ func (n *node) startLoops() {
 		}
 		return nil
 	})
-}
-
-// newLeader makes this process a candidate. Every process is one, whatever its roles.
-func (n *node) newLeader() *leader.Leader {
-	rescue := recovery.New(recovery.Deps{
-		Ledger: n.stores.ledger, Redis: n.stores.redis, Index: n.index, Sales: n.cache, Broker: n.stores.broker,
-		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.preflight.MayArm, Log: n.log,
-	})
-	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
-	tasks := []leader.Task{
-		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps),
-		{Name: "recovery", Run: rescue.Run},
-		{Name: "degradation", Run: n.board.Lead(n.pressure)},
-	}
-	if !n.stores.ownRedis {
-		tasks = append(tasks, leader.Every("server watch", watchEvery, n.log, rescue.Watch()))
-	}
-	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leaderLeaseTTL), n.log, tasks...)
-}
-
-// pressure is what moves the degradation level: how far the ledger is behind the order log. How
-// long its commits take is reported by the drains.
-func (n *node) pressure(ctx context.Context) (degrade.Pressure, error) {
-	lag, err := n.stores.broker.Lag(ctx)
-	return degrade.Pressure{LogLagSeconds: lag.OldestSeconds}, err
 }
 
 // wait returns when ctx ends, or with the error of the first loop that failed.

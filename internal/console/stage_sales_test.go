@@ -9,9 +9,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/degrade"
-	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/recovery"
@@ -20,34 +18,11 @@ import (
 	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/internal/testenv/orderlog"
 	"github.com/penstock/penstock/internal/verify"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
-
-// newBroker starts an order log of the test's own.
-func newBroker(t *testing.T, log *slog.Logger) *checkout.Broker {
-	t.Helper()
-	server, err := embedded.StartNATS(t.TempDir(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker, err := checkout.ConnectTo(t.Context(), conn, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = broker.Close(ctx)
-	})
-	return broker
-}
 
 // office is what the console steers: sales that a leader carries to Redis, and the verdict on them.
 type office struct {
@@ -58,7 +33,7 @@ type office struct {
 // newOffice joins the real parts and runs them until the test ends.
 func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board *degrade.Board, mayArm func(context.Context) error, log *slog.Logger) office {
 	t.Helper()
-	broker := newBroker(t, log)
+	broker := orderlog.Broker(t, log)
 	secret := []byte("0123456789abcdef0123456789abcdef")
 	openStock := func(rec sale.Record, _ string, lost func()) *reservation.Stock {
 		return reservation.OpenStock(reservation.Deps{Redis: client, Secret: secret, Lost: lost, Log: log}, rec)
@@ -73,11 +48,11 @@ func newOffice(t *testing.T, books *ledger.Ledger, client rueidis.Client, board 
 			}, rec)
 		},
 	})
-	rescue := recovery.New(recovery.Deps{
+	recovering := recovery.New(recovery.Deps{
 		Ledger: books, Redis: client, Index: index, Sales: cache, Broker: broker, Journal: broker.Journal(),
 		OpenStock: stockOf, MayArm: mayArm, Log: log,
 	})
-	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: rescue.Run})
+	leads := leader.New(leader.NewLease(client, "test", 2*time.Second), log, leader.Task{Name: "recovery", Run: recovering.Run})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = board.Run(ctx) })

@@ -25,7 +25,6 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -64,11 +63,7 @@ func newStage(t *testing.T) *stage {
 	}
 	t.Cleanup(func() { _ = books.Close() })
 	mini := testenv.Mini(t)
-	client, err := redis.Connect(t.Context(), "redis://"+mini.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	client := testenv.ConnectRedis(t, "redis://"+mini.Addr())
 	board := degrade.NewBoard(client, log, "test")
 	if err := board.Refresh(t.Context()); err != nil {
 		t.Fatal(err)

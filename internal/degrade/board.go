@@ -129,11 +129,6 @@ func (b *Board) flushCommits(ctx context.Context) {
 
 // Run keeps the view fresh until ctx ends, and then returns nil.
 func (b *Board) Run(ctx context.Context) error {
-	b.follow(ctx)
-	return nil
-}
-
-func (b *Board) follow(ctx context.Context) {
 	failing := false
 	every(ctx, readEvery, func() {
 		err := b.Refresh(ctx)
@@ -143,6 +138,7 @@ func (b *Board) follow(ctx context.Context) {
 		failing = err != nil
 		b.flushCommits(ctx)
 	})
+	return nil
 }
 
 // every calls do at once and then each period until ctx ends; a call that takes longer delays the

@@ -13,37 +13,24 @@ import (
 	"github.com/redis/rueidis"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/testenv"
 )
 
 // onBothEngines runs a contract against the embedded engine and against real Redis.
 func onBothEngines(t *testing.T, contract func(t *testing.T, connect func() rueidis.Client)) {
 	t.Helper()
-	for name, url := range map[string]func(t *testing.T) string{
-		"embedded": func(t *testing.T) string { t.Helper(); return "redis://" + testenv.Mini(t).Addr() },
-		"redis":    func(t *testing.T) string { t.Helper(); return testenv.Redis(t).URL },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address := url(t)
-			contract(t, func() rueidis.Client {
-				client, err := redis.Connect(t.Context(), address)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(client.Close)
-				return client
-			})
-		})
-	}
+	testenv.EachRedisURL(t, func(t *testing.T, url string) {
+		t.Parallel()
+		contract(t, func() rueidis.Client { return testenv.ConnectRedis(t, url) })
+	})
 }
 
 func newBoard(client rueidis.Client, nodeID string) *Board {
 	return NewBoard(client, slog.New(slog.DiscardHandler), nodeID)
 }
 
-// runs starts a board, which leads when there is something to measure, and returns a function that stops it and waits.
+// runs starts a board, which leads when there is something to measure, and returns a function that stops it
+// and waits.
 func runs(t *testing.T, b *Board, measure Measure) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -65,8 +65,8 @@ func (a *arrivals) Accept() (net.Conn, error) {
 type arrival struct {
 	*listener.Conn
 	buffers *buffers
-	raw     syscall.RawConn // nil when the connection has none; it is then read with a buffer at hand
-	between bool            // the next Read begins a request
+	raw     syscall.RawConn
+	between bool // the next Read begins a request
 
 	buf        []byte // what has arrived; nil or buf[from:to] is not yet read by fasthttp
 	from, to   int
@@ -74,13 +74,10 @@ type arrival struct {
 	readResult error
 }
 
+// newArrival takes a connection of TCP, or of another kind that the system has.
 func newArrival(conn *listener.Conn, pool *buffers) *arrival {
-	a := &arrival{Conn: conn, buffers: pool, between: true}
-	if system, ok := conn.Conn.(syscall.Conn); ok {
-		if raw, err := system.SyscallConn(); err == nil {
-			a.raw = raw
-		}
-	}
+	raw, _ := conn.Conn.(syscall.Conn).SyscallConn() // it has no error for a connection that was accepted
+	a := &arrival{Conn: conn, buffers: pool, raw: raw, between: true}
 	a.readable = a.readRaw
 	return a
 }
@@ -181,15 +178,6 @@ func (a *arrival) deadline(p *progress, limit time.Duration) error {
 
 // more reads what has arrived. The buffer is taken only when there is something to put into it.
 func (a *arrival) more() error {
-	if a.raw == nil {
-		a.room()
-		n, err := a.Conn.Read(a.buf[a.to:])
-		a.to += n
-		if n > 0 {
-			return nil
-		}
-		return err
-	}
 	if err := a.raw.Read(a.readable); err != nil {
 		return err
 	}

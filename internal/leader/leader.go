@@ -20,20 +20,14 @@ import (
 	"github.com/penstock/penstock/internal/redis"
 )
 
-// Timing is how long a lease lasts and when it is renewed.
-type Timing struct {
-	// TTL is how long a lease lasts without renewal.
-	TTL time.Duration
-	// Renew is how often the leader renews, and how often a candidate asks.
-	Renew time.Duration
-	// Margin is how long before the lease lapses the term ends.
-	Margin time.Duration
-}
+// LeaseTTL is how long a lease lasts without renewal. It bounds the time without a leader, after one
+// was killed, to about 3.5 s.
+const LeaseTTL = 3 * time.Second
 
-// DefaultTiming bounds the time without a leader, after one was killed, to about 3.5 s.
-func DefaultTiming() Timing {
-	return Timing{TTL: 3 * time.Second, Renew: 500 * time.Millisecond, Margin: 500 * time.Millisecond}
-}
+const (
+	renewEvery = 500 * time.Millisecond // by the leader; and how often a candidate asks
+	margin     = 500 * time.Millisecond // how long before the lease lapses the term ends
+)
 
 // Task is one of the leader's tasks. Run works until ctx, which ends with the term, and returns
 // nil then. A *redis.OldTermError ends the whole term.
@@ -50,24 +44,22 @@ type lease interface {
 
 // Leader is a candidate, and now and then the leader.
 type Leader struct {
-	lease  lease
-	timing Timing
-	tasks  []Task
-	log    *slog.Logger
+	lease lease
+	ttl   time.Duration // of the lease
+	tasks []Task
+	log   *slog.Logger
 	// floor is the largest number of a term that a script has told of.
 	floor int64
 }
 
 // New returns a candidate; Run starts it.
 func New(l *Lease, log *slog.Logger, tasks ...Task) *Leader {
-	timing := DefaultTiming()
-	timing.TTL = l.ttl
-	return &Leader{lease: l, timing: timing, tasks: tasks, log: log}
+	return &Leader{lease: l, ttl: l.ttl, tasks: tasks, log: log}
 }
 
 // Run competes for the lease and leads while it holds it, until ctx ends.
 func (l *Leader) Run(ctx context.Context) error {
-	tick := time.NewTicker(l.timing.Renew)
+	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if term, until, err := l.tryLead(ctx); err == nil && term > 0 {
@@ -85,13 +77,13 @@ func (l *Leader) Run(ctx context.Context) error {
 // unless it is renewed.
 func (l *Leader) tryLead(ctx context.Context) (term int64, until time.Time, err error) {
 	sent := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, l.timing.TTL-l.timing.Margin)
+	ctx, cancel := context.WithTimeout(ctx, l.ttl-margin)
 	defer cancel()
 	term, err = l.lease.hold(ctx, l.floor)
 	if err != nil {
 		l.log.Debug("the lease of the leader cannot be asked for", "error", err)
 	}
-	return term, sent.Add(l.timing.TTL - l.timing.Margin), err
+	return term, sent.Add(l.ttl - margin), err
 }
 
 // serve runs the tasks of one term, and returns when all of them have ended.
@@ -115,7 +107,7 @@ func (l *Leader) serve(ctx context.Context, term int64, until time.Time) {
 
 // renew prolongs the term until it ends.
 func (l *Leader) renew(ctx context.Context, term int64, lapse *time.Timer, refused <-chan int64) {
-	tick := time.NewTicker(l.timing.Renew)
+	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -152,7 +144,7 @@ func (l *Leader) work(ctx context.Context, task Task, term int64, refused chan<-
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(l.timing.Renew):
+		case <-time.After(renewEvery):
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -49,7 +51,7 @@ func (d *desk) set(term int64, err error) {
 }
 
 func candidate(d lease, tasks ...Task) *Leader {
-	return &Leader{lease: d, timing: DefaultTiming(), tasks: tasks, log: slog.New(slog.DiscardHandler)}
+	return &Leader{lease: d, ttl: LeaseTTL, tasks: tasks, log: slog.New(slog.DiscardHandler)}
 }
 
 // began tells of the terms in which a task ran, and when each of its runs ended.
@@ -92,9 +94,8 @@ func TestATermEndsBeforeItsLeaseCanWhenRedisFallsSilent(t *testing.T) {
 		d.set(0, errors.New("no answer"))
 		time.Sleep(5 * time.Second)
 		_, ended := b.state()
-		timing := DefaultTiming()
-		if len(ended) != 1 || ended[0].Sub(silentFrom) > timing.TTL-timing.Margin {
-			t.Fatalf("the term ended %v after the last renewal could have been sent; the lease may lapse after %v", ended, timing.TTL)
+		if len(ended) != 1 || ended[0].Sub(silentFrom) > LeaseTTL-margin {
+			t.Fatalf("the term ended %v after the last renewal could have been sent; the lease may lapse after %v", ended, LeaseTTL)
 		}
 		cancel()
 		run.Wait()
@@ -109,7 +110,7 @@ func TestATermEndsAtOnceWhenSomebodyElseLeads(t *testing.T) {
 		run.Go(func() { _ = candidate(d, b.task()).Run(ctx) })
 		time.Sleep(time.Second)
 		d.set(0, nil)
-		time.Sleep(DefaultTiming().Renew + time.Millisecond)
+		time.Sleep(renewEvery + time.Millisecond)
 		if _, ended := b.state(); len(ended) != 1 {
 			t.Fatal("the task goes on although somebody else leads")
 		}
@@ -163,53 +164,43 @@ func TestASlowTaskDelaysNoOther(t *testing.T) {
 // TestTheNumberOfATermGrowsWhateverIsLost holds on both engines, with the lease forgotten, the last
 // number forgotten, and a larger number told by a script.
 func TestTheNumberOfATermGrowsWhateverIsLost(t *testing.T) {
-	for name, url := range map[string]func() string{
-		"embedded": func() string { return "redis://" + testenv.Mini(t).Addr() },
-		"real":     func() string { return testenv.Redis(t).URL },
-	} {
-		t.Run(name, func(t *testing.T) {
-			ctx := context.Background()
-			client, err := redis.Connect(ctx, url())
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
+		ctx := context.Background()
+		first, second := NewLease(client, "a", time.Minute), NewLease(client, "b", time.Minute)
+		hold := func(l *Lease, floor int64) int64 {
+			t.Helper()
+			term, err := l.hold(ctx, floor)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(client.Close)
-			first, second := NewLease(client, "a", time.Minute), NewLease(client, "b", time.Minute)
-			hold := func(l *Lease, floor int64) int64 {
-				t.Helper()
-				term, err := l.hold(ctx, floor)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return term
-			}
-			one := hold(first, 0)
-			if one <= 0 || hold(first, 0) != one || hold(second, 0) != 0 {
-				t.Fatalf("the first leads in term %d, and not alone", one)
-			}
-			if err := second.release(ctx, one); err != nil || hold(second, 0) != 0 {
-				t.Fatalf("another's release touched the lease, %v", err)
-			}
-			if err := first.release(ctx, one); err != nil {
-				t.Fatal(err)
-			}
-			two := hold(second, 0)
-			if two <= one {
-				t.Fatalf("term %d after %d", two, one)
-			}
-			if err := client.Do(ctx, client.B().Flushall().Build()).Error(); err != nil {
-				t.Fatal(err)
-			}
-			three := hold(first, two)
-			if three <= two {
-				t.Fatalf("term %d after %d was lost", three, two)
-			}
-			if err := first.release(ctx, three); err != nil {
-				t.Fatal(err)
-			}
-			if four := hold(second, three+1_000_000); four <= three+1_000_000 {
-				t.Fatalf("term %d is not above what a script has told", four)
-			}
-		})
-	}
+			return term
+		}
+		one := hold(first, 0)
+		if one <= 0 || hold(first, 0) != one || hold(second, 0) != 0 {
+			t.Fatalf("the first leads in term %d, and not alone", one)
+		}
+		if err := second.release(ctx, one); err != nil || hold(second, 0) != 0 {
+			t.Fatalf("another's release touched the lease, %v", err)
+		}
+		if err := first.release(ctx, one); err != nil {
+			t.Fatal(err)
+		}
+		two := hold(second, 0)
+		if two <= one {
+			t.Fatalf("term %d after %d", two, one)
+		}
+		if err := client.Do(ctx, client.B().Flushall().Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		three := hold(first, two)
+		if three <= two {
+			t.Fatalf("term %d after %d was lost", three, two)
+		}
+		if err := first.release(ctx, three); err != nil {
+			t.Fatal(err)
+		}
+		if four := hold(second, three+1_000_000); four <= three+1_000_000 {
+			t.Fatalf("term %d is not above what a script has told", four)
+		}
+	})
 }

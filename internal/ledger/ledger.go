@@ -1,6 +1,6 @@
-// Package ledger keeps what must never be lost: sales, the stock sold, orders,
-// dead letters, the audit trail and API keys. It is the truth that everything
-// else is rebuilt from.
+// Package ledger keeps what must never be lost: sales, the stock sold, orders and
+// those that failed, dead letters, the audit trail and API keys. What Redis has
+// lost is rebuilt from it.
 //
 // It runs on PostgreSQL and on SQLite with the same schema and the same SQL;
 // only the insertion of a batch of orders differs (see inserter). Refusals are

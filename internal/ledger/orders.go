@@ -95,7 +95,8 @@ func prepare(orders []checkout.Order) ([]checkout.Order, error) {
 	return slices.CompactFunc(batch, func(a, b checkout.Order) bool { return a.Reservation == b.Reservation }), nil
 }
 
-// check applies the one validator of an order, which the front applied before it was accepted.
+// check applies the rules of an order, by which the desk judged what the shop sent before it
+// accepted the order.
 func check(o *checkout.Order) error {
 	if err := o.Validate(); err != nil {
 		return refused("order %q: %v", o.ID, err)
@@ -209,59 +210,6 @@ func (l *Ledger) Order(ctx context.Context, id string) (checkout.Stored, error) 
 		order.Lines = append(order.Lines, line.Line)
 	}
 	return order, err
-}
-
-// Orders reads up to limit (1 to 1000) orders of a sale, the oldest first, from
-// after cursor; "" begins. The next cursor is "" after the last page. An order
-// keeps its place, so that pages neither repeat nor skip what was there when
-// reading began. Code: bad_request for a cursor that is none.
-func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
-	return orders(ctx, l.read, saleID, cursor, limit)
-}
-
-// ReportOrders is Orders for people's eyes: from the replica if there is one,
-// which may lag. Nothing may be decided by it.
-func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
-	return orders(ctx, l.report, saleID, cursor, limit)
-}
-
-func orders(ctx context.Context, db *sql.DB, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
-	after, err := parseCursor(cursor, beforeAll)
-	if err != nil {
-		return nil, "", err
-	}
-	rows, err := collect(ctx, db, queryTimeout, scanOrder, `SELECT `+orderColumns+` FROM orders
-		WHERE sale = $1 AND (created_ms, id) > ($2, $3) ORDER BY created_ms, id LIMIT $4`,
-		saleID, after.millis, after.id, bounded(limit))
-	if err != nil || len(rows) == 0 {
-		return nil, "", err
-	}
-	last := rows[len(rows)-1]
-	end := position{last.CreatedAtMillis, last.ID}
-	if err := addLines(ctx, db, rows, saleID, after, end); err != nil {
-		return nil, "", err
-	}
-	return rows, nextCursor(len(rows), limit, end), nil
-}
-
-// addLines reads the lines of all orders of a page in one query.
-func addLines(ctx context.Context, db *sql.DB, page []checkout.Stored, saleID string, after, end position) error {
-	lines, err := collect(ctx, db, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM orders o JOIN order_lines l ON l.order_id = o.id
-		WHERE o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)
-		ORDER BY l.order_id, l.position`, saleID, after.millis, after.id, end.millis, end.id)
-	if err != nil {
-		return err
-	}
-	at := make(map[string]int, len(page))
-	for i := range page {
-		at[page[i].ID] = i
-	}
-	for _, line := range lines {
-		if i, listed := at[line.order]; listed { // an order may have come between the queries
-			page[i].Lines = append(page[i].Lines, line.Line)
-		}
-	}
-	return nil
 }
 
 const lineColumns = `l.order_id, l.sku, l.quantity, l.unit_amount, l.currency`

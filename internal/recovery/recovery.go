@@ -1,9 +1,9 @@
 // Package recovery makes Redis hold what the ledger says is on sale.
 //
 // It is a task of the leader, and the only part that publishes, arms, changes and removes a sale's
-// state in Redis. A sale that was created or changed is carried there; a sale whose state is lost, older, or of
-// another run of the server is rebuilt from the ledger, the order log and the journal. The scripts refuse such a
-// state by themselves from the first call on, so that nothing here has to be quick to be right.
+// state in Redis. A sale that was created or changed is carried there; a sale whose state is lost, older, or
+// of another run of the server is rebuilt from the ledger, the order log and the journal. The scripts refuse
+// such a state by themselves from the first call on, so that nothing here has to be quick to be right.
 //
 // Every sale of the ledger is listed for the nodes first, so that none is taken for unknown; then
 // the sales are worked on side by side, a bounded number at a time, and none waits for another.

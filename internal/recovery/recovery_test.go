@@ -139,7 +139,7 @@ func TestALiveSaleIsSteeredWhileNothingMayBeArmed(t *testing.T) {
 
 // TestARefusalToArmUsesUpNoEpoch lets the permission go while a sale has to be rebuilt.
 func TestARefusalToArmUsesUpNoEpoch(t *testing.T) {
-	w := newWorld(t, "redis://"+testenv.Mini(t).Addr())
+	w := newWorld(t, testenv.MiniURL(t))
 	ctx := context.Background()
 	w.create("drop", 10)
 	w.permit(problem.With(problem.NotArmed, "the log does not sync"))
@@ -227,7 +227,7 @@ func TestADecreaseOfStockNeverOffersWhatTheLedgerWouldRefuse(t *testing.T) {
 // TestADecreaseThatWasBegunIsCompletedByTheNextLeader leaves the change where a process died after
 // its first step.
 func TestADecreaseThatWasBegunIsCompletedByTheNextLeader(t *testing.T) {
-	w := newWorld(t, "redis://"+testenv.Mini(t).Addr())
+	w := newWorld(t, testenv.MiniURL(t))
 	ctx := context.Background()
 	w.create("drop", 10)
 	w.depose()

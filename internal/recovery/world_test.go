@@ -14,15 +14,14 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/ledger"
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/internal/testenv/orderlog"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -50,18 +49,14 @@ type world struct {
 func newWorld(t *testing.T, redisURL string) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	w := &world{t: t}
-	client, err := redis.Connect(t.Context(), redisURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	w.redis = client
+	client := testenv.ConnectRedis(t, redisURL)
+	w := &world{t: t, redis: client}
+	var err error
 	if w.ledger, err = ledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), log, ledger.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.ledger.Close() })
-	w.broker = newBroker(t, log)
+	w.broker = orderlog.Broker(t, log)
 	w.index = saleindex.New(client)
 	w.cache = salecache.New(salecache.Deps{Index: w.index, Log: log, OpenRoom: w.openRoom, OpenStock: w.openStock})
 	w.sales = sales.New(sales.Deps{Ledger: w.ledger, Index: w.index, Cache: w.cache, MayArm: w.permission, Log: log})
@@ -72,29 +67,6 @@ func newWorld(t *testing.T, redisURL string) *world {
 	w.background(w.newDrain(log).Run)
 	w.lead()
 	return w
-}
-
-func newBroker(t *testing.T, log *slog.Logger) *checkout.Broker {
-	t.Helper()
-	server, err := embedded.StartNATS(t.TempDir(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker, err := checkout.ConnectTo(t.Context(), conn, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = broker.Close(ctx)
-	})
-	return broker
 }
 
 // background runs a loop until the test ends.
@@ -166,9 +138,9 @@ func (w *world) lead() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.leads = cancel
 	log := slog.New(slog.DiscardHandler)
-	rescue := w.recovery()
+	recovering := w.recovery()
 	one := leader.New(leader.NewLease(w.redis, "test", 2*time.Second), log,
-		leader.Task{Name: "recovery", Run: rescue.Run}, leader.Every("watch", 200*time.Millisecond, log, rescue.Watch()))
+		leader.Task{Name: "recovery", Run: recovering.Run}, leader.Every("watch", 200*time.Millisecond, log, recovering.Watch()))
 	w.led.Go(func() { _ = one.Run(ctx) })
 	w.t.Cleanup(w.depose)
 }

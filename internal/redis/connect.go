@@ -1,7 +1,8 @@
 // Package redis connects to Redis and runs Penstock's Lua scripts on it.
 //
-// Only what every stage needs is here: the connection, scripts with a name and a timing, the
-// naming of keys, and leases. What the scripts do belongs to the stage that embeds them.
+// Only what every stage needs is here: the connection, scripts with a name and a timing, the naming
+// of keys, the run of a server, and what can be read of its settings. What the scripts do belongs to
+// the stage that embeds them.
 package redis
 
 import (

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/redis/rueidis"
 )
@@ -54,7 +53,7 @@ func inspect(ctx context.Context, addr string, node rueidis.Client) (facts Serve
 	if err != nil {
 		return ServerFacts{}, false, err
 	}
-	info := lines(text)
+	info := InfoFields(text)
 	facts = ServerFacts{
 		Addr: addr, Version: info["redis_version"], Embedded: info["redis_mode"] == embeddedMode,
 		Cluster: info["cluster_enabled"] == "1" || info["redis_mode"] == "cluster",
@@ -80,13 +79,3 @@ func inspect(ctx context.Context, addr string, node rueidis.Client) (facts Serve
 
 // embeddedMode is how the embedded engine names its mode in INFO.
 const embeddedMode = "embedded"
-
-func lines(text string) map[string]string {
-	found := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			found[name] = value
-		}
-	}
-	return found
-}

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/redis/rueidis"
 )
@@ -18,12 +17,6 @@ import (
 //go:embed scripts/server_run.lua
 var ServerRunLua string
 
-var (
-	runIDLine    = regexp.MustCompile(`run_id:([0-9a-f]+)`)
-	secondIDLine = regexp.MustCompile(`master_replid2:([0-9a-f]+)`)
-	masterLine   = regexp.MustCompile(`(?m)^role:master`)
-)
-
 var errNoRun = errors.New("the server does not name its run in INFO server and INFO replication")
 
 // ServerRuns asks every master for its run, as server_run() in a script on it would: address → run.
@@ -35,14 +28,15 @@ func ServerRuns(ctx context.Context, client rueidis.Client) (map[string]string, 
 		if err != nil {
 			return nil, fmt.Errorf("ask redis at %s for its run: %w", addr, err)
 		}
-		if !masterLine.MatchString(text) {
+		info := InfoFields(text)
+		if info["role"] != "master" {
 			continue
 		}
-		id, second := runIDLine.FindStringSubmatch(text), secondIDLine.FindStringSubmatch(text)
-		if id == nil || second == nil {
+		id, second := info["run_id"], info["master_replid2"]
+		if id == "" || second == "" {
 			return nil, fmt.Errorf("redis at %s: %w", addr, errNoRun)
 		}
-		runs[addr] = id[1] + "." + second[1]
+		runs[addr] = id + "." + second
 	}
 	return runs, nil
 }

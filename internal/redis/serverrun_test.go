@@ -42,7 +42,7 @@ func TestAScriptAndAClientNameTheSameRun(t *testing.T) {
 		}
 		return name
 	}
-	t.Run("embedded", func(t *testing.T) { check(t, "redis://"+testenv.Mini(t).Addr()) })
+	t.Run("embedded", func(t *testing.T) { check(t, testenv.MiniURL(t)) })
 	t.Run("real", func(t *testing.T) {
 		server := testenv.Redis(t)
 		before := check(t, server.URL)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/internal/testenv"
@@ -20,11 +19,7 @@ func TestMain(m *testing.M) { testenv.Main(m) }
 // looks of a node, which thus never sees it incomplete.
 func TestSalesAreLookedAtAtOnceWhenTheListWasLost(t *testing.T) {
 	ctx := context.Background()
-	client, err := redis.Connect(ctx, testenv.Redis(t).URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	client := testenv.ConnectRedis(t, testenv.Redis(t).URL)
 	index := saleindex.New(client)
 	c := New(Deps{
 		Index: index, Log: slog.New(slog.DiscardHandler),

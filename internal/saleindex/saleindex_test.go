@@ -7,34 +7,11 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
-
-// engines runs a test on the embedded engine and on a real server alike.
-func engines(t *testing.T, test func(t *testing.T, client rueidis.Client)) {
-	for name, url := range map[string]func() string{
-		"embedded": func() string { return "redis://" + testenv.Mini(t).Addr() },
-		"real":     func() string { return testenv.Redis(t).URL },
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, connect(t, url()))
-		})
-	}
-}
-
-func connect(t *testing.T, url string) rueidis.Client {
-	t.Helper()
-	client, err := redis.Connect(context.Background(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
-}
 
 func record(version int64, name string, created time.Time) sale.Record {
 	return sale.Record{Sale: sale.Sale{ID: "drop", Name: name}, Version: version, Epoch: 1, CreatedAt: created}
@@ -61,7 +38,7 @@ func wantPublished(t *testing.T, client rueidis.Client, want sale.Record) {
 }
 
 func TestAnOlderVersionDoesNotReplaceANewerOne(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		created := time.UnixMilli(1000).UTC()
 		newer := record(3, "newer", created)
 		mustPublish(t, client, newer)
@@ -74,7 +51,7 @@ func TestAnOlderVersionDoesNotReplaceANewerOne(t *testing.T) {
 }
 
 func TestASaleCreatedAnewUnderItsIDReplacesAnyVersion(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		mustPublish(t, client, record(7, "old", time.UnixMilli(1000).UTC()))
 		anew := record(1, "new", time.UnixMilli(2000).UTC())
 		mustPublish(t, client, anew)
@@ -83,7 +60,7 @@ func TestASaleCreatedAnewUnderItsIDReplacesAnyVersion(t *testing.T) {
 }
 
 func TestWhatIsWithdrawnIsGone(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
 		if err := New(client).Withdraw(ctx, "drop"); err != nil {
@@ -102,7 +79,7 @@ func TestWhatIsWithdrawnIsGone(t *testing.T) {
 func TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked(t *testing.T) {
 	ctx := context.Background()
 	server := testenv.Redis(t, testenv.AppendFsync("always"))
-	client := connect(t, server.URL)
+	client := testenv.ConnectRedis(t, server.URL)
 	index := New(client)
 	mustPublish(t, client, record(1, "a", time.UnixMilli(1000).UTC()))
 	look := func(known string) View {
@@ -142,7 +119,7 @@ func TestTheIndexIsCompleteOnlyOnTheRunOnWhichItWasMarked(t *testing.T) {
 }
 
 func TestALookTellsOfChangesAndOfBusySales(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		index := New(client)
 		if err := index.MarkComplete(ctx); err != nil {
@@ -176,7 +153,7 @@ func TestALookTellsOfChangesAndOfBusySales(t *testing.T) {
 }
 
 func TestWhyASaleCannotBeArmedIsTold(t *testing.T) {
-	engines(t, func(t *testing.T, client rueidis.Client) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		index := New(client)
 		for _, want := range []string{"", "the order log does not sync", ""} {

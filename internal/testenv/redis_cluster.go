@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
-	"github.com/redis/rueidis"
+	"github.com/penstock/penstock/internal/redis"
 )
 
 const (
@@ -141,7 +139,7 @@ func (c *RedisClusterServers) introduce(ctx context.Context) error {
 	return await(ctx, "the nodes to know each other", func(ctx context.Context) (bool, error) {
 		return c.all(func(node *RedisServer) (bool, error) {
 			info, err := node.query(ctx, "CLUSTER", "INFO")
-			return infoFields(info)["cluster_known_nodes"] == strconv.Itoa(len(c.Nodes)), err
+			return redis.InfoFields(info)["cluster_known_nodes"] == strconv.Itoa(len(c.Nodes)), err
 		})
 	})
 }
@@ -152,8 +150,8 @@ func (c *RedisClusterServers) awaitWhole(ctx context.Context) error {
 	return await(ctx, "the cluster to be whole", func(ctx context.Context) (bool, error) {
 		return c.all(func(node *RedisServer) (bool, error) {
 			info, err := node.query(ctx, "CLUSTER", "INFO")
-			if err != nil || infoFields(info)["cluster_state"] != "ok" {
-				return false, errors.Join(err, fmt.Errorf("%s calls the cluster %s", node.Addr, infoFields(info)["cluster_state"]))
+			if err != nil || redis.InfoFields(info)["cluster_state"] != "ok" {
+				return false, errors.Join(err, fmt.Errorf("%s calls the cluster %s", node.Addr, redis.InfoFields(info)["cluster_state"]))
 			}
 			self, err := node.clusterSelf(ctx)
 			if err != nil || self.master == "" {
@@ -275,68 +273,4 @@ func startOrRestore(ctx context.Context, s *RedisServer) error {
 		return s.Start(ctx)
 	}
 	return s.RestoreReplicas(ctx)
-}
-
-func (s *RedisServer) keySlot(ctx context.Context, key string) (slot int64, err error) {
-	err = s.with(ctx, func(ctx context.Context, client rueidis.Client) error {
-		slot, err = client.Do(ctx, client.B().ClusterKeyslot().Key(key).Build()).AsInt64()
-		return err
-	})
-	return slot, err
-}
-
-func (s *RedisServer) clusterSelf(ctx context.Context) (clusterSelf, error) {
-	text, err := s.query(ctx, "CLUSTER", "NODES")
-	if err != nil {
-		return clusterSelf{}, err
-	}
-	return parseClusterSelf(text)
-}
-
-// clusterSelf is what a node says of itself.
-type clusterSelf struct {
-	id, port, busPort string
-	master            string // node id of the master it copies; empty for a master
-	epoch             int64  // of its configuration: the larger wins a slot
-	slots             [][2]int64
-}
-
-func (n clusterSelf) serves(slot int64) bool {
-	return slices.ContainsFunc(n.slots, func(r [2]int64) bool { return r[0] <= slot && slot <= r[1] })
-}
-
-// parseClusterSelf reads the line "myself" of CLUSTER NODES:
-//
-//	<id> <ip:port@busport[,hostname]> <flags> <master or -> <ping> <pong> <epoch> <link> <slot or range>…
-func parseClusterSelf(text string) (clusterSelf, error) {
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 8 || !slices.Contains(strings.Split(fields[2], ","), "myself") {
-			continue
-		}
-		address, _, _ := strings.Cut(fields[1], ",")
-		address, busPort, _ := strings.Cut(address, "@")
-		self := clusterSelf{id: fields[0], port: address[strings.LastIndexByte(address, ':')+1:], busPort: busPort}
-		if fields[3] != "-" {
-			self.master = fields[3]
-		}
-		epoch, err := strconv.ParseInt(fields[6], 10, 64)
-		if err != nil {
-			return clusterSelf{}, fmt.Errorf("unreadable epoch in %q", line)
-		}
-		self.epoch = epoch
-		for _, field := range fields[8:] {
-			first, last, isRange := strings.Cut(field, "-")
-			if !isRange {
-				last = first
-			}
-			from, errFrom := strconv.ParseInt(first, 10, 64)
-			to, errTo := strconv.ParseInt(last, 10, 64)
-			if errFrom == nil && errTo == nil { // a slot that is moving is written otherwise; none moves here
-				self.slots = append(self.slots, [2]int64{from, to})
-			}
-		}
-		return self, nil
-	}
-	return clusterSelf{}, fmt.Errorf("CLUSTER NODES does not name the node itself: %q", text)
 }

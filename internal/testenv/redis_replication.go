@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/redis"
 )
 
 const (
@@ -62,18 +64,7 @@ func (s *RedisServer) InSync(ctx context.Context) (bool, error) {
 
 func (s *RedisServer) replicationInfo(ctx context.Context) (map[string]string, error) {
 	text, err := s.query(ctx, "INFO", "replication")
-	return infoFields(text), err
-}
-
-// infoFields reads the lines name:value of an INFO answer.
-func infoFields(text string) map[string]string {
-	fields := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
-			fields[name] = value
-		}
-	}
-	return fields
+	return redis.InfoFields(text), err
 }
 
 // query sends one command to this very server and returns its answer, which is a text.

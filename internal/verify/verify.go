@@ -137,7 +137,7 @@ func (e evidence) judge(phase sale.Phase) SaleReport {
 	case phase.Begun():
 		s.check("stock_in_redis", false, "the sale has begun and redis does not hold its stock")
 	default:
-		s.check("stock_in_redis", true, "not armed: the sale is a draft, or over and cleared away")
+		s.check("stock_in_redis", true, "not armed: the sale has not begun, or is over and cleared away")
 	}
 	return s
 }

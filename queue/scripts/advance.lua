@@ -1,7 +1,8 @@
 -- Moves the room on by one tick of the leader: fixes the draw, closes lapsed windows, drops expired passes,
 -- and moves the watermark forward. Every step is bounded and may be repeated; the watermark never falls.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
--- ARGV 1 generation  2 watermark from which the leader decided  3 new watermark  4 of the newly called, how many had left before
+-- ARGV 1 generation  2 watermark from which the leader decided  3 new watermark
+--      4 of the newly called, how many had left before
 --      5 credit  6 moment of the credit in ms  7 show-up rate  8 shown and 9 no-shows counted in it
 --      10 '1' once the seed is journaled  11 '1' once the draw is journaled  12 term of the leader
 --      13 of the newly called, how many are uncertain numbers that nobody has shown

@@ -1,17 +1,20 @@
--- Makes the room of a sale, or brings the settings of one that is there up to date; what has been counted stays.
--- A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on.
+-- Makes the room of a sale, or brings the settings of one that is there up to date; what has been counted
+-- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
 -- ARGV 1 term of the leader
---      2 change (only a room that is there), make (a new one where there is none), restore (complete what restore.lua began)
+--      2 change (only a room that is there), make (a new one where there is none),
+--        restore (complete what restore.lua began)
 --      3 token of the restore, then name, value, and so on:
---        version epoch opens starts ends (ms) ended paused (0 or 1) mode order rate (per minute) cap window ttl (ms)
+--        version epoch opens starts ends (ms) ended paused (0 or 1) mode order
+--        rate (per minute) cap window ttl (ms)
 --        seed (hex) and commitment for a new room; and to restore:
---        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, drawn (0 or 1), draw_count,
---        first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how many of those may still be called),
---        resolved (how many of those called above the floor nobody waits for),
---        prove_near and prove_far (how long the line waits for them, ms: from now, and before the start)
--- returns {made or kept or older (a newer version is in force), term}, {lost, term} (to change: there is no room of this run),
---   {anew, term} (to restore: begin again), {old_term, the later term}
+--        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, drawn
+--        (0 or 1), draw_count, first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
+--        many of those may still be called), resolved (how many of those called above the floor nobody waits
+--        for), prove_near and prove_far (how long the line waits for them, ms: from now, and before the
+--        start)
+-- returns {made or kept or older (a newer version is in force), term}, {lost, term} (to change: there is no
+--   room of this run), {anew, term} (to restore: begin again), {old_term, the later term}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.

@@ -6,7 +6,8 @@
 --   stale               another generation: work out the place again
 --   lost, unknown       no room, or that of another run of the server; the number was never given
 --   early, ended, paused, not_called, missed
---   full, rate          refused for the cap or the rate alone: the ticket's window starts again; wait ms until a slot may be free
+--   full, rate          refused for the cap or the rate alone: the ticket's window starts again;
+--                       wait ms until a slot may be free
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
@@ -32,7 +33,8 @@ if paused_at > 0 then return {'paused', '0', '0', 0, '0'} end
 if now < tonumber(h[5]) then return {'early', '0', '0', 0, '0'} end
 if h[1] ~= ARGV[3] then return {'stale', '0', '0', 0, '0'} end
 
--- How long the ticket may be claimed: until its own renewed deadline, or until that of the call that reached it.
+-- How long the ticket may be claimed: until its own renewed deadline, or until that of the call that reached
+-- it.
 local called = place > 0 and place <= tonumber(h[3])
 local grace, cohort = redis.call('ZSCORE', KEYS[6], number), nil
 if called and place > floor then
@@ -86,7 +88,8 @@ if not open then
   if minute >= tonumber(h[9]) then return refuse('rate', tonumber(head or now) + 60001 - now) end
 end
 
--- Whole seconds, so that the token and the gate set agree on the end; rounded up, so that the pass lasts its time.
+-- Whole seconds, so that the token and the gate set agree on the end; rounded up, so that the pass lasts its
+-- time.
 local issued = math.floor(now / 1000)
 local until_s = math.ceil((now + tonumber(h[12])) / 1000)
 redis.call('SETBIT', KEYS[5], number, 1)

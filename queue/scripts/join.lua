@@ -1,9 +1,9 @@
 -- Hands out entry numbers to those who join, never above the journaled high-water mark.
 -- KEYS[1] room (hash)
 -- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait
--- returns {status, first number, numbers granted, highest mark ever journaled, now in ms, epoch, base}; when fewer are
---   granted than wanted the status says why: ok, raise (the mark is reached), full, closed, early, ended, or
---   lost (no room, or that of another run of the server)
+-- returns {status, first number, numbers granted, highest mark ever journaled, now in ms, epoch, base}; when
+--   fewer are granted than wanted the status says why: ok, raise (the mark is reached), full, closed, early,
+--   ended, or lost (no room, or that of another run of the server)
 --   base: the numbers above it were all given by this room, and those up to it by an earlier one
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -2,7 +2,8 @@
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
 -- ARGV 1 ticket number  2 its place, 0 when unknown  3 the generation in which the place was worked out
 --      4 '1' when the ticket's place was passed over, so that nobody waits for it
--- returns ok, again (it was out already), unknown (number never given), lost (no room, or that of another run of the server)
+-- returns ok, again (it was out already), unknown (number never given), lost (no room, or that of another run
+--   of the server)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'run')
 if not h[1] or h[5] ~= server_run() then return 'lost' end
 local number, place = ARGV[1], tonumber(ARGV[2])

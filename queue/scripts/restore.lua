@@ -1,6 +1,6 @@
 -- Puts back what the journal knows of single tickets, step by step, before arm.lua opens the room.
--- The first step removes what was there and notes the run of the server and the token; a later step that finds another
--- run, token or term writes nothing, as it would add to the work of somebody else.
+-- The first step removes what was there and notes the run of the server and the token; a later step that
+-- finds another run, token or term writes nothing, as it would add to the work of somebody else.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
@@ -9,7 +9,8 @@
 --      used     offset in bytes, part of the bitmap
 --      proven   uncertain numbers that have shown themselves
 -- returns {ok, term}, {ready, term} (to begin: the room is there and of this run, nothing is to be restored),
---   {anew, term} (this restore was not begun on this server, or another began since), {old_term, the later term}
+--   {anew, term} (this restore was not begun on this server, or another began since), {old_term, the later
+--   term}
 local h = redis.call('HMGET', KEYS[1], 'term', 'run', 'restoring')
 local run, token, step = server_run(), ARGV[2], ARGV[3]
 if h[1] and tonumber(h[1]) > tonumber(ARGV[1]) then return {'old_term', h[1]} end

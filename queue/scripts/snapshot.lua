@@ -3,9 +3,10 @@
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
 --      5 '1' for the leader, who wants to know of each open window how many came or left
--- returns {now in microseconds, room fields in the order below, active, admissions in the last minute, graces,
---   resolved (field, count …), kind, calls (deadline, place …), entries …}
---   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket, grace ms …}, used bitmap, proven)
+-- returns {now in microseconds, room fields in the order below, active, admissions in the last minute,
+--   graces, resolved (field, count …), kind, calls (deadline, place …), entries …}
+--   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket,
+--   grace ms …}, used bitmap, proven)
 -- No room, or that of another run of the server, answers {now}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,15 +1,15 @@
 -- Sets how many units of an item are allocated, and moves what is available by the difference.
--- A pool never gets fewer units than it has held, sold and withheld; the other pools of the item make up for it.
+-- A pool never gets fewer units than it has held, sold and withheld; the other pools of the item make up
+-- for it.
 -- KEYS: 1 stock
 -- ARGV: 1 epoch, 2 SKU, 3 units, 4 term, then pairs of channel and the units it should get
--- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item, {4} fewer than are held, sold and withheld,
---   {5, term} refused because of a later term
+-- Returns {0}, {1} not ready, {2} another epoch, {9} another run, {3} unknown item,
+--   {4} fewer than are held, sold and withheld, {8, term} a later term has been here
 local sku = ARGV[2]
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'pools|' .. sku, 'term')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+local state, head = read_head(KEYS[1], ARGV[1], 'pools|' .. sku, 'term')
 if state ~= 0 then return {state} end
 local later = later_term(KEYS[1], head[5], ARGV[4])
-if later then return {5, later} end
+if later then return later end
 if not head[4] then return {3} end
 local wish = {}
 for i = 5, #ARGV, 2 do wish[ARGV[i]] = tonumber(ARGV[i + 1]) end

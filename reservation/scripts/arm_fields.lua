@@ -1,7 +1,9 @@
--- Writes one bounded part of the counters and limits of a stock that is being armed; the last part makes it ready.
+-- Writes one bounded part of the counters and limits of a stock that is being armed; the last part makes it
+-- ready.
 -- KEYS: 1 stock
--- ARGV: 1 token, 2 term, 3 '1' = the last part, 4 number of fields to remove N, then N fields, then pairs of field and value
--- Returns {0}, {3, term} refused because of a later term, {4} another caller arms, {9} another run of the server
+-- ARGV: 1 token, 2 term, 3 '1' = the last part, 4 number of fields to remove N, then N fields, then pairs of
+--   field and value
+-- Returns {0}, {8, term} a later term has been here, {4} another caller arms, {9} another run of the server
 local refused = not_arming(KEYS[1], ARGV[1], ARGV[2])
 if refused then return refused end
 local removed = tonumber(ARGV[4])

@@ -1,10 +1,10 @@
--- Adds one bounded part of the reservations and orders to a stock that is being armed, and counts their units.
--- An order that is there already is not counted again. A reservation that is there already is an order: its record gets
--- what the journal tells of the request.
+-- Adds one bounded part of the reservations and orders to a stock that is being armed, and counts their
+-- units. An order that is there already is not counted again. A reservation that is there already is an
+-- order: its record gets what the journal tells of the request.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5… one record a reservation
 -- ARGV: 1 token, 2 term, 3 length of the record keys' prefix,
 --       then per reservation: the record, the channel where its units are counted
--- Returns {0}, {3, term} refused because of a later term, {4} another caller arms, {9} another run of the server
+-- Returns {0}, {8, term} a later term has been here, {4} another caller arms, {9} another run of the server
 local refused = not_arming(KEYS[1], ARGV[1], ARGV[2])
 if refused then return refused end
 local now = clock()

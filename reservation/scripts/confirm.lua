@@ -6,8 +6,7 @@
 --   {0, record} now confirmed · {1, record} confirmed before by the same request, published or failed
 --   {2, record, order} the same, and the order still waits in the outbox
 --   or a number: 1 unknown, 2 expired, 3 released, 4 ordered with another payload, 5 key used otherwise
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local now = clock()
 local prefix = ARGV[2] + 1

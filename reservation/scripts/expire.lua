@@ -2,8 +2,7 @@
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made
 -- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
 -- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2])
+local state, head = read_head(KEYS[1])
 if state ~= 0 then return {state} end
 local now = clock()
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', digits(now), 'LIMIT', 0, ARGV[2])

@@ -1,9 +1,9 @@
 -- Gives a held reservation its full time again, counted from now, up to the sale's number of extensions.
 -- KEYS: 1 stock, 2 due, 3 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of due
--- Returns {0, now, record} extended, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} resolved, {5} expired, {6} no extension left
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'ttl_ms', 'max_extensions')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+-- Returns {0, now, record} extended, {1} not ready, {2} another epoch, {9} another run, {3} unknown,
+--   {4} resolved, {5} expired, {6} no extension left
+local state, head = read_head(KEYS[1], ARGV[1], 'ttl_ms', 'max_extensions')
 if state ~= 0 then return {state} end
 local now = clock()
 local text = redis.call('GET', KEYS[3])

@@ -1,11 +1,10 @@
--- Marks orders as failed: the ledger has refused them for good. Their units and their customers' limits are given back.
--- Idempotent by reservation. An order that is in the ledger stays as it is.
+-- Marks orders as failed: the ledger has refused them for good. Their units and their customers' limits are
+-- given back. Idempotent by reservation. An order that is in the ledger stays as it is.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 where the units go: available or withheld,
 --       then per order: the record's epoch, ordered ms, customer, channel, lines
 -- Returns {0, how many are failed now and were not before}, {1} not ready, {2} another epoch, {9} another run
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local prefix = ARGV[2] + 1
 local records = redis.call('MGET', unpack(KEYS, 5))
@@ -29,10 +28,7 @@ end
 for i = 1, #KEYS - 4 do
   local key, a = KEYS[4 + i], 4 + (i - 1) * 5
   local text = fresh[key] or records[i]
-  local r = text and read_record(text)
-  -- An order whose record is gone holds no units here.
-  r = r or {status = 'x', epoch = ARGV[a], created = ARGV[a + 1], expires = ARGV[a + 1], extensions = '0', durability = 'j',
-    customer = ARGV[a + 2], channel = ARGV[a + 3], payload = '*', lines = ARGV[a + 4], bearer = '*'}
+  local r = text and read_record(text) or stand_in(unpack(ARGV, a, a + 4))
   local committed = r.status == 'c' and r.committed ~= '0'
   if r.epoch == ARGV[a] and r.status ~= 'f' and not committed then fail(key, string.sub(key, prefix), r, ARGV[a + 1]) end
 end

@@ -1,8 +1,7 @@
 -- Reads one reservation and the time to judge it by.
 -- KEYS: 1 stock, 2 record
 -- Returns {0, now, record}, {1} not ready, {9} another run, {3} unknown
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
-local state = state_of(head[1], head[2])
+local state = read_head(KEYS[1])
 if state ~= 0 then return {state} end
 local text = redis.call('GET', KEYS[2])
 if not text then return {3} end

@@ -1,10 +1,10 @@
 -- Finds orders that have waited in the outbox for longer than they should, in no particular order.
 -- KEYS: 1 stock, 2 outbox
 -- ARGV: 1 cursor ('0' = from the beginning), 2 age in ms, 3 how many at most, 4 how many bytes at most
--- Returns {'0', next cursor, then member, the record's epoch, order of each}, {'1'} not ready, {'9'} another run.
+-- Returns {'0', next cursor, then member, the record's epoch, order of each}, {'1'} not ready, {'9'} another
+--   run.
 -- The walk is over when the cursor is '0'.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run')
-local state = state_of(head[1], head[2])
+local state = read_head(KEYS[1])
 if state ~= 0 then return {digits(state)} end
 local before = clock() - ARGV[2]
 local limit, room = tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -1,10 +1,10 @@
--- Takes the units of a failed order again, all or none, so that the order can be sent to the ledger once more.
+-- Takes the units of a failed order again, all or none, so that the order can be sent to the ledger once
+-- more.
 -- KEYS: 1 stock, 2 customers, 3 made, 4 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of made
--- Returns {0} the order has its units (or had them), {1} not ready, {2} another epoch, {9} another run, {3} unknown,
---   {4} not an order, {5, SKU} sold out, {6, SKU} limit of the item, {7} limit of the sale
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'per_customer')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+-- Returns {0} the order has its units (or had them), {1} not ready, {2} another epoch, {9} another run,
+--   {3} unknown, {4} not an order, {5, SKU} sold out, {6, SKU} limit of the item, {7} limit of the sale
+local state, head = read_head(KEYS[1], ARGV[1], 'per_customer')
 if state ~= 0 then return {state} end
 local text = redis.call('GET', KEYS[4])
 local r = text and read_record(text)

@@ -1,10 +1,10 @@
 -- Gives the units of a held reservation back.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5 record
 -- ARGV: 1 epoch, 2 the record's epoch, 3 member of due, 4 prefix of the record keys
--- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown, {4} an order, {5, now, record} expired,
---   {6, now, record} released before. A reservation whose time is over counts as expired, swept or not; its units go back here and now.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+-- Returns {0, now, record} released, {1} not ready, {2} another epoch, {9} another run, {3} unknown,
+--   {4} an order, {5, now, record} expired, {6, now, record} released before. A reservation whose time is over
+--   counts as expired, swept or not; its units go back here and now.
+local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local now = clock()
 local text = redis.call('GET', KEYS[5])

@@ -1,9 +1,12 @@
 -- Decides a batch of reservations in their order, each all or nothing.
--- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5 made, 6… one record a request
+-- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5 made, 6…
+--   one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
---       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times: pool (1…P), units
+--       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times:
+--       pool (1…P), units
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
--- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line from 0:
+-- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line
+-- from 0:
 --   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
 --   6 sold out, +1 when units held by others may return, +2 when nothing at all is left
 local now = clock()

@@ -1,12 +1,12 @@
--- Marks orders as committed to the ledger, and puts right what Redis did not know of them. Idempotent by reservation.
+-- Marks orders as committed to the ledger, and puts right what Redis did not know of them. Idempotent by
+-- reservation.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 outbox, 5… one record an order
 -- ARGV: 1 epoch, 2 length of the record keys' prefix,
 --       then per order: the record's epoch, committed ms, ordered ms, customer, channel, lines
 -- Returns {0, repaired, forced}, {1} not ready, {2} another epoch, {9} another run.
--- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing, expired or released,
--- or that had failed.
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch')
-local state = state_of(head[1], head[2], head[3], ARGV[1])
+-- Repaired: orders that were still held. Forced: units taken for orders whose reservation was missing,
+-- expired or released, or that had failed.
+local state = read_head(KEYS[1], ARGV[1])
 if state ~= 0 then return {state} end
 local prefix = ARGV[2] + 1
 local count = #KEYS - 4
@@ -33,13 +33,7 @@ end
 for i = 1, count do
   local key, a = KEYS[4 + i], 2 + (i - 1) * 6
   local text = fresh[key] or records[i]
-  local r = text and read_record(text)
-  local missing = not r
-  if missing then
-    local ordered = ARGV[a + 3]
-    r = {status = 'x', epoch = ARGV[a + 1], created = ordered, expires = ordered, extensions = '0', durability = 'j',
-      customer = ARGV[a + 4], channel = ARGV[a + 5], payload = '*', lines = ARGV[a + 6], bearer = '*'}
-  end
+  local r = text and read_record(text) or stand_in(ARGV[a + 1], unpack(ARGV, a + 3, a + 6))
   local before = r.status
   if before ~= 'c' or r.committed == '0' then
     if before == 'h' then

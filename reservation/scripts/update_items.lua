@@ -1,13 +1,14 @@
--- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear, counters stay.
+-- Brings the items of a sale to a stock that is ready: limits are set, new items and new channels appear,
+-- counters stay.
 -- KEYS: 1 stock
--- ARGV: 1 term, 2 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel, units
--- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'3', term} refused because of a later term,
---   {'9'} another run of the server
-local head = redis.call('HMGET', KEYS[1], 'ready', 'run', 'epoch', 'term')
-local state = state_of(head[1], head[2], head[3], ARGV[2])
+-- ARGV: 1 term, 2 epoch, then per item: SKU, limit per customer, number of channels C, then C times: channel,
+--   units
+-- Returns {'0', SKUs whose channels changed…}, {'1'} not ready, {'2'} another epoch, {'8', term} a later term
+--   has been here, {'9'} another run of the server
+local state, head = read_head(KEYS[1], ARGV[2], 'term')
 if state ~= 0 then return {string.format('%.0f', state)} end
 local later = later_term(KEYS[1], head[4], ARGV[1])
-if later then return {'3', string.format('%.0f', later)} end
+if later then return {'8', string.format('%.0f', later[2])} end
 local changed, a = {'0'}, 3
 
 local function add_pool(name, units)

@@ -1,6 +1,7 @@
 -- Begins a term when nobody leads, or prolongs the caller's own.
--- The number of a term is larger than that of every term before it: it is the time of Redis in ms, or one more than the
--- last number when the clock has gone back. So it grows although Redis may have lost the last number.
+-- The number of a term is larger than that of every term before it: it is the time of Redis in ms, or one
+-- more than the last number when the clock has gone back. So it grows although Redis may have lost the last
+-- number.
 -- KEYS: 1 the lease, 2 the last number (both in one slot)
 -- ARGV: 1 caller, 2 how long the lease lasts in ms, 3 a number that a new term must be larger than
 -- Returns the number of the caller's term, or 0 when somebody else leads

@@ -2,8 +2,8 @@
 -- KEYS: 1 the index, 2 busy sales (sorted set: sale → ms)
 -- ARGV: 1 the number of changes that the node knows, '' for none, 2 for how long a sale counts as busy in ms,
 --       3 '1' to ask the leader to look, then the sales that are busy on the node
--- Returns {now ms, the mark of a complete index of this run of the server, else '', changes, asked, {sale, edition …} when
---   the changes differ from what the node knows, {busy sales}}
+-- Returns {now ms, the mark of a complete index of this run of the server, else '', changes, asked,
+--   {sale, edition …} when the changes differ from what the node knows, {busy sales}}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local head = redis.call('HMGET', KEYS[1], ':run', ':change', ':asked', ':mark')

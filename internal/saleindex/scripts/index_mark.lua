@@ -1,5 +1,6 @@
--- Says that every sale of the ledger is listed, on this run of the server. The mark is the time in microseconds, so that
--- none comes twice although marks may have been lost; the number of changes goes on from it for the same reason.
+-- Says that every sale of the ledger is listed, on this run of the server. The mark is the time in
+-- microseconds, so that none comes twice although marks may have been lost; the number of changes goes on
+-- from it for the same reason.
 -- KEYS: 1 the index
 -- Returns 1
 local time = redis.call('TIME')

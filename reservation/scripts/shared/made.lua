@@ -1,6 +1,7 @@
--- The list made names the reservations in the order in which they were made. It would grow with each one that comes and
--- goes; so each that ends looks at the oldest entries: those of reservations that are over are dropped, the others go to
--- the end. The field made_head counts the entries that were taken from the front: the position of an entry never changes.
+-- The list made names the reservations in the order in which they were made. It would grow with each one that
+-- comes and goes; so each that ends looks at the oldest entries: those of reservations that are over are
+-- dropped, the others go to the end. The field made_head counts the entries that were taken from the front:
+-- the position of an entry never changes.
 local MADE_LOOKS = 2 -- entries looked at for each reservation that ends; two, so that the list shrinks
 local function rotate_made(stock, made, prefix, ended)
   local oldest = redis.call('LPOP', made, MADE_LOOKS * ended)

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/penstock/penstock/checkout"
+)
+
+// Orders reads up to limit (1 to 1000) orders of a sale, the oldest first, from
+// after cursor; "" begins. The next cursor is "" after the last page. An order
+// keeps its place, so that pages neither repeat nor skip what was there when
+// reading began. Code: bad_request for a cursor that is none.
+func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
+	return orders(ctx, l.read, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
+}
+
+// ReportOrders is Orders for people's eyes: from the replica if there is one,
+// which may lag. Nothing may be decided by it.
+func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
+	return orders(ctx, l.report, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
+}
+
+const bareColumns = `id, reservation, sale, customer, channel, status, epoch, created_ms, committed_ms`
+
+func scanBare(rows *sql.Rows) (checkout.Stored, error) {
+	var o checkout.Stored
+	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
+	return o, err
+}
+
+// BareOrders is Orders without what the shop and its customer have said: the customer's document,
+// the metadata and the payment's reference are left out. It begins no later than with the orders that
+// were created at fromMillis (Unix ms); 0 begins with the first. Rebuilding Redis needs no more, and a page
+// stays small however large the documents are.
+func (l *Ledger) BareOrders(ctx context.Context, saleID string, fromMillis int64, cursor string, limit int) ([]checkout.Stored, string, error) {
+	return orders(ctx, l.read, columns{bareColumns, scanBare}, saleID, fromMillis-1, cursor, limit)
+}
+
+// columns are what is read of each order, and how.
+type columns struct {
+	names string
+	scan  func(*sql.Rows) (checkout.Stored, error)
+}
+
+// orders reads a page of orders with their lines; without a cursor it begins after startMillis.
+func orders(ctx context.Context, db *sql.DB, what columns, saleID string, startMillis int64, cursor string, limit int) ([]checkout.Stored, string, error) {
+	after, err := parseCursor(cursor, startMillis)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, err := collect(ctx, db, queryTimeout, what.scan, `SELECT `+what.names+` FROM orders
+		WHERE sale = $1 AND (created_ms, id) > ($2, $3) ORDER BY created_ms, id LIMIT $4`,
+		saleID, after.millis, after.id, bounded(limit))
+	if err != nil || len(rows) == 0 {
+		return nil, "", err
+	}
+	last := rows[len(rows)-1]
+	end := position{last.CreatedAtMillis, last.ID}
+	if err := addLines(ctx, db, rows, saleID, after, end); err != nil {
+		return nil, "", err
+	}
+	return rows, nextCursor(len(rows), limit, end), nil
+}
+
+// addLines reads the lines of all orders of a page in one query.
+func addLines(ctx context.Context, db *sql.DB, page []checkout.Stored, saleID string, after, end position) error {
+	lines, err := collect(ctx, db, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM orders o JOIN order_lines l ON l.order_id = o.id
+		WHERE o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)
+		ORDER BY l.order_id, l.position`, saleID, after.millis, after.id, end.millis, end.id)
+	if err != nil {
+		return err
+	}
+	at := make(map[string]int, len(page))
+	for i := range page {
+		at[page[i].ID] = i
+	}
+	for _, line := range lines {
+		if i, listed := at[line.order]; listed { // an order may have come between the queries
+			page[i].Lines = append(page[i].Lines, line.Line)
+		}
+	}
+	return nil
+}
