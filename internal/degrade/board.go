@@ -19,6 +19,9 @@ const (
 	callTimeout = time.Second
 	// silenceLimit is how long Redis may be unreadable before this node assumes the worst.
 	silenceLimit = 3 * time.Second
+	// staleLimit is the same for a level that can be read and that nobody measures any more, as when
+	// Redis refuses every write. It is longer than a change of leader takes.
+	staleLimit = 5 * time.Second
 	// maxTextBytes bounds names and reasons that come from outside.
 	maxTextBytes = 200
 )
@@ -41,6 +44,8 @@ type Board struct {
 type view struct {
 	state  State
 	readAt time.Time
+	// newAt is when a new measurement was seen last, by this node's clock.
+	newAt time.Time
 }
 
 // NewBoard makes the view of the node called nodeID, which must be unique. Until the first
@@ -52,25 +57,32 @@ func NewBoard(client rueidis.Client, log *slog.Logger, nodeID string) *Board {
 		nodeID: nodeID,
 		limits: DefaultLimits(),
 	}
-	b.view.Store(&view{state: State{Reason: "not read yet"}, readAt: time.Now()})
+	b.view.Store(&view{state: State{Reason: "not read yet"}, readAt: time.Now(), newAt: time.Now()})
 	return b
 }
 
 // Level is the level in force, at most 500 ms old while Run is running and Redis answers.
 func (b *Board) Level() Level { return b.State().Level }
 
-// State is the level in force and its history. When Redis has been silent for 3 s it is at least
-// Critical, unless an operator pinned a level: a node that cannot see must not promise comfort.
+// State is the level in force and its history. When Redis has been silent for 3 s, or nobody has
+// written a new measurement for 5 s, it is at least Critical, unless an operator pinned a level: a node
+// that cannot see must not promise comfort.
 func (b *Board) State() State {
 	v := b.view.Load()
-	silent := time.Since(v.readAt)
-	if silent < silenceLimit || v.state.Override != nil || v.state.Level >= Critical {
+	silent, stale := time.Since(v.readAt), time.Since(v.newAt)
+	measured := !v.state.MeasuredAt.IsZero()
+	if v.state.Override != nil || v.state.Level >= Critical || silent < silenceLimit && (!measured || stale < staleLimit) {
 		return v.state
 	}
 	blind := v.state
 	blind.Level = Critical
-	blind.Since = v.readAt.Add(silenceLimit)
-	blind.Reason = fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
+	if silent >= silenceLimit {
+		blind.Since = v.readAt.Add(silenceLimit)
+		blind.Reason = fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
+	} else {
+		blind.Since = v.newAt.Add(staleLimit)
+		blind.Reason = fmt.Sprintf("no leader has written a level to redis for %d s", int(stale.Seconds()))
+	}
 	return blind
 }
 
@@ -90,7 +102,11 @@ func (b *Board) Refresh(ctx context.Context) error {
 		}
 	}
 	state := compose(measured, pinned)
-	b.view.Store(&view{state: state, readAt: time.Now()})
+	next := &view{state: state, readAt: time.Now(), newAt: b.view.Load().newAt}
+	if !state.MeasuredAt.Equal(before.MeasuredAt) {
+		next.newAt = next.readAt
+	}
+	b.view.Store(next)
 	if state.Level != before.Level {
 		b.log.WarnContext(ctx, "degradation level changed",
 			"from", before.Level.String(), "to", state.Level.String(), "reason", state.Reason)

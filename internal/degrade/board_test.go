@@ -115,6 +115,35 @@ func TestFailedMeasurementIsPressure(t *testing.T) {
 	})
 }
 
+// A Redis that is full answers every read and refuses every write, so that no level is written any more.
+func TestARedisThatRefusesEveryWriteRaisesTheLevel(t *testing.T) {
+	server := testenv.Redis(t)
+	connect := func() rueidis.Client { return testenv.ConnectRedis(t, server.URL) }
+	leads, follows := newBoard(connect(), "n1"), newBoard(connect(), "n2")
+	runs(t, leads, constant(Pressure{}))
+	runs(t, follows, nil)
+	testenv.Eventually(t, 10*time.Second, "a level is measured", func() bool { return !follows.State().MeasuredAt.IsZero() })
+	if l := follows.Level(); l != Normal {
+		t.Fatalf("level %v before", l)
+	}
+	client := connect()
+	full := func(bytes string) {
+		t.Helper()
+		if err := client.Do(t.Context(), client.B().ConfigSet().ParameterValue().ParameterValue("maxmemory", bytes).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1mb")
+	for _, b := range []*Board{leads, follows} {
+		testenv.Eventually(t, 20*time.Second, "critical", func() bool { return b.Level() == Critical })
+		if s := b.State(); !strings.Contains(s.Reason, "no leader has written a level") {
+			t.Errorf("reason %q", s.Reason)
+		}
+	}
+	full("0")
+	testenv.Eventually(t, 20*time.Second, "normal again", func() bool { return follows.Level() == Normal })
+}
+
 func TestOverride(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, connect func() rueidis.Client) {
 		client := connect()

@@ -32,6 +32,7 @@ type decider struct {
 	// published is when the level was last written, and which.
 	published time.Time
 	level     Level
+	failing   bool // the last level could not be written
 }
 
 func (b *Board) decider(measure Measure) *decider {
@@ -88,11 +89,13 @@ func (d *decider) turn(ctx context.Context) {
 		return
 	}
 	if err := d.publish(ctx, d.state); err != nil {
-		if ctx.Err() == nil {
-			d.log.WarnContext(ctx, "degradation level not published", "error", err)
+		if ctx.Err() == nil && !d.failing {
+			d.log.WarnContext(ctx, "degradation level cannot be written to redis; it is tried again", "error", err)
 		}
+		d.failing = true
 		return
 	}
+	d.failing = false
 	d.level, d.published = d.state.Measured, time.Now()
 }
 

@@ -123,12 +123,6 @@ func collect[T any](ctx context.Context, db *sql.DB, timeout time.Duration, scan
 	return all, classify(ctx, rows.Err())
 }
 
-func scanInt(rows *sql.Rows) (int64, error) {
-	var n int64
-	err := rows.Scan(&n)
-	return n, err
-}
-
 // one returns the only row, or missing if there is none.
 func one[T any](rows []T, err, missing error) (T, error) {
 	var none T
