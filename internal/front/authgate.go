@@ -19,25 +19,26 @@ var (
 	headerPassExpiresOut = []byte("Penstock-Pass-Expires")
 )
 
-// authorize answers a proxy's question whether a visitor may go on: 204 with a valid pass, and
-// otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting room. The proxy
-// names the sale in the header Penstock-Sale or as ?sale=, and passes the visitor's cookies on. When
-// it names none, the pass does; it must then hold even where no pass is needed, or a visitor could
-// go anywhere by naming an open sale.
+// authorize answers a proxy's question whether a visitor may go on: 204 with a valid pass of a sale
+// that is running, and otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting
+// room. The proxy names the sale and passes the visitor's cookies on. When it names none, the pass
+// does; it must then hold even where no pass is needed, or a visitor could go anywhere by naming an
+// open sale.
 //
 // Any method and any path below are answered alike: proxies ask with those of the visitor.
 func (s *Server) authorize(c *call) error {
-	c.sale = c.ctx.Request.Header.Peek(headerSale)
-	if len(c.sale) == 0 {
-		c.sale = c.ctx.QueryArgs().Peek("sale")
+	named, err := c.saleOfProxy()
+	if err != nil {
+		return err
 	}
-	byPass := len(c.sale) == 0
+	byPass := len(named) == 0
 	if byPass {
-		c.sale = c.saleOfPass()
+		named = c.saleOfPass()
 	}
-	if len(c.sale) == 0 {
-		return problem.With(problem.BadRequest, "name the sale in the header Penstock-Sale or as ?sale=, or send one pass")
+	if len(named) == 0 {
+		return problem.With(problem.BadRequest, "name the sale as ?sale=, or send one pass")
 	}
+	c.sale = named
 	if !sale.ValidID(string(c.sale)) {
 		return problem.UnknownSale
 	}
@@ -46,12 +47,33 @@ func (s *Server) authorize(c *call) error {
 		return err
 	}
 	c.entry = entry
+	if !c.entry.Phase().Running() {
+		return s.sendToRoom(c)
+	}
 	if !byPass && c.entry.Record().Admission.Mode == sale.Open {
 		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
 		c.sendNothing()
 		return nil
 	}
 	return s.authorizePass(c)
+}
+
+// saleOfProxy returns the sale that the question names, as ?sale= or in the header Penstock-Sale; empty
+// when it names none. The query is the proxy's own, but a header may be the visitor's, whom most proxies
+// let send what they like. So all that is said must be the same. Error: bad_request.
+func (c *call) saleOfProxy() ([]byte, error) {
+	var named []byte
+	said := append(c.ctx.QueryArgs().PeekMulti("sale"), c.ctx.Request.Header.PeekAll(headerSale)...)
+	for _, one := range said {
+		if len(one) == 0 {
+			continue
+		}
+		if len(named) > 0 && !bytes.Equal(one, named) {
+			return nil, problem.With(problem.BadRequest, "the request names more than one sale in ?sale= and the header Penstock-Sale")
+		}
+		named = one
+	}
+	return named, nil
 }
 
 // saleOfPass returns the sale that the presented pass is for, as it says itself: nothing of it is

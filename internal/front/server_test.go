@@ -76,6 +76,54 @@ func TestForwardAuthLetsInWhoHasAPass(t *testing.T) {
 	s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Cookie": cookie}, "")
 }
 
+// What the proxy is configured with must not be outranked by what its visitor sends.
+func TestForwardAuthRefusesToChooseBetweenTwoSales(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("spring", nil))
+	s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
+	_, pass := s.admitted("spring")
+	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "open"}, "")
+	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "open", "Penstock-Pass": pass}, "")
+	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring&sale=open", nil, "")
+	s.expect(400, "bad_request", "GET", "/v1/auth?sale=open&sale=spring", header{"Penstock-Sale": "open"}, "")
+	s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "spring"}, "")
+	s.expect(204, "", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "spring", "Penstock-Pass": pass}, "")
+}
+
+func TestForwardAuthLetsNobodyIntoASaleThatIsNotRunning(t *testing.T) {
+	s := newStack(t)
+	entry := s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
+	gated := s.open(liveSale("spring", nil))
+	_, pass := s.admitted("spring")
+	now := time.Now()
+	for name, change := range map[string]func(*sale.Record){
+		"scheduled": func(r *sale.Record) {
+			r.OpensAt, r.StartsAt, r.EndsAt = now.Add(time.Hour), now.Add(time.Hour), now.Add(2*time.Hour)
+		},
+		"ended": func(r *sale.Record) { r.Ended = true },
+	} {
+		s.change(entry, change)
+		s.change(gated, change)
+		for _, sent := range []string{
+			s.expect(401, "pass_required", "GET", "/v1/auth?sale=open", nil, "").Header.Get("Location"),
+			s.expect(302, "", "GET", "/v1/auth?sale=open&redirect=1", nil, "").Header.Get("Location"),
+		} {
+			if sent != "/sales/open" {
+				t.Errorf("%s: sent to %q", name, sent)
+			}
+		}
+		s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Penstock-Pass": pass}, "")
+	}
+	paused := func(r *sale.Record) {
+		r.OpensAt, r.StartsAt, r.EndsAt = now.Add(-time.Hour), now.Add(-time.Hour), now.Add(time.Hour)
+		r.Ended, r.Paused = false, true
+	}
+	s.change(entry, paused)
+	s.change(gated, paused)
+	s.expect(204, "", "GET", "/v1/auth?sale=open", nil, "")
+	s.expect(204, "", "GET", "/v1/auth?sale=spring", header{"Penstock-Pass": pass}, "")
+}
+
 func TestForwardAuthFindsTheSaleInThePass(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", nil))

@@ -41,6 +41,17 @@ func (r Record) PhaseAt(now time.Time, soldOut bool) Phase {
 	}
 }
 
+// Running reports whether a visitor who was let in may go on to the checkout: the sale has started and
+// has not ended. While it is paused or sold out, those who hold units can still buy them.
+func (p Phase) Running() bool {
+	switch p {
+	case PhaseLive, PhasePaused, PhaseSoldOut:
+		return true
+	default:
+		return false
+	}
+}
+
 // Begun reports whether buyers may have met the sale: from then on the stock and the dates
 // behind them are changed with care or not at all.
 func (p Phase) Begun() bool {
