@@ -41,6 +41,14 @@ func wellFormed(plain string) bool {
 	return err == nil
 }
 
+// ShopKey returns the API key in an Authorization header that has come through a shop's own pages and
+// proxies. Such a header is often meant for somebody else: the login of a staging site, or the shop's own
+// customer token. So whatever cannot be one of our keys is taken for no key, and not for a wrong one.
+func ShopKey(header string) (key string, found bool) {
+	key = Bearer(header)
+	return key, wellFormed(key)
+}
+
 // Bearer returns the key in an Authorization header, "" when there is none.
 func Bearer(header string) string {
 	scheme, key, found := strings.Cut(header, " ")

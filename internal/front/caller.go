@@ -18,11 +18,11 @@ var (
 // openScope begins the scopes of those who come without a pass and without a key.
 const openScope = "open"
 
-// shop recognises a shop's backend by its API key. Named is false when the request carries no
-// Authorization at all. Errors: unauthorized, forbidden.
+// shop recognises a shop's backend by its API key. Named is false when the request carries none.
+// Errors: unauthorized, forbidden.
 func (s *Server) shop(c *call) (identity auth.Identity, named bool, err error) {
-	header := c.ctx.Request.Header.PeekCanonical(headerAuthorization)
-	if len(header) == 0 {
+	key, found := auth.ShopKey(string(c.ctx.Request.Header.PeekCanonical(headerAuthorization)))
+	if !found {
 		return auth.Identity{}, false, nil
 	}
 	if s.Keys == nil {
@@ -30,7 +30,7 @@ func (s *Server) shop(c *call) (identity auth.Identity, named bool, err error) {
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	identity, err = s.Keys.Authenticate(ctx, auth.Bearer(string(header)))
+	identity, err = s.Keys.Authenticate(ctx, key)
 	if err != nil {
 		return auth.Identity{}, true, err
 	}
