@@ -55,6 +55,14 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"no items":           {`{"sku":"SNKR-42","stock":1000}`, ``, "items"},
 		"same sku twice":     {`{"sku":"SNKR-42","stock":1000}`, `{"sku":"A","stock":1},{"sku":"A","stock":1}`, "items[1].sku"},
 		"script target":      {`"name"`, `"target_url":"javascript:alert(1)","name"`, "target_url"},
+		"three slashes":      {`"name"`, `"target_url":"///evil.example/x","name"`, "target_url"},
+		"directive in host":  {`"name"`, `"target_url":"https://h;sandbox/","name"`, "target_url"},
+		"quote in host":      {`"name"`, `"target_url":"https://h'x/","name"`, "target_url"},
+		"zone in host":       {`"name"`, `"target_url":"https://[fe80::1%25a;b]/","name"`, "target_url"},
+		"name before host":   {`"name"`, `"target_url":"https://shop.example@evil.example/","name"`, "target_url"},
+		"no host":            {`"name"`, `"target_url":"https:///x","name"`, "target_url"},
+		"no slashes":         {`"name"`, `"target_url":"https:evil.example","name"`, "target_url"},
+		"backslash in host":  {`"name"`, `"target_url":"https://shop.example\\\\@evil.example","name"`, "target_url"},
 		"foreign host path":  {`"name"`, `"target_url":"//evil.example/x","name"`, "target_url"},
 		"backslash path":     {`"name"`, `"target_url":"/\\\\evil.example/x","name"`, "target_url"},
 		"duration number":    {`"name"`, `"reservation":{"ttl":300},"name"`, "document"},
@@ -194,4 +202,15 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestATargetIsAnAddressOrALocalPath(t *testing.T) {
+	for _, target := range []string{
+		"/checkout", "/checkout?x=1&y=//z#a", "/", "https://shop.example/checkout", "http://127.0.0.1:8080/", "https://[2001:db8::1]:8443/x",
+		"https://xn--lden-5qa.example/",
+	} {
+		if !allowedTarget(target) {
+			t.Errorf("%q is refused", target)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package sale
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -76,20 +77,40 @@ func (s Sale) validateNames() error {
 	if s.TargetURL == "" {
 		return nil
 	}
-	u, err := url.Parse(s.TargetURL)
-	if err != nil || len(s.TargetURL) > MaxURLLength || !allowedTarget(u) {
-		return invalid("target_url", "want an http(s) address, or a path that begins with one /")
+	if len(s.TargetURL) > MaxURLLength || !allowedTarget(s.TargetURL) {
+		return invalid("target_url", "want an http(s) address with a host name in ASCII, or a path that begins with one /")
 	}
 	return nil
 }
 
-// allowedTarget keeps scripts and foreign schemes out of a redirect.
-func allowedTarget(u *url.URL) bool {
-	if u.Scheme == "" && u.Host == "" {
-		// Browsers take a backslash for a slash, and two slashes for a host.
-		return strings.HasPrefix(u.Path, "/") && !strings.ContainsRune(u.Path, '\\')
+// allowedTarget keeps scripts, foreign schemes and hidden hosts out of a redirect.
+func allowedTarget(target string) bool {
+	u, err := url.Parse(target)
+	// Browsers take a backslash for a slash.
+	if err != nil || strings.ContainsRune(target, '\\') {
+		return false
 	}
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+	if u.Scheme == "" {
+		// Browsers take whatever follows two slashes, or more, for a host.
+		return strings.HasPrefix(target, "/") && !strings.HasPrefix(target, "//")
+	}
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Opaque == "" && u.User == nil && plainHost(u)
+}
+
+// plainHost reports whether a host is of the characters of DNS names and addresses alone. The host also
+// goes into a header of the waiting-room page, in which others have a meaning.
+func plainHost(u *url.URL) bool {
+	name := u.Hostname()
+	if strings.Contains(name, ":") {
+		addr, err := netip.ParseAddr(name)
+		return err == nil && addr.Zone() == ""
+	}
+	for _, c := range []byte(name) {
+		if c != '.' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func (s Sale) validateTimes() error {
