@@ -123,6 +123,26 @@ func collect[T any](ctx context.Context, db *sql.DB, timeout time.Duration, scan
 	return all, classify(ctx, rows.Err())
 }
 
+// numbers reads rows of a name and a number.
+func numbers(ctx context.Context, db *sql.DB, query string, args ...any) (map[string]int64, error) {
+	type named struct {
+		name   string
+		number int64
+	}
+	rows, err := collect(ctx, db, queryTimeout, func(rows *sql.Rows) (n named, err error) {
+		err = rows.Scan(&n.name, &n.number)
+		return n, err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	byName := make(map[string]int64, len(rows))
+	for _, row := range rows {
+		byName[row.name] = row.number
+	}
+	return byName, nil
+}
+
 // one returns the only row, or missing if there is none.
 func one[T any](rows []T, err, missing error) (T, error) {
 	var none T

@@ -101,23 +101,7 @@ func (l *Ledger) Sales(ctx context.Context) ([]sale.Record, error) {
 // SaleVersions reads the version of each sale, which tells cheaply what changed: the document, the
 // operator's hand, the epoch, or a change of the stock that began or ended (see PendingStock).
 func (l *Ledger) SaleVersions(ctx context.Context) (map[string]int64, error) {
-	type pair struct {
-		id      string
-		version int64
-	}
-	pairs, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (pair, error) {
-		var p pair
-		err := rows.Scan(&p.id, &p.version)
-		return p, err
-	}, `SELECT id, version FROM sales`)
-	if err != nil {
-		return nil, err
-	}
-	versions := make(map[string]int64, len(pairs))
-	for _, p := range pairs {
-		versions[p.id] = p.version
-	}
-	return versions, nil
+	return numbers(ctx, l.read, `SELECT id, version FROM sales`)
 }
 
 // BumpEpoch raises the sale's epoch and returns the record with the new one. The version stays: nobody

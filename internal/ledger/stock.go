@@ -23,20 +23,7 @@ import (
 
 // PendingStock lists the decreases of a sale that are under way: SKU → what its allocation becomes.
 func (l *Ledger) PendingStock(ctx context.Context, saleID string) (map[string]int64, error) {
-	type target struct {
-		sku   string
-		units int64
-	}
-	rows, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (target, error) {
-		var t target
-		err := rows.Scan(&t.sku, &t.units)
-		return t, err
-	}, `SELECT sku, pending FROM items WHERE sale = $1 AND pending IS NOT NULL`, saleID)
-	pending := make(map[string]int64, len(rows))
-	for _, row := range rows {
-		pending[row.sku] = row.units
-	}
-	return pending, err
+	return numbers(ctx, l.read, `SELECT sku, pending FROM items WHERE sale = $1 AND pending IS NOT NULL`, saleID)
 }
 
 // BeginStockDecrease writes down that an item is to have by fewer units, and returns the target. The
