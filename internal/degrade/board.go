@@ -69,21 +69,27 @@ func (b *Board) Level() Level { return b.State().Level }
 // that cannot see must not promise comfort.
 func (b *Board) State() State {
 	v := b.view.Load()
-	silent, stale := time.Since(v.readAt), time.Since(v.newAt)
-	measured := !v.state.MeasuredAt.IsZero()
-	if v.state.Override != nil || v.state.Level >= Critical || silent < silenceLimit && (!measured || stale < staleLimit) {
+	if v.state.Override != nil || v.state.Level >= Critical {
+		return v.state
+	}
+	since, reason := v.blind(time.Now())
+	if reason == "" {
 		return v.state
 	}
 	blind := v.state
-	blind.Level = Critical
-	if silent >= silenceLimit {
-		blind.Since = v.readAt.Add(silenceLimit)
-		blind.Reason = fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
-	} else {
-		blind.Since = v.newAt.Add(staleLimit)
-		blind.Reason = fmt.Sprintf("no leader has written a level to redis for %d s", int(stale.Seconds()))
-	}
+	blind.Level, blind.Since, blind.Reason = Critical, since, reason
 	return blind
+}
+
+// blind tells since when the view is too old to be relied on, and why; the reason is "" while it is not.
+func (v *view) blind(now time.Time) (since time.Time, reason string) {
+	if silent := now.Sub(v.readAt); silent >= silenceLimit {
+		return v.readAt.Add(silenceLimit), fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
+	}
+	if stale := now.Sub(v.newAt); stale >= staleLimit && !v.state.MeasuredAt.IsZero() {
+		return v.newAt.Add(staleLimit), fmt.Sprintf("no leader has written a level to redis for %d s", int(stale.Seconds()))
+	}
+	return time.Time{}, ""
 }
 
 // Refresh reads the level from Redis. On an error the view stays as it was.
@@ -92,7 +98,8 @@ func (b *Board) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before := b.view.Load().state
+	last := b.view.Load()
+	before := last.state
 	if pinned == nil && !before.OverrideAt.IsZero() {
 		// A lifted override leaves a record, so a missing one means that Redis lost its memory.
 		// Whoever remembers the operator's hand puts it back.
@@ -102,7 +109,7 @@ func (b *Board) Refresh(ctx context.Context) error {
 		}
 	}
 	state := compose(measured, pinned)
-	next := &view{state: state, readAt: time.Now(), newAt: b.view.Load().newAt}
+	next := &view{state: state, readAt: time.Now(), newAt: last.newAt}
 	if !state.MeasuredAt.Equal(before.MeasuredAt) {
 		next.newAt = next.readAt
 	}
