@@ -24,11 +24,16 @@ type saleView struct {
 	NotArmedBecause string `json:"not_armed_because,omitempty"`
 }
 
-// view is how a sale is shown; refusal is what is known against arming it.
-func (c *Console) view(rec sale.Record, refusal string) saleView {
-	view := saleView{Record: rec, Phase: c.deps.Sales.Phase(rec)}
+// view is how a sale is shown among others.
+func (c *Console) view(rec sale.Record) saleView {
+	return saleView{Record: rec, Phase: c.deps.Sales.Phase(rec)}
+}
+
+// viewAlone also tells why the sale is not armed.
+func (c *Console) viewAlone(ctx context.Context, rec sale.Record) saleView {
+	view := c.view(rec)
 	if view.Phase == sale.PhaseNotArmed {
-		view.NotArmedBecause = refusal
+		view.NotArmedBecause = c.deps.Sales.Refusal(ctx, rec.ID)
 	}
 	return view
 }
@@ -41,7 +46,9 @@ func (c *Console) listSales(w http.ResponseWriter, r *http.Request, _ caller) er
 	refusals := c.deps.Sales.Refusals(r.Context())
 	views := make([]saleView, len(records))
 	for i, rec := range records {
-		views[i] = c.view(rec, refusals[rec.ID])
+		if views[i] = c.view(rec); views[i].Phase == sale.PhaseNotArmed {
+			views[i].NotArmedBecause = refusals[rec.ID]
+		}
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"sales": views})
 }
@@ -56,7 +63,7 @@ func (c *Console) getSale(w http.ResponseWriter, r *http.Request, _ caller) erro
 
 func (c *Console) answerSale(w http.ResponseWriter, r *http.Request, status int, rec sale.Record) error {
 	w.Header().Set("ETag", etag(rec.Version))
-	return writeJSON(w, status, c.view(rec, c.deps.Sales.Refusal(r.Context(), rec.ID)))
+	return writeJSON(w, status, c.viewAlone(r.Context(), rec))
 }
 
 func (c *Console) postSale(w http.ResponseWriter, r *http.Request, who caller) error {

@@ -40,7 +40,7 @@ func (c *Console) showSale(w http.ResponseWriter, r *http.Request, in visit, sta
 	if err != nil {
 		return err
 	}
-	m := saleModel{saleView: c.view(rec, c.deps.Sales.Refusal(r.Context(), rec.ID)), Done: doneText(r.URL.Query().Get("done")), Errors: map[string]string{}}
+	m := saleModel{saleView: c.viewAlone(r.Context(), rec), Done: doneText(r.URL.Query().Get("done")), Errors: map[string]string{}}
 	begun := m.Phase.Begun()
 	m.CanEdit = in.May(auth.Marketer) && !begun && m.Phase != sale.PhaseEnded || in.May(auth.Operator) && m.Phase != sale.PhaseEnded
 	m.CanSpeak = in.May(auth.Marketer) && m.Phase != sale.PhaseEnded

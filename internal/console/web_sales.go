@@ -25,7 +25,7 @@ func (c *Console) salesPage(w http.ResponseWriter, r *http.Request, in visit) er
 	}
 	m := salesModel{Done: doneText(r.URL.Query().Get("done"))}
 	for _, rec := range records {
-		m.Sales = append(m.Sales, c.view(rec, ""))
+		m.Sales = append(m.Sales, c.view(rec))
 	}
 	slices.SortStableFunc(m.Sales, bySoonest)
 	c.show(w, r, in, http.StatusOK, "sales", "Sales", m)

@@ -25,13 +25,6 @@ type keptError struct{ error }
 
 func (e keptError) Unwrap() error { return e.error }
 
-func kept(err error) error {
-	if err == nil {
-		return nil
-	}
-	return keptError{err}
-}
-
 // Kept reports that the change which this error is about is in the ledger all the same, and is carried
 // to Redis as soon as it may be.
 func Kept(err error) bool {
@@ -50,7 +43,7 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 	if entry := s.deps.Cache.Get(rec.ID); entry == nil || !entry.Ready() {
 		if err := s.deps.MayArm(ctx); err != nil {
 			s.deps.Cache.AskLeader() // so that the nodes know of the sale, and ask visitors to wait
-			return kept(err)
+			return keptError{err}
 		}
 	}
 	refused, looks := "", 0
@@ -62,7 +55,7 @@ func (s *Sales) awaitCarried(ctx context.Context, rec sale.Record) error {
 		return refused != "" || entry != nil && entry.Ready() && carries(entry.Record(), rec)
 	})
 	if refused != "" {
-		return kept(problem.With(problem.NotArmed, refused, problem.F("reasons", []string{refused})))
+		return keptError{problem.With(problem.NotArmed, refused, problem.F("reasons", []string{refused}))}
 	}
 	return nil
 }

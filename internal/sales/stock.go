@@ -35,7 +35,7 @@ func (s *Sales) ChangeStock(ctx context.Context, id, sku string, changeBy int64,
 	}
 	count, err := s.carried(ctx, id, sku)
 	if err != nil {
-		return ledger.ItemCount{SKU: sku, Allocated: allocated}, kept(err)
+		return ledger.ItemCount{SKU: sku, Allocated: allocated}, keptError{err}
 	}
 	return count, nil
 }
@@ -89,8 +89,8 @@ func (s *Sales) decrease(ctx context.Context, rec sale.Record, sku string, by in
 		return looks%settledEvery == 0 && s.settled(ctx, rec.ID, sku)
 	})
 	if !done {
-		return ledger.ItemCount{SKU: sku, Allocated: target}, kept(problem.With(problem.Unavailable,
-			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again"))
+		return ledger.ItemCount{SKU: sku, Allocated: target}, keptError{problem.With(problem.Unavailable,
+			"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again")}
 	}
 	count, err := s.itemCount(ctx, rec.ID, sku)
 	if err == nil && count.Allocated > target {
