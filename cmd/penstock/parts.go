@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/penstock/penstock/checkout"
@@ -22,6 +24,8 @@ func (n *node) newFront() (err error) {
 		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
+		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),
+		AllowedOrigins: config.Texts(n.cfg.AllowedOrigins),
 	})
 	return err
 }
@@ -54,7 +58,7 @@ func (n *node) newConsole() {
 	metrics := telemetry.MetricsHandler(n.reg, n.log)
 	n.console = &http.Server{ReadHeaderTimeout: consoleHeaderTimeout, IdleTimeout: consoleIdleTimeout, ConnState: listener.Follow}
 	if !n.cfg.Has(config.Console) {
-		n.console.Handler = console.Health(metrics, n.readiness)
+		n.console.Handler = console.GuardHost(console.Health(metrics, n.readiness), n.consoleNames())
 		return
 	}
 	handler := console.New(console.Deps{
@@ -62,8 +66,17 @@ func (n *node) newConsole() {
 		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
 		SessionSecret: n.keys.sessions.current, OtherSessionSecrets: n.keys.sessions.others(), Now: time.Now, PublicURL: n.publicURL(),
 	})
-	n.console.Handler = handler
+	n.console.Handler = console.GuardHost(handler, n.consoleNames())
 	n.console.RegisterOnShutdown(handler.Close)
+}
+
+// consoleNames are the names under which browsers reach the console.
+func (n *node) consoleNames() []string {
+	names := config.Texts(n.cfg.ConsoleHosts)
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	return names
 }
 
 // redrive commits the order of a dead letter, and tells Redis once it is in the ledger.

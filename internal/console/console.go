@@ -54,7 +54,6 @@ type Console struct {
 	deps     Deps
 	sessions *auth.Sessions
 	attempts *auth.Attempts
-	origins  *http.CrossOriginProtection
 	pages    pages
 	static   http.Handler
 	live     *figures
@@ -69,7 +68,6 @@ func New(deps Deps) *Console {
 		deps:     deps,
 		sessions: auth.NewSessions(deps.SessionSecret, deps.Keys, deps.Now, deps.OtherSessionSecrets...),
 		attempts: auth.NewAttempts(),
-		origins:  http.NewCrossOriginProtection(),
 		pages:    parsePages(),
 		static:   staticFiles(),
 		streams:  newStreams(),

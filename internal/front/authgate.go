@@ -5,15 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// Headers of forward-auth: the first asks, the others tell the shop whom it serves.
+// Headers of forward-auth: the first two ask, the others tell the shop whom it serves.
 const headerSale = "Penstock-Sale"
 
 var (
+	headerRedirect       = []byte("Penstock-Redirect")
 	headerSaleOut        = []byte("Penstock-Sale")
 	headerTicketOut      = []byte("Penstock-Ticket")
 	headerPassExpiresOut = []byte("Penstock-Pass-Expires")
@@ -25,15 +27,20 @@ var (
 // does; it must then hold even where no pass is needed, or a visitor could go anywhere by naming an
 // open sale.
 //
-// Any method and any path below are answered alike: proxies ask with those of the visitor.
+// Any method and any path below are answered alike: proxies ask with those of the visitor. A preflight
+// passes: browsers send it without cookies, and the shop answers it.
 func (s *Server) authorize(c *call) error {
+	if s.asksForPreflight(c) {
+		c.sendNothing()
+		return nil
+	}
 	named, err := c.saleOfProxy()
 	if err != nil {
 		return err
 	}
 	byPass := len(named) == 0
 	if byPass {
-		named = c.saleOfPass()
+		named = s.saleOfPass(c)
 	}
 	if len(named) == 0 {
 		return problem.With(problem.BadRequest, "name the sale as ?sale=, or send one pass")
@@ -63,7 +70,10 @@ func (s *Server) authorize(c *call) error {
 // let send what they like. So all that is said must be the same. Error: bad_request.
 func (c *call) saleOfProxy() ([]byte, error) {
 	var named []byte
-	said := append(c.ctx.QueryArgs().PeekMulti("sale"), c.ctx.Request.Header.PeekAll(headerSale)...)
+	said := c.ctx.Request.Header.PeekAll(headerSale)
+	if c.queryIsOfProxy() {
+		said = append(c.ctx.QueryArgs().PeekMulti("sale"), said...)
+	}
 	for _, one := range said {
 		if len(one) == 0 {
 			continue
@@ -76,14 +86,49 @@ func (c *call) saleOfProxy() ([]byte, error) {
 	return named, nil
 }
 
-// saleOfPass returns the sale that the presented pass is for, as it says itself: nothing of it is
-// verified yet. It is empty without a pass, and with cookies of several sales.
-func (c *call) saleOfPass() []byte {
-	h := &c.ctx.Request.Header
-	if text := h.PeekCanonical(passHeader); len(text) > 0 {
-		return audience(clip(text))
+// queryIsOfProxy reports whether the operator wrote the query of the question. Below /v1/auth it is the
+// visitor's: Envoy appends their path and query.
+func (c *call) queryIsOfProxy() bool {
+	return c.target.route == routeAuth || len(c.ctx.URI().PathOriginal()) == len(authPrefix)
+}
+
+// saleOfPass returns the sale of the pass that was presented; of several, that of the one that holds. It is
+// empty when there is none, and when passes of several sales hold, or when none holds and they name several.
+func (s *Server) saleOfPass(c *call) []byte {
+	var named, held []byte
+	various := false
+	now := time.Now()
+	tokens := c.tokens(passHeader, passCookie)
+	for {
+		presented, more := tokens.next()
+		if !more {
+			break
+		}
+		one := presented.sale
+		if presented.inHeader {
+			one = audience(presented.text)
+		}
+		if len(one) == 0 {
+			continue
+		}
+		various = various || (len(named) > 0 && !bytes.Equal(named, one))
+		named = one
+		if _, err := s.Passes.Verify(string(presented.text), string(one), now); err != nil {
+			continue
+		}
+		if len(held) > 0 && !bytes.Equal(held, one) {
+			return nil
+		}
+		held = one
 	}
-	return onlyCookie(h.PeekCanonical(cookieHeader), []byte(passCookie))
+	switch {
+	case len(held) > 0:
+		return held
+	case various:
+		return nil
+	default:
+		return named
+	}
 }
 
 // audience reads the claim "aud" of a JWT without verifying anything.
@@ -122,15 +167,27 @@ func (s *Server) authorizePass(c *call) error {
 	return nil
 }
 
-// sendToRoom says where a pass is to be had. The address is relative to the host that the visitor
-// asked for: the waiting room is there as well, or its cookies would be of no use to the shop.
+// sendToRoom says where a pass is to be had: in Location, and as 302 when the proxy asks for it.
 func (s *Server) sendToRoom(c *call) error {
+	location := s.roomLocation(c)
+	if location == "" {
+		return problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale)+
+			"; set PENSTOCK_PUBLIC_URL, or have the proxy send X-Forwarded-Host, so that visitors can be sent there")
+	}
 	h := &c.ctx.Response.Header
-	h.SetCanonical(headerLocation, []byte(roomPath(c.sale)))
-	if bytes.Equal(c.ctx.QueryArgs().Peek("redirect"), []byte("1")) {
+	h.SetCanonical(headerLocation, []byte(location))
+	if c.wantsRedirect() {
 		h.SetCanonical(headerCacheControl, valueNoStore)
 		c.ctx.SetStatusCode(302)
 		return nil
 	}
-	return problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
+	return problem.With(problem.PassRequired, "the waiting room is at "+location)
+}
+
+// wantsRedirect reports whether the proxy hands our answer to the browser as it is.
+func (c *call) wantsRedirect() bool {
+	if c.queryIsOfProxy() && bytes.Equal(c.ctx.QueryArgs().Peek("redirect"), []byte("1")) {
+		return true
+	}
+	return bytes.Equal(c.ctx.Request.Header.PeekCanonical(headerRedirect), []byte("1"))
 }

@@ -195,11 +195,16 @@ func decodeStrictly(t *testing.T, body []byte, into any) {
 	}
 }
 
-func TestTheRightCookieIsFound(t *testing.T) {
+func TestTheRightCookiesAreFound(t *testing.T) {
 	for cookies, want := range map[string]string{
-		"t_a=1": "1", "x=0; t_a=1; t_a=2": "1", "t_ab=0;t_a=1 ": "1", "xt_a=1": "", "": "", ";;": "", "t_a": "", "t_a=": "", "t_a=a=b; c": "a=b",
+		"t_a=1": "1", "x=0; t_a=1; t_a=2": "1 2", "t_ab=0;t_a=1 ": "1", "xt_a=1": "", "": "", ";;": "", "t_a": "", "t_a=": "", "t_a=a=b; c": "a=b",
 	} {
-		if got := string(cookieValue([]byte(cookies), []byte("t_a="))); got != want {
+		tokens := tokens{cookies: []byte(cookies), prefix: "t_", sale: []byte("a")}
+		var found []string
+		for one, more := tokens.next(); more; one, more = tokens.next() {
+			found = append(found, string(one.text))
+		}
+		if got := strings.Join(found, " "); got != want {
 			t.Errorf("%q: %q, want %q", cookies, got, want)
 		}
 	}

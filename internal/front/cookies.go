@@ -26,63 +26,63 @@ var (
 // with an end, so that old sales do not pile up in every request.
 const ticketCookieAge = 7 * 24 * time.Hour
 
-// token is a credential as it was presented. An empty one was not presented.
+// maxTokens bounds how many tickets or passes of one request are looked at.
+const maxTokens = 16
+
+// token is a credential as it was presented.
 type token struct {
 	text     []byte // valid during the request
+	sale     []byte // of a cookie: what its name says
 	inHeader bool
 }
 
-func (t token) missing() bool { return len(t.text) == 0 }
-
-func (c *call) presentedTicket() token { return c.presented(ticketHeader, ticketCookie) }
-
-func (c *call) presentedPass() token { return c.presented(passHeader, passCookie) }
-
-// presented prefers the header: who sets one means it, while a browser sends its cookies always.
-func (c *call) presented(header []byte, cookiePrefix string) token {
-	if text := c.ctx.Request.Header.PeekCanonical(header); len(text) > 0 {
-		return token{text: clip(text), inHeader: true}
-	}
-	cookies := c.ctx.Request.Header.PeekCanonical(cookieHeader)
-	if len(cookies) == 0 {
-		return token{}
-	}
-	c.key = append(append(append(c.key[:0], cookiePrefix...), c.sale...), '=')
-	return token{text: clip(cookieValue(cookies, c.key))}
+// tokens goes through the credentials of one kind in a request: first the headers, then the cookies.
+// A request may bring several: a sibling domain can set cookies of the same name, and a program may send
+// a header beside the browser's cookies. Which of them counts is decided by what is valid.
+type tokens struct {
+	headers [][]byte
+	cookies []byte
+	prefix  string // of the cookie's name
+	sale    []byte // empty means cookies of any sale
+	seen    int
 }
 
-// cookieValue finds the cookie whose pair begins with prefix ("name="). A browser brings a shop's
-// whole jar along with each poll, so only the one cookie is taken out of it.
-func cookieValue(cookies, prefix []byte) []byte {
-	for len(cookies) > 0 {
-		pair, rest, _ := bytes.Cut(cookies, []byte(";"))
-		pair = bytes.TrimLeft(pair, " ")
-		if bytes.HasPrefix(pair, prefix) {
-			return bytes.TrimRight(pair[len(prefix):], " ")
+// tokens returns what was presented for the sale of the call, or for any sale when the call has none.
+func (c *call) tokens(header []byte, cookiePrefix string) tokens {
+	h := &c.ctx.Request.Header
+	t := tokens{cookies: h.PeekCanonical(cookieHeader), prefix: cookiePrefix, sale: c.sale}
+	if first := h.PeekCanonical(header); len(first) > 0 {
+		t.headers = h.PeekAll(string(header))
+	}
+	return t
+}
+
+// next returns the next credential that is not empty. A browser brings a shop's whole jar along with each
+// poll, so only our own cookies are taken out of it.
+func (t *tokens) next() (token, bool) {
+	for len(t.headers) > 0 && t.seen < maxTokens {
+		text := t.headers[0]
+		t.headers = t.headers[1:]
+		if len(text) > 0 {
+			t.seen++
+			return token{text: clip(text), inHeader: true}, true
 		}
-		cookies = rest
 	}
-	return nil
-}
-
-// onlyCookie returns the rest of the name of the one cookie whose name begins with prefix and whose
-// value is not empty; nothing when several names do.
-func onlyCookie(cookies, prefix []byte) []byte {
-	var only []byte
-	for len(cookies) > 0 {
-		pair, rest, _ := bytes.Cut(cookies, []byte(";"))
-		cookies = rest
+	for len(t.cookies) > 0 && t.seen < maxTokens {
+		pair, rest, _ := bytes.Cut(t.cookies, []byte(";"))
+		t.cookies = rest
 		name, value, _ := bytes.Cut(bytes.TrimSpace(pair), []byte("="))
-		name, ours := bytes.CutPrefix(name, prefix)
-		if !ours || len(value) == 0 {
+		if len(name) < len(t.prefix) || string(name[:len(t.prefix)]) != t.prefix || len(value) == 0 {
 			continue
 		}
-		if only != nil && !bytes.Equal(only, name) {
-			return nil
+		of := name[len(t.prefix):]
+		if len(t.sale) > 0 && !bytes.Equal(of, t.sale) {
+			continue
 		}
-		only = name
+		t.seen++
+		return token{text: clip(value), sale: of}, true
 	}
-	return only
+	return token{}, false
 }
 
 func clip(text []byte) []byte { return text[:min(len(text), maxTokenBytes)] }
@@ -100,18 +100,24 @@ func (c *call) dropTicketCookie() { c.setCookie(ticketCookie, "", 0) }
 
 func (c *call) dropPassCookie() { c.setCookie(passCookie, "", 0) }
 
-// setCookie writes a cookie that scripts cannot read and other sites cannot send along with a form.
-// A request that another site caused sets nothing: it came without the visitor's cookie
-// (SameSite), and the answer would overwrite the place that the visitor has.
+// setCookie gives the browser a cookie of the sale.
 func (c *call) setCookie(prefix, value string, maxAgeSeconds int64) {
-	if string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site" && !c.ctx.IsGet() {
-		return
-	}
 	b := append(c.key[:0], prefix...)
 	b = append(b, c.sale...)
 	b = append(b, '=')
 	b = append(b, value...)
-	b = append(b, "; Path=/; Max-Age="...)
+	c.key = b
+	c.keepPair(maxAgeSeconds)
+}
+
+// keepPair writes the pair in c.key as a cookie that scripts cannot read and other sites cannot send along
+// with a form. A request that another site caused sets nothing: it came without the visitor's cookie
+// (SameSite), and the answer would overwrite the place that the visitor has.
+func (c *call) keepPair(maxAgeSeconds int64) {
+	if string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site" && !c.ctx.IsGet() {
+		return
+	}
+	b := append(c.key, "; Path=/; Max-Age="...)
 	b = strconv.AppendInt(b, maxAgeSeconds, 10)
 	b = append(b, "; HttpOnly; SameSite=Lax"...)
 	if overTLS(c.ctx) {
@@ -127,9 +133,5 @@ func overTLS(ctx *fasthttp.RequestCtx) bool {
 	if ctx.IsTLS() {
 		return true
 	}
-	proto := ctx.Request.Header.Peek("X-Forwarded-Proto")
-	if first, _, several := bytes.Cut(proto, []byte(",")); several {
-		proto = first
-	}
-	return string(bytes.TrimSpace(proto)) == "https"
+	return string(firstOf(ctx.Request.Header.PeekCanonical(headerForwardedProto))) == "https"
 }

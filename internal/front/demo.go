@@ -40,12 +40,10 @@ func (s *Server) getDemoCheckout(c *call) error {
 	if err != nil {
 		return err
 	}
-	if presented := c.presentedPass(); !presented.missing() {
-		if pass, err := s.verifyPass(c, presented, c.entry.Now()); err == nil {
-			view.Admitted = true
-			view.PassExpires = pass.ExpiresAt.UTC().Format(time.RFC3339)
-			view.PassExpiresText = pass.ExpiresAt.UTC().Format("15:04:05 MST")
-		}
+	if pass, err := s.pass(c); err == nil {
+		view.Admitted = true
+		view.PassExpires = pass.ExpiresAt.UTC().Format(time.RFC3339)
+		view.PassExpiresText = pass.ExpiresAt.UTC().Format("15:04:05 MST")
 	}
 	return s.sendPage(c, 200, "demo_checkout.html", "", &view)
 }

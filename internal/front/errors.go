@@ -33,7 +33,9 @@ func problemOf(err error) (doc problem.Problem, known bool) {
 // refuse answers with the problem of an error and reports what is ours to mend.
 func (s *Server) refuse(c *call, err error) {
 	doc, known := problemOf(err)
-	c.sendProblem(&doc)
+	if !s.sendRefusalPage(c, &doc) {
+		c.sendProblem(&doc)
+	}
 	s.metrics.refused(doc.Code)
 	if doc.Status < 500 {
 		return

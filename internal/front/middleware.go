@@ -46,6 +46,11 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 }
 
 func (s *Server) serve(c *call) error {
+	s.allowOrigin(c)
+	if c.ctx.IsOptions() && c.route.any == nil && c.route.allow != "" {
+		s.answerOptions(c)
+		return nil
+	}
 	handler, err := c.route.handler(c)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func conforms(t testing.TB, request *http.Request, got answer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.StatusCode == 405 || request.Method == http.MethodHead || match([]byte(request.URL.EscapedPath())).route == routeNone {
+	if got.StatusCode == 405 || request.Method == http.MethodHead || request.Method == http.MethodOptions || match([]byte(request.URL.EscapedPath())).route == routeNone {
 		return
 	}
 	if strings.HasPrefix(request.URL.Path, "/v1/auth") {
@@ -77,7 +77,7 @@ func TestTheDescriptionIsValid(t *testing.T) {
 func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 	consoleOnly := []problem.Code{
 		problem.Conflict, problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
-		problem.StillRefused, problem.InvalidSale, problem.RateLimited,
+		problem.StillRefused, problem.InvalidSale, problem.RateLimited, problem.Misdirected,
 	}
 	d, err := readDescription()
 	if err != nil {
@@ -113,6 +113,9 @@ func TestTheDescriptionListsEveryRouteAndNoOther(t *testing.T) {
 	}
 	s := &Server{Deps: Deps{Demo: true}, metrics: testMetrics(t)}
 	for _, r := range s.table() {
+		if r.template == "/sales/{sale}/" {
+			continue // to OpenAPI the same path as without the slash
+		}
 		for method, h := range map[string]handler{"GET": r.get, "POST": r.post, "DELETE": r.delete} {
 			if h != nil || (r.any != nil && method == "GET") {
 				served = append(served, method+" "+r.template)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -62,11 +63,11 @@ func (s *Server) orderScope(c *call, reservationID string) (string, error) {
 	if named {
 		return keyScope(identity), nil
 	}
-	if presented := c.presentedPass(); !presented.missing() {
-		pass, err := s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
-		if err == nil {
-			return string(c.sale) + " " + passScope(pass), nil
-		}
+	pass, err := s.passThat(c, func(presented token) (queue.Pass, error) {
+		return s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
+	})
+	if err == nil {
+		return string(c.sale) + " " + passScope(pass), nil
 	}
 	return openScope + " " + reservationID, nil
 }

@@ -18,7 +18,7 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.entry.Record()
-	if rec.Admission.Mode == sale.Open || s.holdsPass(c) {
+	if _, err := s.pass(c); err == nil || rec.Admission.Mode == sale.Open {
 		return s.sendToShop(c, &rec)
 	}
 	phase := c.entry.Phase()
@@ -32,6 +32,9 @@ func (s *Server) getRoomPage(c *call) error {
 	if !mayJoin(c, &rec, phase) {
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
+	if !c.keepsCookies() {
+		return s.checkCookies(c, &rec)
+	}
 	return s.joinAndServe(c, &rec, phase)
 }
 
@@ -43,35 +46,34 @@ func (s *Server) joinFromPage(c *call) error {
 	}
 	rec := c.entry.Record()
 	if intact(c.entry) != nil {
-		return c.seeOther(roomPath(rec.ID)) // the page says that the sale is coming back
+		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}
 	here, ok := s.placeOf(c)
 	crossSite := string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site"
-	if (ok && here.view.State != queue.Missed) || crossSite {
-		return c.seeOther(roomPath(rec.ID))
+	if !ok || here.view.State != queue.Missed || crossSite {
+		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
 	}
 	if _, err := s.join(c); err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
 	}
-	return c.seeOther(roomPath(rec.ID))
+	return c.seeOther(c.roomAgain())
 }
 
-func (s *Server) holdsPass(c *call) bool {
-	presented := c.presentedPass()
-	if presented.missing() {
-		return false
+// roomAgain is the address of the page that was asked for, with its query.
+func (c *call) roomAgain() string {
+	if query := c.ctx.URI().QueryString(); len(query) > 0 {
+		return roomPath(c.sale) + "?" + string(query)
 	}
-	_, err := s.verifyPass(c, presented, c.entry.Now())
-	return err == nil
+	return roomPath(c.sale)
 }
 
 // placeOf tells the place of the ticket that came along. One that is not believed is as good as none.
 func (s *Server) placeOf(c *call) (place, bool) {
-	ticket, token, err := s.ticket(c)
+	ticket, presented, err := s.ticket(c)
 	if err != nil || seen(c.entry) != nil {
 		return place{}, false
 	}
-	return s.look(c, ticket, token), true
+	return s.look(c, ticket, string(presented.text)), true
 }
 
 // mayJoin says whether opening the page now takes a place. Looking ahead does not: neither a HEAD
@@ -142,18 +144,20 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 }
 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
-	if rec.TargetURL == "" {
+	to := s.destination(c, rec)
+	if to == "" {
 		return s.sendRoom(c, 200, rec, describeInside(rec))
 	}
-	return c.seeOther(rec.TargetURL)
+	return c.seeOther(to)
 }
 
 // sendRoom sends the page of the waiting room. The record is nil while this node does not know it.
 func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) error {
 	view.AssetsVersion = s.pages.version
+	view.Path = c.roomAgain()
 	target := ""
 	if rec != nil {
-		target = rec.TargetURL
+		target = s.destination(c, rec)
 	}
 	return s.sendPage(c, status, "room.html", target, &view)
 }
@@ -161,7 +165,7 @@ func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) 
 // sendUnknownSale tells people in words and programs in a problem document.
 func (s *Server) sendUnknownSale(c *call) error {
 	_, err := s.find(string(c.sale), problem.UnknownSale)
-	if !bytes.Contains(c.ctx.Request.Header.Peek("Accept"), []byte("text/html")) {
+	if !c.wantsPage() {
 		return err
 	}
 	if !errors.Is(err, problem.UnknownSale) {

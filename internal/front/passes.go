@@ -1,8 +1,6 @@
 package front
 
 import (
-	"time"
-
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/queue"
 )
@@ -46,18 +44,43 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 	return pass, token, again, err
 }
 
-// pass returns the pass that was presented, if it holds here and now. Errors: pass_required,
+// pass returns the pass that was presented, if it holds here and now. A header that holds is preferred to
+// the cookies: who sets one means it, while a browser sends its cookies always. Errors: pass_required,
 // pass_invalid.
 func (s *Server) pass(c *call) (queue.Pass, error) {
-	presented := c.presentedPass()
-	if presented.missing() {
-		return queue.Pass{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
-	}
-	return s.verifyPass(c, presented, c.entry.Now())
+	return s.passThat(c, func(presented token) (queue.Pass, error) { return s.verifyPass(c, presented) })
 }
 
-func (s *Server) verifyPass(c *call, presented token, now time.Time) (queue.Pass, error) {
-	pass, err := s.Passes.Verify(string(presented.text), c.entry.Record().ID, now)
+// passThat returns the pass that verify takes; of several cookies, that with the latest end.
+func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (best queue.Pass, err error) {
+	tokens, held := c.tokens(passHeader, passCookie), false
+	for {
+		presented, more := tokens.next()
+		if !more {
+			break
+		}
+		pass, refused := verify(presented)
+		switch {
+		case refused == nil && presented.inHeader:
+			return pass, nil
+		case refused == nil && (!held || pass.ExpiresAt.After(best.ExpiresAt)):
+			best, held = pass, true
+		case refused != nil:
+			err = refused
+		}
+	}
+	switch {
+	case held:
+		return best, nil
+	case err == nil:
+		return queue.Pass{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
+	default:
+		return queue.Pass{}, err
+	}
+}
+
+func (s *Server) verifyPass(c *call, presented token) (queue.Pass, error) {
+	pass, err := s.Passes.Verify(string(presented.text), c.entry.Record().ID, c.entry.Now())
 	if err != nil {
 		return queue.Pass{}, err
 	}

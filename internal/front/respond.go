@@ -46,9 +46,7 @@ func (c *call) sendNothing() {
 func (c *call) sendProblem(doc *problem.Problem) {
 	c.code = doc.Code
 	h := &c.ctx.Response.Header
-	if doc.RetryAfterSeconds > 0 {
-		h.SetCanonical(headerRetryAfter, strconv.AppendInt(c.key[:0], int64(doc.RetryAfterSeconds), 10))
-	}
+	c.setRetryAfter(doc)
 	if doc.Code == problem.Unauthorized {
 		h.SetCanonical(headerWWWAuth, []byte(`Bearer realm="penstock"`))
 	}
@@ -61,6 +59,12 @@ func (c *call) sendProblem(doc *problem.Problem) {
 	c.ctx.SetContentTypeBytes(typeProblem)
 	c.ctx.SetStatusCode(doc.Status)
 	c.ctx.Response.SetBody(c.buf)
+}
+
+func (c *call) setRetryAfter(doc *problem.Problem) {
+	if doc.RetryAfterSeconds > 0 {
+		c.ctx.Response.Header.SetCanonical(headerRetryAfter, strconv.AppendInt(c.key[:0], int64(doc.RetryAfterSeconds), 10))
+	}
 }
 
 // instance is the path of the request; empty when it is not known. Of a request that it could not

@@ -12,6 +12,7 @@ import (
 // roomView is what the waiting-room page shows.
 type roomView struct {
 	AssetsVersion          string
+	Path                   string // of this page, with the query that it came with
 	Sale, Name, State      string
 	Headline, Lead         string
 	MomentLabel            string
@@ -150,6 +151,16 @@ func describeUnknown(saleID string) roomView {
 	v := roomView{Sale: saleID, State: "unknown", Name: "Waiting room", Headline: "There is no such sale"}
 	v.Lead = "The address may be mistyped, or the sale is over and has been taken down."
 	v.reloadIn(maxRefreshSeconds)
+	return v
+}
+
+// describeNoCookies is for someone whose browser did not keep a cookie. The page does not go on by itself:
+// nothing would be different the next time.
+func describeNoCookies(rec *sale.Record) roomView {
+	v := newRoomView(rec, "no_cookies")
+	v.Headline = "Your browser blocks cookies"
+	v.Lead = "Your place in line is kept in a cookie of this site. Allow cookies for this site, then load this page again."
+	v.Note = "You have no place in line yet."
 	return v
 }
 

@@ -14,6 +14,7 @@ const (
 	routeJWKS
 	routeStatic
 	routeRoomPage
+	routeRoomSlash
 	routeSale
 	routeTickets
 	routeTicket
@@ -50,10 +51,7 @@ func match(path []byte) target {
 	var segments [maxSegments][]byte
 	n, ok := split(path, &segments)
 	if !ok {
-		if bytes.HasPrefix(path, authPrefix) {
-			return target{route: routeAuthBelow}
-		}
-		return target{}
+		return matchOdd(path)
 	}
 	switch string(segments[0]) {
 	case "v1":
@@ -76,6 +74,19 @@ func match(path []byte) target {
 		}
 	default:
 		return matchSingle(segments[0], n)
+	}
+	return target{}
+}
+
+// matchOdd reads a path that is not made of a few plain segments.
+func matchOdd(path []byte) target {
+	if bytes.HasPrefix(path, authPrefix) {
+		return target{route: routeAuthBelow}
+	}
+	saleID, found := bytes.CutPrefix(path, []byte("/sales/"))
+	saleID, slash := bytes.CutSuffix(saleID, []byte("/"))
+	if found && slash && len(saleID) > 0 && bytes.IndexByte(saleID, '/') < 0 {
+		return target{route: routeRoomSlash, sale: saleID}
 	}
 	return target{}
 }

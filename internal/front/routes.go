@@ -21,6 +21,8 @@ type route struct {
 	allow  string
 	// ownUnknownSale says that the handler words an unknown sale itself.
 	ownUnknownSale bool
+	// sameForAll says that the answer holds nothing of the visitor, so that any page may read it.
+	sameForAll bool
 	// probe says that an orchestrator asks it all the time, and that 503 is one of its plain answers.
 	probe bool
 
@@ -35,11 +37,12 @@ func (s *Server) table() [routeCount]route {
 		routeHome:         {template: "/"},
 		routeHealth:       {template: "/healthz", get: (*Server).getHealth, probe: true},
 		routeReady:        {template: "/readyz", get: (*Server).getReady, probe: true},
-		routeOpenAPI:      {template: "/openapi.yaml", get: (*Server).getOpenAPI},
-		routeJWKS:         {template: "/.well-known/jwks.json", get: (*Server).getJWKS},
+		routeOpenAPI:      {template: "/openapi.yaml", get: (*Server).getOpenAPI, sameForAll: true},
+		routeJWKS:         {template: "/.well-known/jwks.json", get: (*Server).getJWKS, sameForAll: true},
 		routeStatic:       {template: "/static/{name}", get: (*Server).getStatic},
 		routeRoomPage:     {template: "/sales/{sale}", get: (*Server).getRoomPage, post: (*Server).joinFromPage, ownUnknownSale: true},
-		routeSale:         {template: "/v1/sales/{sale}", get: (*Server).getSale},
+		routeRoomSlash:    {template: "/sales/{sale}/", get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
+		routeSale:         {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},
 		routeTickets:      {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},
 		routeTicket:       {template: "/v1/sales/{sale}/ticket", get: (*Server).getTicket, delete: (*Server).deleteTicket},
 		routePasses:       {template: "/v1/sales/{sale}/passes", post: (*Server).postPasses},

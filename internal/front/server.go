@@ -52,7 +52,15 @@ type Deps struct {
 	// may be open from one address that is not in TrustedProxies; 0 means no limit.
 	MaxConnections           int
 	MaxConnectionsPerAddress int
-	TrustedProxies           []netip.Prefix
+	// TrustedProxies are the addresses of proxies, whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	// PublicURL is where visitors reach the front, as scheme and host without a slash at the end; empty
+	// when it is not known.
+	PublicURL string
+	// ReturnHosts are hosts, with a port where there is one, to which the room page may send people back.
+	ReturnHosts []string
+	// AllowedOrigins are the origins, such as https://www.shop.example, whose pages may call the front.
+	AllowedOrigins []string
 }
 
 // spareWorkers serve connections while those that were closed for them are still being put away.

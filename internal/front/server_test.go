@@ -53,98 +53,6 @@ func TestServingEndsAlthoughShutdownCameFirst(t *testing.T) {
 	}
 }
 
-func TestForwardAuthLetsInWhoHasAPass(t *testing.T) {
-	s := newStack(t)
-	s.open(liveSale("spring", nil))
-	_, pass := s.admitted("spring")
-	cookie := "penstock_pass_spring=" + pass
-	for _, method := range []string{"GET", "POST", "PUT", "OPTIONS"} {
-		for _, path := range []string{"/v1/auth", "/v1/auth/checkout/step//2"} {
-			got := s.expect(204, "", method, path, header{"Penstock-Sale": "spring", "Cookie": cookie}, "")
-			expires, err := time.Parse(time.RFC3339, got.Header.Get("Penstock-Pass-Expires"))
-			if err != nil || time.Until(expires) <= 0 || got.Header.Get("Penstock-Sale") != "spring" || got.Header.Get("Penstock-Ticket") != "1" {
-				t.Fatalf("%s %s: %v", method, path, got.Header)
-			}
-		}
-	}
-	denied := s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", nil, "")
-	sent := s.expect(302, "", "GET", "/v1/auth?sale=spring&redirect=1", header{"Penstock-Pass": "nonsense"}, "")
-	if denied.Header.Get("Location") != "/sales/spring" || sent.Header.Get("Location") != "/sales/spring" {
-		t.Fatalf("sent to %q and %q", denied.Header.Get("Location"), sent.Header.Get("Location"))
-	}
-	s.expect(204, "", "DELETE", "/v1/sales/spring/pass", header{"Cookie": cookie}, "")
-	s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Cookie": cookie}, "")
-}
-
-// What the proxy is configured with must not be outranked by what its visitor sends.
-func TestForwardAuthRefusesToChooseBetweenTwoSales(t *testing.T) {
-	s := newStack(t)
-	s.open(liveSale("spring", nil))
-	s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
-	_, pass := s.admitted("spring")
-	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "open"}, "")
-	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "open", "Penstock-Pass": pass}, "")
-	s.expect(400, "bad_request", "GET", "/v1/auth?sale=spring&sale=open", nil, "")
-	s.expect(400, "bad_request", "GET", "/v1/auth?sale=open&sale=spring", header{"Penstock-Sale": "open"}, "")
-	s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "spring"}, "")
-	s.expect(204, "", "GET", "/v1/auth?sale=spring", header{"Penstock-Sale": "spring", "Penstock-Pass": pass}, "")
-}
-
-func TestForwardAuthLetsNobodyIntoASaleThatIsNotRunning(t *testing.T) {
-	s := newStack(t)
-	entry := s.open(liveSale("open", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
-	gated := s.open(liveSale("spring", nil))
-	_, pass := s.admitted("spring")
-	now := time.Now()
-	for name, change := range map[string]func(*sale.Record){
-		"scheduled": func(r *sale.Record) {
-			r.OpensAt, r.StartsAt, r.EndsAt = now.Add(time.Hour), now.Add(time.Hour), now.Add(2*time.Hour)
-		},
-		"ended": func(r *sale.Record) { r.Ended = true },
-	} {
-		s.change(entry, change)
-		s.change(gated, change)
-		for _, sent := range []string{
-			s.expect(401, "pass_required", "GET", "/v1/auth?sale=open", nil, "").Header.Get("Location"),
-			s.expect(302, "", "GET", "/v1/auth?sale=open&redirect=1", nil, "").Header.Get("Location"),
-		} {
-			if sent != "/sales/open" {
-				t.Errorf("%s: sent to %q", name, sent)
-			}
-		}
-		s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", header{"Penstock-Pass": pass}, "")
-	}
-	paused := func(r *sale.Record) {
-		r.OpensAt, r.StartsAt, r.EndsAt = now.Add(-time.Hour), now.Add(-time.Hour), now.Add(time.Hour)
-		r.Ended, r.Paused = false, true
-	}
-	s.change(entry, paused)
-	s.change(gated, paused)
-	s.expect(204, "", "GET", "/v1/auth?sale=open", nil, "")
-	s.expect(204, "", "GET", "/v1/auth?sale=spring", header{"Penstock-Pass": pass}, "")
-}
-
-func TestForwardAuthFindsTheSaleInThePass(t *testing.T) {
-	s := newStack(t)
-	s.open(liveSale("spring", nil))
-	entry := s.open(liveSale("open", nil))
-	_, pass := s.admitted("spring")
-	_, openPass := s.admitted("open")
-	for _, h := range []header{{"Penstock-Pass": pass}, {"Cookie": "a=b; penstock_pass_spring=" + pass + "; c=d"}, {"Penstock-Pass": pass, "Cookie": "penstock_pass_open=x"}} {
-		if got := s.expect(204, "", "GET", "/v1/auth", h, ""); got.Header.Get("Penstock-Sale") != "spring" || got.Header.Get("Penstock-Ticket") != "1" {
-			t.Fatalf("%v: %v", h, got.Header)
-		}
-	}
-	if sent := s.expect(302, "", "GET", "/v1/auth?redirect=1", header{"Cookie": "penstock_pass_spring=stale"}, ""); sent.Header.Get("Location") != "/sales/spring" {
-		t.Fatalf("sent to %q", sent.Header.Get("Location"))
-	}
-	// an open sale is no way past the others
-	s.change(entry, func(r *sale.Record) { r.Admission.Mode = sale.Open })
-	s.expect(401, "pass_required", "GET", "/v1/auth", header{"Cookie": "penstock_pass_open=made-up"}, "")
-	s.expect(204, "", "GET", "/v1/auth", header{"Cookie": "penstock_pass_open=" + openPass}, "")
-	s.expect(204, "", "GET", "/v1/auth?sale=open", nil, "")
-}
-
 func TestABodyIsJSONWhateverItsTypeSays(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", nil))
@@ -248,7 +156,7 @@ func TestWhatGivesWayUnderLoad(t *testing.T) {
 	s.inFlight.Add(80)
 	poll()
 	s.expect(503, "overloaded", "POST", "/v1/sales/spring/tickets", nil, "")
-	if page := s.expect(503, "", "GET", "/sales/spring", nil, ""); !strings.Contains(string(page.body), "Very many people") {
+	if page := s.expect(503, "", "GET", "/sales/spring", header{"Cookie": "penstock_cookies=1"}, ""); !strings.Contains(string(page.body), "Very many people") {
 		t.Fatalf("page %s", page.body)
 	}
 	reserve(201, "", "k-2")

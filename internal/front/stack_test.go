@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -84,7 +85,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 			return auth.Identity{KeyID: "shop-1", Name: "shop", Role: auth.Shop}, asked == hash, nil
 		}),
 		Log:     slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: prometheus.NewRegistry(), Demo: true,
+		Metrics: prometheus.NewRegistry(), Demo: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 	for _, option := range options {
 		option(&deps)

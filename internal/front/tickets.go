@@ -24,19 +24,16 @@ func (s *Server) postTickets(c *call) error {
 	if err := c.readNothing(); err != nil {
 		return err
 	}
-	presented := c.presentedTicket()
-	if !presented.missing() {
-		ticket, err := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
-		if err == nil {
-			if err := seen(c.entry); err != nil {
-				return err
-			}
-			c.sendPlace(200, s.look(c, ticket, string(presented.text)))
-			return nil
-		}
-		if presented.inHeader {
+	ticket, presented, err := s.ticket(c)
+	switch {
+	case err == nil:
+		if err := seen(c.entry); err != nil {
 			return err
 		}
+		c.sendPlace(200, s.look(c, ticket, string(presented.text)))
+		return nil
+	case presented.inHeader:
+		return err
 	}
 	joined, err := s.join(c)
 	if err != nil {
@@ -79,28 +76,43 @@ func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
 	return place{ticket: ticket, token: token, view: view}
 }
 
-// ticket returns the ticket that was presented. Errors: ticket_required, ticket_invalid.
-func (s *Server) ticket(c *call) (queue.Ticket, string, error) {
-	presented := c.presentedTicket()
-	if presented.missing() {
-		return queue.Ticket{}, "", problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
+// ticket returns the ticket that was presented and is believed: one in a header before those in cookies,
+// and of several cookies the earliest. Otherwise it returns the last one that is not believed, one in
+// a header before others. Errors: ticket_required, ticket_invalid.
+func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
+	tokens, held := c.tokens(ticketHeader, ticketCookie), false
+	for {
+		presented, more := tokens.next()
+		if !more {
+			break
+		}
+		ticket, refused := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
+		switch {
+		case refused == nil && presented.inHeader:
+			return ticket, presented, nil
+		case refused == nil && (!held || ticket.Number < best.Number):
+			best, as, held, err = ticket, presented, true, nil
+		case refused != nil && !held && !as.inHeader:
+			as, err = presented, refused
+		}
 	}
-	token := string(presented.text)
-	ticket, err := s.Tickets.Parse(token, c.entry.Record().ID)
-	return ticket, token, err
+	if !held && err == nil {
+		err = problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
+	}
+	return best, as, err
 }
 
 // getTicket is the poll: the one call that every waiting visitor makes again and again. It is
 // answered from memory.
 func (s *Server) getTicket(c *call) error {
-	ticket, token, err := s.ticket(c)
+	ticket, presented, err := s.ticket(c)
 	if err != nil {
 		return err
 	}
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	c.sendPlace(200, s.look(c, ticket, token))
+	c.sendPlace(200, s.look(c, ticket, string(presented.text)))
 	return nil
 }
 

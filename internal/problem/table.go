@@ -49,6 +49,7 @@ const (
 	RateLimited            Code = "rate_limited"
 	TooManyReleases        Code = "too_many_releases"
 	HeadersTooLarge        Code = "headers_too_large"
+	Misdirected            Code = "misdirected"
 	InternalError          Code = "internal_error"
 	Overloaded             Code = "overloaded"
 	RoomFull               Code = "room_full"
@@ -106,6 +107,7 @@ var table = map[Code]row{
 	RateLimited:            {http.StatusTooManyRequests, "Too many requests"},
 	TooManyReleases:        {http.StatusTooManyRequests, "Too many reservations were given back"},
 	HeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, "The headers are too large"},
+	Misdirected:            {http.StatusMisdirectedRequest, "Nothing is served under this host name"},
 	InternalError:          {http.StatusInternalServerError, "Internal error"},
 	Overloaded:             {http.StatusServiceUnavailable, "Too busy just now"},
 	RoomFull:               {http.StatusServiceUnavailable, "The waiting room is full"},

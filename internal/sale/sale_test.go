@@ -209,7 +209,7 @@ func TestATargetIsAnAddressOrALocalPath(t *testing.T) {
 		"/checkout", "/checkout?x=1&y=//z#a", "/", "https://shop.example/checkout", "http://127.0.0.1:8080/", "https://[2001:db8::1]:8443/x",
 		"https://xn--lden-5qa.example/",
 	} {
-		if !allowedTarget(target) {
+		if !AllowedTarget(target) {
 			t.Errorf("%q is refused", target)
 		}
 	}

@@ -77,14 +77,14 @@ func (s Sale) validateNames() error {
 	if s.TargetURL == "" {
 		return nil
 	}
-	if len(s.TargetURL) > MaxURLLength || !allowedTarget(s.TargetURL) {
+	if len(s.TargetURL) > MaxURLLength || !AllowedTarget(s.TargetURL) {
 		return invalid("target_url", "want an http(s) address with a host name in ASCII, or a path that begins with one /")
 	}
 	return nil
 }
 
-// allowedTarget keeps scripts, foreign schemes and hidden hosts out of a redirect.
-func allowedTarget(target string) bool {
+// AllowedTarget keeps scripts, foreign schemes and hidden hosts out of a redirect.
+func AllowedTarget(target string) bool {
 	u, err := url.Parse(target)
 	// Browsers take a backslash for a slash.
 	if err != nil || strings.ContainsRune(target, '\\') {

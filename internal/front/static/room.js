@@ -46,8 +46,9 @@
 
   async function lookForPage() {
     try {
-      const answer = await fetch(location.pathname, { method: 'HEAD', cache: 'no-store', redirect: 'manual' });
-      if (answer.type === 'opaqueredirect' || answer.ok) { location.replace(location.pathname); return; }
+      const page = location.pathname + location.search;
+      const answer = await fetch(page, { method: 'HEAD', cache: 'no-store', redirect: 'manual' });
+      if (answer.type === 'opaqueredirect' || answer.ok) { location.replace(page); return; }
     } catch { /* tried again below */ }
     failures++;
     setTimeout(lookForPage, pause());

@@ -1,0 +1,105 @@
+package front
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+var (
+	headerOrigin         = []byte("Origin")
+	headerVary           = []byte("Vary")
+	headerAllowOrigin    = []byte("Access-Control-Allow-Origin")
+	headerAllowMethods   = []byte("Access-Control-Allow-Methods")
+	headerAllowHeaders   = []byte("Access-Control-Allow-Headers")
+	headerAllowCookies   = []byte("Access-Control-Allow-Credentials")
+	headerExposeHeaders  = []byte("Access-Control-Expose-Headers")
+	headerPreflightAge   = []byte("Access-Control-Max-Age")
+	headerAsksForMethod  = []byte("Access-Control-Request-Method")
+	valueRequestHeaders  = []byte("Content-Type, Idempotency-Key, Penstock-Ticket, Penstock-Pass, Penstock-Holder")
+	valueExposedHeaders  = []byte("Retry-After, Penstock-Request-Id, Penstock-Holder")
+	valuePreflightAge    = []byte("600") // seconds
+	methodOverrides      = [][]byte{[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override")}
+	preflightOfForwarded = []byte("forwarded")
+	preflightRefused     = []byte("refuse")
+)
+
+// allowOrigin lets a page of another origin read the answer: any page what is the same for everybody, and
+// pages of the allowed origins everything, with the visitor's cookies.
+func (s *Server) allowOrigin(c *call) {
+	h := &c.ctx.Response.Header
+	if c.route.sameForAll {
+		h.SetCanonical(headerAllowOrigin, []byte("*"))
+		return
+	}
+	if len(s.AllowedOrigins) == 0 {
+		return
+	}
+	h.AddBytesKV(headerVary, headerOrigin)
+	origin := c.ctx.Request.Header.PeekCanonical(headerOrigin)
+	if len(origin) == 0 || !slices.Contains(s.AllowedOrigins, string(origin)) {
+		return
+	}
+	h.SetCanonical(headerAllowOrigin, origin)
+	h.SetCanonical(headerAllowCookies, []byte("true"))
+	h.SetCanonical(headerExposeHeaders, valueExposedHeaders)
+}
+
+// answerOptions says what a path takes, to whoever asks with OPTIONS.
+func (s *Server) answerOptions(c *call) {
+	h := &c.ctx.Response.Header
+	h.SetCanonical(headerAllow, []byte(c.route.allow+", OPTIONS"))
+	if c.isPreflight() && len(h.PeekBytes(headerAllowOrigin)) > 0 {
+		h.SetCanonical(headerAllowMethods, []byte(c.route.allow))
+		h.SetCanonical(headerAllowHeaders, valueRequestHeaders)
+		h.SetCanonical(headerPreflightAge, valuePreflightAge)
+	}
+	c.ctx.SetStatusCode(204)
+}
+
+// isPreflight reports whether a browser asks before it sends a request to another origin (Fetch, "CORS
+// preflight"). Such a request has neither a body nor a header with which some shops let another method be
+// meant.
+func (c *call) isPreflight() bool { return c.ctx.IsOptions() && c.asksBefore() }
+
+func (c *call) asksBefore() bool {
+	h := &c.ctx.Request.Header
+	if len(h.PeekCanonical(headerOrigin)) == 0 || len(h.PeekCanonical(headerAsksForMethod)) == 0 || len(c.ctx.PostBody()) > 0 {
+		return false
+	}
+	for _, name := range methodOverrides {
+		if len(h.PeekCanonical(name)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// asksForPreflight reports whether a proxy asks about a preflight that may pass. It always may when it is
+// asked with the method of the visitor. X-Forwarded-Method can be the visitor's own header, so it counts only
+// when the operator says so: ?preflight=forwarded. With ?preflight=refuse none passes.
+func (s *Server) asksForPreflight(c *call) bool {
+	rule := []byte(nil)
+	if c.queryIsOfProxy() {
+		rule = c.ctx.QueryArgs().Peek("preflight")
+	}
+	switch {
+	case bytes.Equal(rule, preflightRefused):
+		return false
+	case bytes.Equal(rule, preflightOfForwarded):
+		return s.asked(c).method == "OPTIONS" && c.asksBefore()
+	default:
+		return c.isPreflight()
+	}
+}
+
+// fromTrustedProxy reports whether the connection is that of a proxy of the operator's.
+func (s *Server) fromTrustedProxy(c *call) bool {
+	tcp, ok := c.ctx.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	address := tcp.AddrPort().Addr().Unmap()
+	return slices.ContainsFunc(s.TrustedProxies, func(n netip.Prefix) bool { return n.Contains(address) })
+}
