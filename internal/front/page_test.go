@@ -55,7 +55,7 @@ func TestABrowserWithoutJavaScriptGetsIntoTheShop(t *testing.T) {
 	visitor := s.browser()
 
 	waiting := s.visit(visitor, "GET", "/sales/demo")
-	for _, want := range []string{"You are in line", `http-equiv="refresh"`, "Ahead of you", `aria-live="polite"`, "/static/room.js?v="} {
+	for _, want := range []string{"You are in line", `http-equiv="refresh"`, "Ahead of you", `aria-live="polite"`, "/sales/static/room.js?v="} {
 		if !strings.Contains(string(waiting.body), want) {
 			t.Fatalf("no %q in %s", want, waiting.body)
 		}

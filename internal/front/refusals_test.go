@@ -145,7 +145,7 @@ func TestBadRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		{401, "pass_required", "GET", "/v1/auth", header{"Cookie": "penstock_pass_spring=" + foreignPass}, ""},
 		{404, "unknown_sale", "GET", "/v1/auth?sale=none", nil, ""},
 		{404, "unknown_sale", "GET", "/v1/auth?sale=a%0d%0aX:y", nil, ""},
-		{404, "not_found", "GET", "/static/none.js", nil, ""},
+		{404, "not_found", "GET", "/sales/static/none.js", nil, ""},
 	}
 	before := s.figures(entry)
 	for _, row := range rows {

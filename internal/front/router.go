@@ -57,17 +57,11 @@ func match(path []byte) target {
 	case "v1":
 		return matchV1(segments[:], n)
 	case "sales":
-		if n == 2 {
-			return target{route: routeRoomPage, sale: segments[1]}
-		}
+		return matchRoom(segments[:], n)
 	case "ofrep":
 		return matchFlags(segments[:], n)
 	case "demo":
 		return matchDemo(segments[:], n)
-	case "static":
-		if n == 2 {
-			return target{route: routeStatic, id: segments[1]}
-		}
 	case ".well-known":
 		if n == 2 && string(segments[1]) == "jwks.json" {
 			return target{route: routeJWKS}
@@ -119,6 +113,19 @@ func split(path []byte, segments *[maxSegments][]byte) (n int, ok bool) {
 		segments[n] = rest[:cut]
 		rest = rest[cut+1:]
 		n++
+	}
+}
+
+// matchRoom reads what is below /sales. The files of the pages are there too, so that a proxy in front of a
+// shop has to hand over one path that the shop does not use itself.
+func matchRoom(segments [][]byte, n int) target {
+	switch {
+	case n == 2:
+		return target{route: routeRoomPage, sale: segments[1]}
+	case n == 3 && string(segments[1]) == "static":
+		return target{route: routeStatic, id: segments[2]}
+	default:
+		return target{}
 	}
 }
 

@@ -27,7 +27,7 @@ func TestPathsThatNameNothing(t *testing.T) {
 		"", "v1/orders", "//", "/v1", "/v1/", "/v1/sales", "/v1/sales/", "/v1/sales//ticket", "/v1/sales/a/ticket/",
 		"/v1/sales/a/nothing", "/v1/sales/a/ticket/b", "/v1/sales/a%2Fticket", "/V1/orders", "/v1/orders/a/b",
 		"/v1/reservations", "/v1/reservations/a/b", "/sales", "/sales/a/b", "/healthz/", "/healthz/x", "/ofrep/v1/evaluate",
-		"/ofrep/v1/evaluate/flags/a/b", "/static", "/static/a/b", "/demo/x", "/.well-known/x", "/./healthz", "/a/b/c/d/e/f/g/h",
+		"/ofrep/v1/evaluate/flags/a/b", "/static", "/static/room.js", "/sales/static/a/b", "/demo/x", "/.well-known/x", "/./healthz", "/a/b/c/d/e/f/g/h",
 	} {
 		got := match([]byte(path))
 		if got.route == routeSale && path == "/v1/sales/a%2Fticket" {

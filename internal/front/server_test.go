@@ -125,7 +125,7 @@ func TestFlagsAndKeysAndHealthAreServed(t *testing.T) {
 	s.expect(200, "", "POST", "/ofrep/v1/evaluate/flags/reviews", nil, "")
 	s.expect(404, "", "POST", "/ofrep/v1/evaluate/flags/none", nil, "{}")
 	s.expect(400, "", "POST", "/ofrep/v1/evaluate/flags", nil, "[")
-	if got := s.expect(200, "", "GET", "/static/penstock.css", nil, ""); got.Header.Get("Content-Type") != "text/css; charset=utf-8" {
+	if got := s.expect(200, "", "GET", "/sales/static/penstock.css", nil, ""); got.Header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Fatalf("%v", got.Header)
 	}
 }
