@@ -39,6 +39,9 @@ var wipeBody string
 //go:embed scripts/prove.lua
 var proveBody string
 
+//go:embed scripts/sight.lua
+var sightBody string
+
 //go:embed scripts/lower.lua
 var lowerBody string
 
@@ -50,6 +53,7 @@ var (
 	claimScript    = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
 	leaveScript    = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
 	releaseScript  = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
+	sightScript    = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
 	proveScript    = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
 	advanceScript  = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
 	snapshotScript = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
@@ -74,5 +78,8 @@ func roomKeys(saleID string) []string {
 	}
 }
 
-// keyPasses is where the passes are in roomKeys.
-const keyPasses = 1
+// Where a key is in roomKeys.
+const (
+	keyRoom   = 0
+	keyPasses = 1
+)

@@ -174,7 +174,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s := base
 	s.Name, s.TargetURL, s.Draft = f.Name, f.TargetURL, f.Intent == "draft"
 	s.ID = f.ID
-	s.Admission = f.admission()
+	s.Admission = f.admission(base.Admission)
 	s.Reservation.TTL = f.minutes("reservation.ttl", f.HoldMinutes)
 	s.Reservation.PerCustomer = int(f.number("reservation.per_customer", f.PerCustomer, true))
 	s.Reservation.MaxExtensions = int(f.number("reservation.max_extensions", f.MaxExtensions, true))
@@ -191,14 +191,14 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	return s.WithDefaults()
 }
 
-func (f *saleForm) admission() sale.Admission {
-	return sale.Admission{
-		Order: sale.Order(f.Order), Mode: sale.Mode(f.Mode),
-		RatePerMinute: int(f.number("admission.rate_per_minute", f.Rate, false)),
-		MaxActive:     int(f.number("admission.max_active", f.MaxActive, false)),
-		PassTTL:       f.minutes("admission.pass_ttl", f.PassMinutes),
-		ClaimWindow:   f.minutes("admission.claim_window", f.ClaimMinutes),
-	}
+func (f *saleForm) admission(base sale.Admission) sale.Admission {
+	a := base
+	a.Order, a.Mode = sale.Order(f.Order), sale.Mode(f.Mode)
+	a.RatePerMinute = int(f.number("admission.rate_per_minute", f.Rate, false))
+	a.MaxActive = int(f.number("admission.max_active", f.MaxActive, false))
+	a.PassTTL = f.minutes("admission.pass_ttl", f.PassMinutes)
+	a.ClaimWindow = f.minutes("admission.claim_window", f.ClaimMinutes)
+	return a
 }
 
 // check adds what package sale says. It says one thing at a time, and what the form itself has

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -155,7 +156,10 @@ func (s *Server) authorizePass(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err // it is not known which passes were given back
 	}
-	pass, err := s.pass(c)
+	pass, err := s.passHere(c)
+	if errors.Is(err, problem.Unavailable) {
+		return err
+	}
 	if err != nil {
 		return s.sendToRoom(c)
 	}

@@ -97,9 +97,9 @@ func (s *Server) asksForPreflight(c *call) bool {
 // fromTrustedProxy reports whether the connection is that of a proxy of the operator's.
 func (s *Server) fromTrustedProxy(c *call) bool {
 	tcp, ok := c.ctx.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	address := tcp.AddrPort().Addr().Unmap()
+	return ok && s.trusts(tcp.AddrPort().Addr().Unmap())
+}
+
+func (s *Server) trusts(address netip.Addr) bool {
 	return slices.ContainsFunc(s.TrustedProxies, func(n netip.Prefix) bool { return n.Contains(address) })
 }

@@ -15,7 +15,9 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
-	byCode   sync.Map // problem.Code → prometheus.Counter
+	// takenBack counts passes that were used from too many networks.
+	takenBack prometheus.Counter
+	byCode    sync.Map // problem.Code → prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, error) {
@@ -31,13 +33,16 @@ func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, er
 			Name: "penstock_http_refusals_total", Help: "Refusals by their code.",
 		}, []string{"code"}),
 	}
+	m.takenBack = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "penstock_passes_taken_back_total", Help: "Passes that were used from too many networks and ended for it.",
+	})
 	if reg == nil {
 		return m, nil
 	}
 	working := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "penstock_http_in_flight", Help: "Requests being worked on.",
 	}, func() float64 { return float64(inFlight.Load()) })
-	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, working} {
+	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, working} {
 		if err := reg.Register(one); err != nil {
 			return nil, err
 		}

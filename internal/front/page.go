@@ -18,7 +18,10 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.entry.Record()
-	if _, err := s.pass(c); err == nil || rec.Admission.Mode == sale.Open {
+	if rec.Admission.PassBinding == sale.BindDevice {
+		c.setDeviceCookie()
+	}
+	if _, err := s.passHere(c); err == nil || rec.Admission.Mode == sale.Open {
 		return s.sendToShop(c, &rec)
 	}
 	phase := c.entry.Phase()
@@ -126,8 +129,10 @@ func (s *Server) refused(c *call, code problem.Code) {
 func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
 	state := here.view.State
 	if (state == queue.Called || state == queue.Admitted) && !c.ctx.IsHead() {
-		_, _, _, err := s.claim(c, here.ticket)
+		pass, _, _, err := s.claim(c, here.ticket)
 		switch {
+		case err == nil && errors.Is(s.tied(c, pass), problem.PassInvalid):
+			return s.sendRoom(c, 200, rec, describeElsewhere(rec)) // the shop would send them back here
 		case err == nil:
 			return s.sendToShop(c, rec)
 		case errors.Is(err, problem.TurnMissed):

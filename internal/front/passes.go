@@ -2,6 +2,7 @@ package front
 
 import (
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -18,6 +19,7 @@ func (s *Server) postPasses(c *call) error {
 	if err != nil {
 		return err
 	}
+	_ = s.tied(c, pass) // a program may claim for a browser, whose first use ties the pass then
 	c.buf = append(c.buf, `{"pass":`...)
 	c.buf = appendString(c.buf, token)
 	c.buf = append(c.buf, `,"expires_at":`...)
@@ -42,6 +44,28 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 		c.setPassCookie(token, pass.ExpiresAt, c.entry.Now())
 	}
 	return pass, token, again, err
+}
+
+// tied ties a pass to where it is claimed, if the sale wants that, and says whether it may be used there. When
+// that is not known, the first use at the gate ties it.
+func (s *Server) tied(c *call, pass queue.Pass) error {
+	if c.entry.Record().Admission.PassBinding == sale.BindNothing {
+		return nil
+	}
+	return s.mayUse(c.entry, pass, s.placeOfVisitor(c))
+}
+
+// passHere returns the pass that was presented, if it holds and may be used from where it comes. Errors:
+// pass_required, pass_invalid, and unavailable while it is not known whether it may.
+func (s *Server) passHere(c *call) (queue.Pass, error) {
+	from := s.placeOfVisitor(c)
+	return s.passThat(c, func(presented token) (queue.Pass, error) {
+		pass, err := s.verifyPass(c, presented)
+		if err == nil {
+			err = s.mayUse(c.entry, pass, from)
+		}
+		return pass, err
+	})
 }
 
 // pass returns the pass that was presented, if it holds here and now. A header that holds is preferred to

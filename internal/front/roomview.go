@@ -164,6 +164,14 @@ func describeNoCookies(rec *sale.Record) roomView {
 	return v
 }
 
+// describeElsewhere is for someone whose pass is tied to another browser or network.
+func describeElsewhere(rec *sale.Record) roomView {
+	v := newRoomView(rec, queue.Admitted)
+	v.Headline = "Your turn is in use elsewhere"
+	v.Lead = "You entered the shop with another browser or from another network. Go on there."
+	return v
+}
+
 // describeInside is for a sale that names no shop to go on to.
 func describeInside(rec *sale.Record) roomView {
 	v := newRoomView(rec, queue.Admitted)

@@ -87,6 +87,7 @@ type Server struct {
 	pages    *pages
 	lookups  *lookups // nil when there is nobody to ask
 	failures throttle
+	sights   *sights
 
 	inFlight  atomic.Int64
 	calls     sync.Pool
@@ -109,7 +110,7 @@ func New(deps Deps) (*Server, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), idPrefix: newIDPrefix()}
+	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), idPrefix: newIDPrefix()}
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}

@@ -16,6 +16,7 @@ const (
 	DefaultMaxActive     = 500
 	DefaultPassTTL       = Duration(10 * time.Minute)
 	DefaultClaimWindow   = Duration(2 * time.Minute)
+	DefaultMaxNetworks   = 20
 	DefaultTTL           = Duration(5 * time.Minute)
 	DefaultMaxExtensions = 1
 )
@@ -103,6 +104,8 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Admission.MaxActive, DefaultMaxActive)
 	setDefault(&s.Admission.PassTTL, DefaultPassTTL)
 	setDefault(&s.Admission.ClaimWindow, DefaultClaimWindow)
+	setDefault(&s.Admission.PassBinding, BindNothing)
+	setDefault(&s.Admission.MaxNetworks, DefaultMaxNetworks)
 	setDefault(&s.Reservation.TTL, DefaultTTL)
 	setDefault(&s.Payment.Mode, PaymentNone)
 	setDefault(&s.Durability, Journaled)

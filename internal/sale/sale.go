@@ -38,6 +38,11 @@ type Admission struct {
 	// ClaimWindow is how long a called visitor has for claiming the pass.
 	ClaimWindow Duration `json:"claim_window"`
 	Mode        Mode     `json:"mode"`
+	// PassBinding ties a pass to where it is first used at the gate.
+	PassBinding PassBinding `json:"pass_binding"`
+	// MaxNetworks is from how many networks (/24 of IPv4, /48 of IPv6) one pass may be used at the gate
+	// before it is taken back.
+	MaxNetworks int `json:"max_networks"`
 }
 
 // Terms bound a reservation.
@@ -109,6 +114,16 @@ const (
 	Queue  Mode = "queue"
 	Open   Mode = "open"   // nobody needs a pass
 	Closed Mode = "closed" // nobody gets one
+)
+
+// PassBinding is what a pass is tied to at the gate.
+type PassBinding string
+
+// The bindings.
+const (
+	BindNothing PassBinding = "none"
+	BindNetwork PassBinding = "network" // of the visitor's address
+	BindDevice  PassBinding = "device"  // the browser that has the cookie of the waiting room
 )
 
 // PaymentMode is when and by whom the money is taken.

@@ -27,6 +27,7 @@ const (
 	MaxTTL           = 24 * time.Hour
 	MaxExtensions    = 100
 	MaxPerCustomer   = 1_000_000
+	MaxNetworks      = 1000
 	MaxPriceAmount   = 1_000_000_000_000
 )
 
@@ -148,7 +149,13 @@ func (s Sale) validateAdmission() error {
 	if err := validDuration("admission.pass_ttl", a.PassTTL); err != nil {
 		return err
 	}
-	return validDuration("admission.claim_window", a.ClaimWindow)
+	if err := validDuration("admission.claim_window", a.ClaimWindow); err != nil {
+		return err
+	}
+	if a.PassBinding != BindNothing && a.PassBinding != BindNetwork && a.PassBinding != BindDevice {
+		return invalid("admission.pass_binding", "want none, network or device")
+	}
+	return validRange("admission.max_networks", int64(a.MaxNetworks), 1, MaxNetworks)
 }
 
 func (s Sale) validateReservation() error {
