@@ -140,11 +140,12 @@ func EncodeRecord(r Record) []byte {
 	return data
 }
 
-// DecodeRecord reads what EncodeRecord wrote.
+// DecodeRecord reads what EncodeRecord wrote. What an earlier version did not write gets its default.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Record{}, fmt.Errorf("a stored sale cannot be read: %w", err)
 	}
+	r.Sale = r.WithDefaults()
 	return r, nil
 }

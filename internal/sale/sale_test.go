@@ -17,7 +17,7 @@ func TestAMinimalSaleGetsItsDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Admission{Order: FIFO, RatePerMinute: 600, MaxActive: 500, PassTTL: DefaultPassTTL, ClaimWindow: DefaultClaimWindow, Mode: Queue}
+	want := Admission{Order: FIFO, RatePerMinute: 600, MaxActive: 500, PassTTL: DefaultPassTTL, ClaimWindow: DefaultClaimWindow, Mode: Queue, PassBinding: BindNothing, MaxNetworks: DefaultMaxNetworks}
 	if s.Admission != want {
 		t.Errorf("admission %+v, want %+v", s.Admission, want)
 	}
@@ -106,6 +106,21 @@ func TestWhatWasReadCanBeSentBack(t *testing.T) {
 	again, err := DecodeRecord(EncodeRecord(rec))
 	if err != nil || again.Version != 4 || !again.Paused || again.Message != "soon" {
 		t.Fatalf("record became %+v, %v", again, err)
+	}
+}
+
+func TestARecordOfAnEarlierVersionGetsTheDefaultsOfThisOne(t *testing.T) {
+	old := `{"id":"spring-drop","name":"Spring drop","starts_at":"2026-12-01T10:00:00Z","ends_at":"2026-12-01T12:00:00Z",
+		"admission":{"rate_per_minute":7},"reservation":{"max_extensions":0},"items":[{"sku":"SNKR-42","name":"S","stock":1000}],"version":3}`
+	r, err := DecodeRecord([]byte(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := r.Admission; a.MaxNetworks != DefaultMaxNetworks || a.PassBinding != BindNothing || a.RatePerMinute != 7 {
+		t.Errorf("admission %+v", a)
+	}
+	if r.Reservation.MaxExtensions != 0 || r.Version != 3 {
+		t.Errorf("record %+v", r)
 	}
 }
 
