@@ -7,7 +7,7 @@ import (
 	"github.com/penstock/penstock/internal/redis"
 )
 
-// newPreflight reads the stores that this process is connected to.
+// newPreflight reads the stores that this process is connected to, and judges its own admin key.
 func (n *node) newPreflight() *preflight.Checker {
 	return preflight.NewChecker(
 		preflight.Source{Part: "redis", Read: func(ctx context.Context) ([]preflight.Finding, error) {
@@ -21,6 +21,9 @@ func (n *node) newPreflight() *preflight.Checker {
 		preflight.Source{Part: "ledger", Read: func(ctx context.Context) ([]preflight.Finding, error) {
 			facts, err := n.stores.ledger.Inspect(ctx)
 			return preflight.Ledger(facts), err
+		}},
+		preflight.Source{Part: "keys", Read: func(context.Context) ([]preflight.Finding, error) {
+			return preflight.AdminKey(len(n.adminKey.Reveal())), nil
 		}},
 	)
 }

@@ -125,6 +125,9 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
+	if length := len(n.adminKey.Reveal()); length < auth.StrongKeyLength {
+		n.log.Warn("PENSTOCK_ADMIN_KEY could be guessed: use 32 random characters or more", "characters", length)
+	}
 	n.tickets = queue.NewTicketKeys(n.keys.tickets.current, n.keys.tickets.previous, n.keys.tickets.next)
 	n.passes = queue.NewPassKeys(n.keys.passes.current, n.keys.passes.previous, n.keys.passes.next)
 	n.reg = telemetry.NewRegistry(telemetry.ReadBuild(version))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ func TestAWrongSettingIsOneClearLineAndExitTwo(t *testing.T) {
 		"unknown role":         {nil, []string{"serve", "--roles", "gatekeeper"}, "PENSTOCK_ROLES"},
 		"split while embedded": {nil, []string{"serve", "--roles", "gate"}, "PENSTOCK_REDIS_URL"},
 		"short secret":         {map[string]string{"PENSTOCK_SECRET": "short"}, []string{"serve"}, "PENSTOCK_SECRET"},
+		"guessable admin key":  {map[string]string{"PENSTOCK_ADMIN_KEY": "a"}, []string{"serve"}, "PENSTOCK_ADMIN_KEY"},
 		"bad address":          {map[string]string{"PENSTOCK_LISTEN": "nowhere"}, []string{"serve"}, "PENSTOCK_LISTEN"},
 		"no such file":         {map[string]string{"PENSTOCK_ADMIN_KEY": testAdminKey}, []string{"sale", "apply", "-f", "/no/such/file"}, "/no/such/file"},
 		"no admin key":         {nil, []string{"verify"}, "PENSTOCK_ADMIN_KEY"},
@@ -44,6 +46,22 @@ func TestAWrongSettingIsOneClearLineAndExitTwo(t *testing.T) {
 				t.Fatalf("exit %d, stderr %q; want exit 2 and one line with %q", code, stderr, c.says)
 			}
 		})
+	}
+}
+
+// The server is stopped by the next wrong thing, an address in use, after it has warned.
+func TestAnAdminKeyThatCouldBeGuessedIsWarnedOf(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for key, warned := range map[string]bool{"repro-admin-key": true, testAdminKey: false} {
+		env := map[string]string{"PENSTOCK_ADMIN_KEY": key, "PENSTOCK_CONSOLE_LISTEN": taken.Addr().String()}
+		_, stderr, code := runCommand(t, env, "serve")
+		if code != exitFailed || strings.Contains(stderr, "could be guessed") != warned || strings.Contains(stderr, key) {
+			t.Errorf("a key of %d characters: exit %d, stderr %q", len(key), code, stderr)
+		}
 	}
 }
 

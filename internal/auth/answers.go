@@ -63,6 +63,14 @@ func (m *answers) find(hash string, now time.Time) (answer, answerState) {
 	return known, expired
 }
 
+// vouches reports that the ledger knew the key when it was last asked, and that this is not long ago.
+func (m *answers) vouches(hash string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, there := m.byHash[hash]
+	return there && known.found && now.Sub(known.at) < graceFor
+}
+
 func (m *answers) keep(hash string, a answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

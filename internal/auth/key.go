@@ -11,6 +11,9 @@ import (
 const (
 	keyPrefix = "pk_"
 	keyBytes  = 32
+	// StrongKeyLength is from how many characters on a key that a person has set is taken for one that nobody
+	// can guess.
+	StrongKeyLength = 32
 	// maxKeyLength bounds what is hashed for a caller; a bootstrap key may be any shorter text.
 	maxKeyLength = 512
 )

@@ -40,6 +40,7 @@ type Lookup func(ctx context.Context, hash string) (Identity, bool, error)
 type Keys struct {
 	bootstrap    [sha256.Size]byte
 	hasBootstrap bool
+	strong       bool // nobody can guess the bootstrap key
 	lookup       Lookup
 	answers      *answers
 	guesses      chan struct{}
@@ -50,6 +51,7 @@ func NewKeys(bootstrap string, lookup func(ctx context.Context, hash string) (Id
 	return &Keys{
 		bootstrap:    sha256.Sum256([]byte(bootstrap)),
 		hasBootstrap: bootstrap != "",
+		strong:       len(bootstrap) >= StrongKeyLength,
 		lookup:       lookup,
 		answers:      newAnswers(maxCached),
 		guesses:      make(chan struct{}, guessesAtOnce),
@@ -70,6 +72,18 @@ func (k *Keys) Authenticate(ctx context.Context, bearer string) (Identity, error
 		return Identity{}, problem.Unauthorized
 	}
 	return k.byHash(ctx, Hash(bearer))
+}
+
+// vouched reports that a key is known to be good, so that trying it cannot be a guess.
+func (k *Keys) vouched(bearer string, now time.Time) bool {
+	switch {
+	case len(bearer) > maxKeyLength:
+		return false
+	case k.strong && k.isBootstrap(bearer):
+		return true
+	default:
+		return wellFormed(bearer) && k.answers.vouches(Hash(bearer), now)
+	}
 }
 
 // Forget drops what is remembered of a key, by its hash, so that this node asks again at once.

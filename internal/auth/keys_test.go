@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,7 +52,7 @@ func TestANewKeyIsRecognisedByItsHash(t *testing.T) {
 		t.Fatalf("key %q hash %q", plain, hash)
 	}
 	got, err := NewKeys("", b.lookup).Authenticate(t.Context(), plain)
-	if err != nil || got != (Identity{KeyID: "key_1", Name: "till", Role: Operator}) {
+	if err != nil || !reflect.DeepEqual(got, Identity{KeyID: "key_1", Name: "till", Role: Operator}) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 }

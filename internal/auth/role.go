@@ -7,6 +7,7 @@ package auth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,13 @@ type Identity struct {
 	KeyID string
 	Name  string
 	Role  Role
+	// Channels of sales that a shop's key may sell from, beside the default ones.
+	Channels []string
+}
+
+// MaySell reports whether the identity may sell from a channel that is not open to everybody.
+func (i Identity) MaySell(channel string) bool {
+	return i.Role == Shop && slices.Contains(i.Channels, channel)
 }
 
 // May reports whether the identity has the required role or one that includes it. Shop includes

@@ -32,7 +32,7 @@ type Config struct {
 	PostgresURL      URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
 	PostgresReadURL  URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
 
-	AdminKey        Secret   `group:"Keys" env:"PENSTOCK_ADMIN_KEY" help:"API key of role admin that always works, even while the ledger is down. Unset: generated into the data directory."`
+	AdminKey        Secret   `group:"Keys" env:"PENSTOCK_ADMIN_KEY" help:"API key of role admin that always works, even while the ledger is down: 32 characters or more. A shorter one could be guessed: fewer than 15 characters are refused, fewer than 32 are warned of. Unset: generated into the data directory."`
 	Secret          Secret   `group:"Keys" env:"PENSTOCK_SECRET" help:"Signs tickets, passes and sessions, and derives the ids of reservations: 32 bytes or more, the same for all processes. Unset: generated into the data directory."`
 	PreviousSecrets []Secret `group:"Keys" env:"PENSTOCK_PREVIOUS_SECRETS" help:"Former values of the secret, separated by commas (write a comma inside of one as \\,). What was signed with them stays valid."`
 	NextSecret      Secret   `group:"Keys" env:"PENSTOCK_NEXT_SECRET" help:"The value that the secret will have next. It is accepted and its public key is published, but nothing is signed with it yet. See docs/operations.md, Rotating the secret."`

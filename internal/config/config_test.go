@@ -151,13 +151,13 @@ func TestSpacesAroundASecretAreNotPartOfIt(t *testing.T) {
 	t.Setenv("PENSTOCK_SECRET", long+"\n")
 	t.Setenv("PENSTOCK_PREVIOUS_SECRETS", long+"a \n, "+long+"b\r\n")
 	t.Setenv("PENSTOCK_NEXT_SECRET", " "+long+"c\n")
-	t.Setenv("PENSTOCK_ADMIN_KEY", "key\n")
+	t.Setenv("PENSTOCK_ADMIN_KEY", "fifteen-letters\n")
 	c, _, err := parse(t)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Secret.Reveal() != long || len(c.PreviousSecrets) != 2 || c.PreviousSecrets[0].Reveal() != long+"a" ||
-		c.PreviousSecrets[1].Reveal() != long+"b" || c.NextSecret.Reveal() != long+"c" || c.AdminKey.Reveal() != "key" {
+		c.PreviousSecrets[1].Reveal() != long+"b" || c.NextSecret.Reveal() != long+"c" || c.AdminKey.Reveal() != "fifteen-letters" {
 		t.Fatalf("%q %q %q %q", c.Secret.Reveal(), c.PreviousSecrets, c.NextSecret.Reveal(), c.AdminKey.Reveal())
 	}
 	t.Setenv("PENSTOCK_SECRET", long[1:]+"\n") // 31 bytes and a line break are not 32 bytes
@@ -236,7 +236,8 @@ func TestValidate(t *testing.T) {
 		{"drain delay", func(c *Config) { c.DrainDelay = 5 * time.Second }, nil},
 		{"drain delay without end", func(c *Config) { c.DrainDelay = time.Hour }, []string{"PENSTOCK_DRAIN_DELAY"}},
 		{"admin key with a newline", func(c *Config) { c.AdminKey = "k\n" }, []string{"PENSTOCK_ADMIN_KEY"}},
-		{"short admin key", func(c *Config) { c.AdminKey = "k" }, nil},
+		{"guessable admin key", func(c *Config) { c.AdminKey = "fourteen-lette" }, []string{"PENSTOCK_ADMIN_KEY", "14", "openssl rand"}},
+		{"short admin key", func(c *Config) { c.AdminKey = "fifteen-letters" }, nil},
 		{"no room", func(c *Config) { c.MaxWaitingTickets = 0 }, []string{"PENSTOCK_MAX_WAITING_TICKETS"}},
 		{"no inflight", func(c *Config) { c.MaxInflight = -1 }, []string{"PENSTOCK_MAX_INFLIGHT"}},
 		{"no patience", func(c *Config) { c.ShutdownTimeout = 0 }, []string{"PENSTOCK_SHUTDOWN_TIMEOUT"}},

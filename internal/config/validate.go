@@ -13,6 +13,8 @@ import (
 const (
 	// MinSecretBytes is the least length of PENSTOCK_SECRET.
 	MinSecretBytes = 32
+	// MinAdminKeyBytes is the least length of PENSTOCK_ADMIN_KEY. Below MinSecretBytes it could be guessed.
+	MinAdminKeyBytes = 15
 
 	maxNodeIDBytes     = 128
 	maxWaitingTickets  = 1_000_000_000
@@ -212,6 +214,10 @@ func (c *Config) checkKeys() error {
 		if len(s) < MinSecretBytes {
 			return wrong("PENSTOCK_PREVIOUS_SECRETS", "number %d has %d bytes, a secret has at least %d", i+1, len(s), MinSecretBytes)
 		}
+	}
+	if c.AdminKey != "" && len(c.AdminKey) < MinAdminKeyBytes {
+		return wrong("PENSTOCK_ADMIN_KEY", "is %d characters long and could be guessed, use %d or more (below %d is refused); %s",
+			len(c.AdminKey), MinSecretBytes, MinAdminKeyBytes, howToMakeSecret)
 	}
 	if strings.ContainsFunc(c.AdminKey.Reveal(), notPrintableASCII) {
 		return wrong("PENSTOCK_ADMIN_KEY", "use printable ASCII characters without spaces, as it travels in a header")

@@ -53,7 +53,7 @@ type Deps struct {
 type Console struct {
 	deps     Deps
 	sessions *auth.Sessions
-	attempts *auth.Attempts
+	door     *auth.Door // of the admin API and the sign-in together
 	pages    pages
 	static   http.Handler
 	live     *figures
@@ -67,7 +67,7 @@ func New(deps Deps) *Console {
 	c := &Console{
 		deps:     deps,
 		sessions: auth.NewSessions(deps.SessionSecret, deps.Keys, deps.Now, deps.OtherSessionSecrets...),
-		attempts: auth.NewAttempts(),
+		door:     auth.NewDoor(deps.Keys, auth.NewAttempts()),
 		pages:    parsePages(),
 		static:   staticFiles(),
 		streams:  newStreams(),

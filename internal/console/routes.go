@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstock/penstock/internal/address"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/verify"
@@ -127,7 +128,8 @@ func (c *Console) newMux() *http.ServeMux {
 // api recognises the key, checks the role and turns an error into a problem document.
 func (c *Console) api(route apiRoute) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		identity, err := c.deps.Keys.Authenticate(r.Context(), auth.Bearer(r.Header.Get("Authorization")))
+		key := auth.Bearer(r.Header.Get("Authorization"))
+		identity, err := c.door.Authenticate(r.Context(), key, address.Of(r.RemoteAddr), c.deps.Now())
 		if err == nil && !identity.May(route.role) {
 			err = needs(route.role)
 		}

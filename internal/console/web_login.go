@@ -3,8 +3,10 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/penstock/penstock/internal/address"
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -39,13 +41,13 @@ func (c *Console) signInForm(w http.ResponseWriter, r *http.Request) {
 
 // signIn counts a failure against the address; being unable to ask the ledger is none.
 func (c *Console) signIn(r *http.Request) (token string, err error) {
-	now := c.deps.Now()
-	if !c.attempts.Allowed(r.RemoteAddr, now) {
-		return "", problem.RateLimited
-	}
-	token, session, err := c.sessions.SignIn(r.Context(), strings.TrimSpace(r.PostForm.Get("key")))
+	key := strings.TrimSpace(r.PostForm.Get("key"))
+	var session auth.Session
+	err = c.door.Try(key, address.Of(r.RemoteAddr), c.deps.Now(), func() (err error) {
+		token, session, err = c.sessions.SignIn(r.Context(), key)
+		return err
+	})
 	if errors.Is(err, problem.Unauthorized) || errors.Is(err, problem.Forbidden) {
-		c.attempts.Failed(r.RemoteAddr, now)
 		c.deps.Log.WarnContext(r.Context(), "a sign-in to the console failed", "address", r.RemoteAddr)
 	}
 	if err == nil {
@@ -65,7 +67,7 @@ func (c *Console) refuseSignIn(w http.ResponseWriter, r *http.Request, next stri
 		text = "This key belongs to a shop's backend and cannot sign in here."
 	case problem.RateLimited:
 		text = "Too many failed attempts. Wait a minute and try again."
-		w.Header().Set("Retry-After", "60")
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, doc.RetryAfterSeconds)))
 	case problem.Unavailable:
 		text = "Keys cannot be checked just now, because the ledger does not answer. The bootstrap key still works."
 	}

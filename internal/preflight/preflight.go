@@ -25,7 +25,7 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	// Part is redis, order_log or ledger.
+	// Part is redis, order_log, ledger or keys.
 	Part    string  `json:"part"`
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
