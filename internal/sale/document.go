@@ -107,6 +107,8 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Admission.PassBinding, BindNothing)
 	setDefault(&s.Admission.MaxNetworks, DefaultMaxNetworks)
 	setDefault(&s.Reservation.TTL, DefaultTTL)
+	setDefault(&s.Reservation.Customer, Normalized)
+	setDefault(&s.Reservation.PlusTags, KeepTags)
 	setDefault(&s.Payment.Mode, PaymentNone)
 	setDefault(&s.Durability, Journaled)
 	s.Items = append([]Item(nil), s.Items...)

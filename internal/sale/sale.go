@@ -19,8 +19,11 @@ type Sale struct {
 	Reservation Terms            `json:"reservation"`
 	Items       []Item           `json:"items"`
 	Channels    map[string]int64 `json:"channels,omitempty"`
-	Payment     Payment          `json:"payment"`
-	Durability  Durability       `json:"durability"`
+	// DefaultChannel is the channel of whoever has no API key with channels of its own; see
+	// [Sale.VisitorChannel].
+	DefaultChannel string     `json:"default_channel,omitempty"`
+	Payment        Payment    `json:"payment"`
+	Durability     Durability `json:"durability"`
 	// FailedOrders says what becomes of the units of an order that the ledger refuses for good.
 	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
 	TargetURL    string       `json:"target_url,omitempty"`
@@ -43,6 +46,8 @@ type Admission struct {
 	// MaxNetworks is from how many networks (/24 of IPv4, /48 of IPv6) one pass may be used at the gate
 	// before it is taken back.
 	MaxNetworks int `json:"max_networks"`
+	// ReleaseOnOrder gives the slot of a pass back to the line once its holder has ordered.
+	ReleaseOnOrder Switch `json:"release_on_order"`
 }
 
 // Terms bound a reservation.
@@ -52,6 +57,10 @@ type Terms struct {
 	// PerCustomer is how many units of the whole sale one customer may hold and have bought;
 	// 0 sets no such limit.
 	PerCustomer int `json:"per_customer,omitempty"`
+	// Customer says which spellings of a customer's name are one customer.
+	Customer CustomerRule `json:"customer,omitempty"`
+	// PlusTags says whether ada+shoes@example.com is another customer than ada@example.com.
+	PlusTags PlusTags `json:"plus_tags,omitempty"`
 }
 
 // Item is one thing on sale.
@@ -145,6 +154,24 @@ const (
 	Durable   Durability = "durable"   // and fsynced in the journal
 )
 
+// CustomerRule is how the names of customers are compared. Package customer has the rule itself.
+type CustomerRule string
+
+// The rules. Empty is Normalized.
+const (
+	Normalized CustomerRule = "normalized" // spellings that read alike are one customer
+	Exact      CustomerRule = "exact"      // the shop's own key, compared byte by byte
+)
+
+// PlusTags is what becomes of the part from "+" to "@" of a customer's name.
+type PlusTags string
+
+// The choices. Empty is KeepTags.
+const (
+	KeepTags PlusTags = "keep"
+	DropTags PlusTags = "drop"
+)
+
 // FailedOrders is what becomes of the units of an order that the ledger refuses for good.
 type FailedOrders string
 
@@ -170,6 +197,22 @@ func (s Sale) ItemIndex(sku string) int {
 
 // NoChannel is the name of the one pool of a sale without channels.
 const NoChannel = ""
+
+// webChannel is the default channel of a sale that names none, if it has a channel of this name.
+const webChannel = "web"
+
+// VisitorChannel returns the channel from which visitors get their units: the default channel, else "web",
+// else none (false). In a sale without channels it is NoChannel.
+func (s Sale) VisitorChannel() (name string, found bool) {
+	if len(s.Channels) == 0 {
+		return NoChannel, true
+	}
+	if s.DefaultChannel != "" {
+		return s.DefaultChannel, true
+	}
+	_, found = s.Channels[webChannel]
+	return webChannel, found
+}
 
 // Shares splits the stock of an item over the channels in proportion to their numbers. Units that
 // do not divide evenly go to the channels with the largest remainders (Hamilton's method), ties

@@ -69,6 +69,12 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"duration too long":  {`"name"`, `"reservation":{"ttl":"90h"},"name"`, "reservation.ttl"},
 		"currency":           {`"stock":1000`, `"stock":1,"price":{"amount":1,"currency":"euro"}`, "items[0].price.currency"},
 		"channel of nothing": {`"name"`, `"channels":{"web":0},"name"`, "channels"},
+		"default channel":    {`"name"`, `"channels":{"web":1},"default_channel":"vip","name"`, "default_channel"},
+		"default of none":    {`"name"`, `"default_channel":"web","name"`, "default_channel"},
+		"customer rule":      {`"name"`, `"reservation":{"customer":"loose"},"name"`, "reservation.customer"},
+		"plus tags":          {`"name"`, `"reservation":{"plus_tags":"some"},"name"`, "reservation.plus_tags"},
+		"tags of exact":      {`"name"`, `"reservation":{"customer":"exact","plus_tags":"drop"},"name"`, "reservation.plus_tags"},
+		"release as text":    {`"name"`, `"admission":{"release_on_order":"no"},"name"`, "document"},
 		"payment":            {`"name"`, `"payment":{"mode":"authorize"},"name"`, "payment.mode"},
 		"trailing data":      {`]}`, `]} {}`, "document"},
 		"cut off":            {`]}`, `]`, "document"},
@@ -85,6 +91,40 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 				t.Fatalf("field %q (%s), want %q", wrong.Field, wrong.Reason, c.field)
 			}
 		})
+	}
+}
+
+func TestTheSwitchesOfASaleAreOnUnlessItSaysOtherwise(t *testing.T) {
+	for member, on := range map[string]bool{``: true, `"release_on_order":true`: true, `"release_on_order":null`: true, `"release_on_order":false`: false} {
+		s, err := Decode([]byte(strings.Replace(minimal, `"items"`, `"admission":{`+member+`},"items"`, 1)))
+		if err != nil || s.Admission.ReleaseOnOrder.On() != on {
+			t.Fatalf("%s: %v, %v", member, s.Admission.ReleaseOnOrder.On(), err)
+		}
+		back, err := DecodeRecord(EncodeRecord(Record{Sale: s}))
+		if err != nil || back.Admission.ReleaseOnOrder.On() != on {
+			t.Fatalf("%s came back as %v, %v", member, back.Admission.ReleaseOnOrder.On(), err)
+		}
+	}
+	if s, err := Decode([]byte(minimal)); err != nil || s.Reservation.Customer != Normalized || s.Reservation.PlusTags != KeepTags {
+		t.Fatalf("%+v, %v", s.Reservation, err)
+	}
+}
+
+func TestVisitorsGetTheDefaultChannel(t *testing.T) {
+	for _, row := range []struct {
+		channels map[string]int64
+		standard string
+		want     string
+		found    bool
+	}{
+		{nil, "", NoChannel, true},
+		{map[string]int64{"web": 1, "app": 1}, "", "web", true},
+		{map[string]int64{"web": 1, "app": 1}, "app", "app", true},
+		{map[string]int64{"vip": 1, "app": 1}, "", "web", false},
+	} {
+		if name, found := (Sale{Channels: row.channels, DefaultChannel: row.standard}).VisitorChannel(); found != row.found || found && name != row.want {
+			t.Errorf("%v with %q: %q, %v", row.channels, row.standard, name, found)
+		}
 	}
 }
 

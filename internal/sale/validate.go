@@ -54,6 +54,9 @@ func invalid(field, format string, args ...any) error {
 // ValidID reports whether a string can be the id of a sale.
 func ValidID(id string) bool { return idPattern.MatchString(id) }
 
+// ValidChannel reports whether a string can be the name of a channel.
+func ValidChannel(name string) bool { return channelPattern.MatchString(name) }
+
 // Validate returns the first thing that is wrong with the sale, as *Invalid.
 func (s Sale) Validate() error {
 	checks := []func() error{
@@ -165,7 +168,29 @@ func (s Sale) validateReservation() error {
 	if err := validRange("reservation.max_extensions", int64(s.Reservation.MaxExtensions), 0, MaxExtensions); err != nil {
 		return err
 	}
-	return validRange("reservation.per_customer", int64(s.Reservation.PerCustomer), 0, MaxPerCustomer)
+	if err := validRange("reservation.per_customer", int64(s.Reservation.PerCustomer), 0, MaxPerCustomer); err != nil {
+		return err
+	}
+	return s.Reservation.validateCustomer()
+}
+
+func (t Terms) validateCustomer() error {
+	switch t.Customer {
+	case "", Normalized, Exact:
+	default:
+		return invalid("reservation.customer", "want normalized or exact")
+	}
+	switch t.PlusTags {
+	case "", KeepTags:
+		return nil
+	case DropTags:
+		if t.Customer == Exact {
+			return invalid("reservation.plus_tags", "drop needs customer: normalized")
+		}
+		return nil
+	default:
+		return invalid("reservation.plus_tags", "want keep or drop")
+	}
 }
 
 func (s Sale) validateItems() error {
@@ -217,7 +242,7 @@ func (s Sale) validateChannels() error {
 	}
 	var total int64
 	for name, share := range s.Channels {
-		if !channelPattern.MatchString(name) {
+		if !ValidChannel(name) {
 			return invalid("channels", "%q is not a name of 1 to 32 of a-z, 0-9, _ and -", name)
 		}
 		if err := validRange("channels."+name, share, 0, MaxStock); err != nil {
@@ -227,6 +252,9 @@ func (s Sale) validateChannels() error {
 	}
 	if len(s.Channels) > 0 && total == 0 {
 		return invalid("channels", "at least one share must be above 0")
+	}
+	if _, there := s.Channels[s.DefaultChannel]; s.DefaultChannel != "" && !there {
+		return invalid("default_channel", "%q is not one of the channels", s.DefaultChannel)
 	}
 	return nil
 }
