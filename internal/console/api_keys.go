@@ -2,7 +2,9 @@ package console
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -11,6 +13,7 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 const maxKeyName = 100
@@ -20,12 +23,13 @@ type keyView struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Role      string    `json:"role"`
+	Channels  []string  `json:"channels,omitempty"`
 	Key       string    `json:"key,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
 func viewKey(k ledger.Key) keyView {
-	return keyView{ID: k.ID, Name: k.Name, Role: k.Role, CreatedAt: time.UnixMilli(k.CreatedAtMillis).UTC()}
+	return keyView{ID: k.ID, Name: k.Name, Role: k.Role, Channels: k.Channels, CreatedAt: time.UnixMilli(k.CreatedAtMillis).UTC()}
 }
 
 func (c *Console) listKeys(w http.ResponseWriter, r *http.Request, _ caller) error {
@@ -42,8 +46,9 @@ func (c *Console) listKeys(w http.ResponseWriter, r *http.Request, _ caller) err
 
 func (c *Console) postKey(w http.ResponseWriter, r *http.Request, who caller) error {
 	var body struct {
-		Name string `json:"name"`
-		Role string `json:"role"`
+		Name     string   `json:"name"`
+		Role     string   `json:"role"`
+		Channels []string `json:"channels"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
@@ -56,19 +61,47 @@ func (c *Console) postKey(w http.ResponseWriter, r *http.Request, who caller) er
 	if !validKeyName(name) {
 		return problem.With(problem.BadRequest, "name: want 1 to 100 characters")
 	}
+	if err := validKeyChannels(role, body.Channels); err != nil {
+		return err
+	}
 	plain, hash := auth.NewKey()
 	key := ledger.Key{
-		ID: "key_" + strings.ToLower(rand.Text()), Name: name, Role: role.String(),
+		ID: "key_" + strings.ToLower(rand.Text()), Name: name, Role: role.String(), Channels: body.Channels,
 		Hash: hash, CreatedAtMillis: c.deps.Now().UnixMilli(),
 	}
 	if err := c.deps.Ledger.AddKey(r.Context(), key); err != nil {
 		return err
 	}
-	c.record(r.Context(), who, actAddKey, "", map[string]string{"id": key.ID, "name": name, "role": key.Role})
+	c.record(r.Context(), who, actAddKey, "", keyDetail(key))
 	view := viewKey(key)
 	view.Key = plain
 	w.Header().Set("Location", "/admin/v1/keys/"+key.ID)
 	return writeJSON(w, http.StatusCreated, view)
+}
+
+// keyDetail is what the audit trail says of a key.
+func keyDetail(k ledger.Key) map[string]string {
+	detail := map[string]string{"id": k.ID, "name": k.Name, "role": k.Role}
+	if len(k.Channels) > 0 {
+		detail["channels"] = strings.Join(k.Channels, ",")
+	}
+	return detail
+}
+
+// validKeyChannels checks the channels of sales that a key may sell from beside the default ones.
+func validKeyChannels(role auth.Role, channels []string) error {
+	switch {
+	case len(channels) > 0 && role != auth.Shop:
+		return problem.With(problem.BadRequest, "channels: only a key of the role shop has channels")
+	case len(channels) > sale.MaxChannels:
+		return problem.With(problem.BadRequest, fmt.Sprintf("channels: at most %d", sale.MaxChannels))
+	}
+	for i, name := range channels {
+		if !sale.ValidChannel(name) || slices.Contains(channels[:i], name) {
+			return problem.With(problem.BadRequest, "channels: want different names of 1 to 32 of a-z, 0-9, _ and -")
+		}
+	}
+	return nil
 }
 
 func validKeyName(name string) bool {
@@ -91,7 +124,7 @@ func (c *Console) deleteKey(w http.ResponseWriter, r *http.Request, who caller) 
 			return err
 		}
 		c.deps.Keys.Forget(k.Hash)
-		c.record(r.Context(), who, actDropKey, "", map[string]string{"id": id, "name": k.Name, "role": k.Role})
+		c.record(r.Context(), who, actDropKey, "", keyDetail(k))
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}

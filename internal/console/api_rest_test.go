@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,6 +62,29 @@ func TestAKeyIsShownOnceAndDiesWhenDeleted(t *testing.T) {
 	s.audited("key.delete", "", "Friday")
 	s.do("GET", "/admin/v1/sales", plain, "").refused(401, "unauthorized")
 	s.do("DELETE", "/admin/v1/keys/"+id, bootstrapKey, "").refused(404, "not_found")
+}
+
+func TestAShopsKeyHasChannels(t *testing.T) {
+	s := newStage(t)
+	made := s.admin("POST", "/admin/v1/keys", `{"name":"vip desk","role":"shop","channels":["vip","app"]}`, 201).json()
+	s.audited("key.create", "", "vip,app")
+	listed := s.admin("GET", "/admin/v1/keys", "", 200).json()["keys"].([]any)[0].(map[string]any)
+	for _, view := range []map[string]any{made, listed} {
+		if fmt.Sprint(view["channels"]) != "[vip app]" {
+			t.Errorf("channels %v", view["channels"])
+		}
+	}
+	holder, err := s.console.deps.Keys.Authenticate(t.Context(), made["key"].(string))
+	if err != nil || !holder.MaySell("app") || holder.MaySell("web") {
+		t.Errorf("%+v, %v", holder, err)
+	}
+	for _, body := range []string{
+		`{"name":"x","role":"operator","channels":["vip"]}`, `{"name":"x","role":"shop","channels":["VIP"]}`, `{"name":"x","role":"shop","channels":["a,b"]}`,
+		`{"name":"x","role":"shop","channels":[""]}`, `{"name":"x","role":"shop","channels":["a","a"]}`,
+		`{"name":"x","role":"shop","channels":["c` + strings.Join(strings.Split(strings.Repeat("x", 21), ""), `","`) + `"]}`,
+	} {
+		s.do("POST", "/admin/v1/keys", bootstrapKey, body).refused(400, "bad_request")
+	}
 }
 
 // sell writes orders into the ledger as the drain does.

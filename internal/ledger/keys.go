@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -13,22 +14,27 @@ type Key struct {
 	ID              string
 	Name            string
 	Role            string
+	Channels        []string // that a shop's key may sell from; their names have no commas
 	Hash            string
 	CreatedAtMillis int64
 }
 
-const keyColumns = `id, name, role, hash, created_ms`
+const keyColumns = `id, name, role, channels, hash, created_ms`
 
 func scanKey(rows *sql.Rows) (Key, error) {
 	var k Key
-	err := rows.Scan(&k.ID, &k.Name, &k.Role, &k.Hash, &k.CreatedAtMillis)
+	var channels string
+	err := rows.Scan(&k.ID, &k.Name, &k.Role, &channels, &k.Hash, &k.CreatedAtMillis)
+	if channels != "" {
+		k.Channels = strings.Split(channels, ",")
+	}
 	return k, err
 }
 
 // AddKey writes a new key. Code: conflict for an id or hash that exists.
 func (l *Ledger) AddKey(ctx context.Context, k Key) error {
-	_, err := l.exec(ctx, `INSERT INTO api_keys (id, name, role, hash, created_ms) VALUES ($1, $2, $3, $4, $5)`,
-		k.ID, k.Name, k.Role, k.Hash, k.CreatedAtMillis)
+	_, err := l.exec(ctx, `INSERT INTO api_keys (`+keyColumns+`) VALUES ($1, $2, $3, $4, $5, $6)`,
+		k.ID, k.Name, k.Role, strings.Join(k.Channels, ","), k.Hash, k.CreatedAtMillis)
 	if errors.Is(err, ErrConstraint) {
 		return problem.With(problem.Conflict, "the key exists")
 	}

@@ -131,7 +131,7 @@ func readAudit(t *testing.T, l *Ledger, saleID string) []Entry {
 
 func TestKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
-		first := Key{ID: "key_1", Name: "shop", Role: "shop", Hash: "h1", CreatedAtMillis: 1}
+		first := Key{ID: "key_1", Name: "shop", Role: "shop", Channels: []string{"app", "vip"}, Hash: "h1", CreatedAtMillis: 1}
 		second := Key{ID: "key_2", Name: "ann", Role: "admin", Hash: "h2", CreatedAtMillis: 2}
 		for _, k := range []Key{second, first} {
 			if err := l.AddKey(t.Context(), k); err != nil {
@@ -141,10 +141,10 @@ func TestKeys(t *testing.T) {
 		if err := l.AddKey(t.Context(), Key{ID: "key_3", Hash: "h1"}); !errors.Is(err, problem.Conflict) {
 			t.Errorf("a hash that exists: %v", err)
 		}
-		if keys, err := l.Keys(t.Context()); err != nil || !slices.Equal(keys, []Key{first, second}) {
+		if keys, err := l.Keys(t.Context()); err != nil || !reflect.DeepEqual(keys, []Key{first, second}) {
 			t.Errorf("keys %v, %v", keys, err)
 		}
-		if k, found, err := l.KeyByHash(t.Context(), "h2"); err != nil || !found || k != second {
+		if k, found, err := l.KeyByHash(t.Context(), "h2"); err != nil || !found || !reflect.DeepEqual(k, second) {
 			t.Errorf("by hash: %v, %v, %v", k, found, err)
 		}
 		if err := l.DeleteKey(t.Context(), "key_2"); err != nil {
