@@ -177,16 +177,40 @@ func (r *Room) Leave(ctx context.Context, t Ticket) error {
 }
 
 // Release gives a pass back: its slot is free, and it is good for nothing any more. It is
-// idempotent. The error is unavailable.
+// idempotent. Concurrent calls are combined. The error is unavailable.
 func (r *Room) Release(ctx context.Context, p Pass) error {
 	if r.Revoked(p) {
 		return nil
 	}
-	if err := r.journalOne(ctx, recordRelease(p.Ticket)); err != nil {
-		return err
-	}
-	status, err := releaseScript.Exec(ctx, r.deps.Redis, r.keys, []string{p.Ticket.decimal()}).ToString()
+	status, err := r.releases.Do(ctx, p.Ticket)
 	return r.settleGone(p.Ticket, status, err)
+}
+
+// releaseAll journals that passes are given back, and gives them back with one script call.
+func (r *Room) releaseAll(ctx context.Context, numbers []Number) (statuses []string, err error) {
+	records, args := make([][]byte, len(numbers)), make([]string, len(numbers))
+	for i, n := range numbers {
+		records[i], args[i] = recordRelease(n), n.decimal()
+	}
+	if r.deps.Journal != nil {
+		if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
+			return nil, fmt.Errorf("journal %s: %w", r.saleID, err)
+		}
+	}
+	answer, err := releaseScript.Exec(ctx, r.deps.Redis, r.keys, args).AsStrSlice()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(answer) == len(numbers):
+		return answer, nil
+	case len(answer) != 1:
+		return nil, fmt.Errorf("release script: %d parts", len(answer))
+	}
+	statuses = make([]string, len(numbers)) // one word for all: the room is lost
+	for i := range statuses {
+		statuses[i] = answer[0]
+	}
+	return statuses, nil
 }
 
 func (r *Room) settleGone(n Number, status string, err error) error {

@@ -52,8 +52,10 @@ type Room struct {
 	snap   atomic.Pointer[Snapshot]
 	book   atomic.Pointer[book]
 	joins  *batch.Combiner[struct{}, joined]
-	growth growth
-	given  atomic.Pointer[span] // the numbers that this node knows to have been given since the room was made
+	// releases gives passes back.
+	releases *batch.Combiner[Number, string]
+	growth   growth
+	given    atomic.Pointer[span] // the numbers that this node knows to have been given since the room was made
 
 	shown  shown
 	losses losses
@@ -81,6 +83,7 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
 	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
+	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now
 	r.kept.Store(&kept{})
@@ -122,8 +125,11 @@ func (r *Room) Revoked(p Pass) bool {
 	return f.used && f.expiresMillis == 0
 }
 
-// Close lets the joins under way finish and refuses new ones.
-func (r *Room) Close() { r.joins.Close() }
+// Close lets the joins and releases under way finish and refuses new ones.
+func (r *Room) Close() {
+	r.joins.Close()
+	r.releases.Close()
+}
 
 // Refresh brings the snapshot up to date with one script call. Tickets with an uncertain number that
 // were presented since the last are reported first.

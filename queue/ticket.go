@@ -16,6 +16,9 @@ import (
 // Number is the entry number of a ticket. Numbers start at 1 and are never given twice.
 type Number uint64
 
+// String writes the number in decimal, as a pass names it.
+func (n Number) String() string { return n.decimal() }
+
 // Ticket is a visitor's claim to a place in the line of one sale.
 type Ticket struct {
 	Sale   string
