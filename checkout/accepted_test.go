@@ -154,8 +154,8 @@ func TestWhatTheDeskAcceptsIsInBothLedgers(t *testing.T) {
 	accepted := map[string]bool{}
 	for i, odd := range oddOrders() {
 		id := desk.reserve(t, i)
-		o, _, err := desk.Accept(t.Context(), desk.stock, rec, checkout.OrderRequest{
-			Reservation: id, IdempotencyKey: id,
+		o, err := desk.Accept(t.Context(), desk.stock, rec, checkout.OrderRequest{
+			Reservation: id, IdempotencyKey: id, By: reservation.Proof{Proved: true},
 			CustomerDoc: json.RawMessage(odd.customer), Metadata: json.RawMessage(odd.metadata), PaymentRef: odd.payment,
 		})
 		if err == nil {

@@ -24,11 +24,24 @@ type OrderRequest struct {
 	Reservation string
 	// IdempotencyKey should already tell apart callers who choose keys on their own.
 	IdempotencyKey string
+	// By says who asks: only the holder of the reservation may order it.
+	By reservation.Proof
 	// PayloadHash tells requests apart; all zero: it is made of the members below.
 	PayloadHash [16]byte
 	CustomerDoc json.RawMessage
 	PaymentRef  string
 	Metadata    json.RawMessage
+}
+
+// Accepted is an order that is durable.
+type Accepted struct {
+	Order
+	// Again: the same request had made it before.
+	Again bool
+	// Bearer is who made the reservation, "" when that is not known; PassUntil is when the bearer's pass is
+	// over, zero when it was made without one.
+	Bearer    string
+	PassUntil time.Time
 }
 
 // Desk accepts orders on one node.
@@ -44,39 +57,41 @@ func NewDesk(orderLog *Log, log *slog.Logger) *Desk {
 }
 
 // Accept confirms the reservation and returns once the order is durable in the order log. The
-// same request again gives the same order, again=true, with the same promise.
+// same request again gives the same order (Again), with the same promise.
 //
 // What the ledger or the log could never take is refused before the reservation is confirmed:
 // bad_request or body_too_large. Further refusals are those of reservation.Stock.Confirm.
 // Unavailable (503) means that the order may not be durable yet: it is in the outbox, and asking
 // again or the relay brings it into the log.
-func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Record, req OrderRequest) (o Order, again bool, err error) {
+func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Record, req OrderRequest) (Accepted, error) {
 	draft, err := encodeDraft(req, rec, d.log.MaxRecordBytes())
 	if err != nil {
-		return Order{}, false, err
+		return Accepted{}, err
 	}
 	confirmed, err := stock.Confirm(ctx, reservation.Confirmation{
-		ReservationID: req.Reservation, IdempotencyKey: req.IdempotencyKey, PayloadHash: payloadHash(req), Order: draft,
+		ReservationID: req.Reservation, IdempotencyKey: req.IdempotencyKey, PayloadHash: payloadHash(req), By: req.By, Order: draft,
 	})
 	if err != nil {
-		return Order{}, false, err
+		return Accepted{}, err
 	}
 	if confirmed.Order != nil { // the bytes of the first request, if this one differs in white space
 		draft = confirmed.Order
 	}
-	if o, err = complete(draft, confirmed.Reservation, rec); err != nil {
-		return Order{}, false, err
+	o, err := complete(draft, confirmed.Reservation, rec)
+	if err != nil {
+		return Accepted{}, err
 	}
+	accepted := Accepted{Order: o, Again: confirmed.Again, Bearer: confirmed.Reservation.Bearer, PassUntil: confirmed.Reservation.PassUntil}
 	if confirmed.Published {
-		return o, true, nil
+		return accepted, nil
 	}
 	if err := d.publish(ctx, o); err != nil {
-		return Order{}, confirmed.Again, err
+		return Accepted{}, err
 	}
 	if err := d.takeOffOutbox(ctx, stock, confirmed.Epoch, o); err != nil {
-		return Order{}, confirmed.Again, err
+		return Accepted{}, err
 	}
-	return o, confirmed.Again, nil
+	return accepted, nil
 }
 
 // takeOffOutbox does so with an order that is in the log, and in the same step makes sure that the sale is

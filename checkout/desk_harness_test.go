@@ -82,7 +82,7 @@ func runDrain(t *testing.T, b *checkout.Broker, stock *reservation.Stock, ledger
 
 func (n *node) reserve(t *testing.T, number int) string {
 	t.Helper()
-	r, err := n.stock.Reserve(t.Context(), reservation.Request{
+	r, _, err := n.stock.Reserve(t.Context(), reservation.Request{
 		IdempotencyKey: fmt.Sprint(number), Scope: "t", Customer: fmt.Sprint("customer-", number), Lines: []reservation.Line{{SKU: "SHOE", Quantity: 1}},
 	})
 	if err != nil {

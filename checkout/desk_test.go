@@ -62,7 +62,7 @@ func reserve(t testing.TB, s *reservation.Stock, key string, lines ...reservatio
 	if lines == nil {
 		lines = []reservation.Line{{SKU: "SHOE", Quantity: 1}}
 	}
-	r, err := s.Reserve(t.Context(), reservation.Request{IdempotencyKey: key, Scope: "t", Customer: "customer-" + key, Lines: lines})
+	r, _, err := s.Reserve(t.Context(), reservation.Request{IdempotencyKey: key, Scope: "t", Customer: "customer-" + key, Lines: lines})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func reserve(t testing.TB, s *reservation.Stock, key string, lines ...reservatio
 
 func request(reservationID string) OrderRequest {
 	return OrderRequest{
-		Reservation: reservationID, IdempotencyKey: "k-" + reservationID,
+		Reservation: reservationID, IdempotencyKey: "k-" + reservationID, By: reservation.Proof{Proved: true},
 		CustomerDoc: json.RawMessage(`{"name":"Ada"}`), PaymentRef: "pay_7", Metadata: json.RawMessage(`{"a":[1]}`),
 	}
 }
@@ -95,24 +95,24 @@ func TestAnOrderIsAcceptedOnceAndCarriedWhole(t *testing.T) {
 		stock, b := openStock(t, redisURL, rec), onEmbedded(t, startEmbedded(t, t.TempDir()))
 		desk := openDesk(t, b)
 		req := request(reserve(t, stock, "1", reservation.Line{SKU: "SHOE", Quantity: 2}, reservation.Line{SKU: "HAT", Quantity: 1}))
-		first, again, err := desk.Accept(t.Context(), stock, rec, req)
-		if err != nil || again {
-			t.Fatal(first, again, err)
+		first, err := desk.Accept(t.Context(), stock, rec, req)
+		if err != nil || first.Again {
+			t.Fatal(first, err)
 		}
 		if lag, err := b.Lag(t.Context()); err != nil || lag.Pending != 1 {
 			t.Fatalf("accepted, and the log has %+v, %v", lag, err)
 		}
-		second, again, err := desk.Accept(t.Context(), stock, rec, req)
-		if err != nil || !again || fmt.Sprint(second) != fmt.Sprint(first) {
-			t.Fatalf("again: %+v, %v, %v; want %+v", second, again, err, first)
+		second, err := desk.Accept(t.Context(), stock, rec, req)
+		if err != nil || !second.Again || fmt.Sprint(second.Order) != fmt.Sprint(first.Order) {
+			t.Fatalf("again: %+v, %v; want %+v", second, err, first)
 		}
 		other := req
 		other.CustomerDoc = json.RawMessage(`{"name":"Eve"}`)
-		if _, _, err := desk.Accept(t.Context(), stock, rec, other); !errors.Is(err, problem.IdempotencyMismatch) {
+		if _, err := desk.Accept(t.Context(), stock, rec, other); !errors.Is(err, problem.IdempotencyMismatch) {
 			t.Errorf("another payload: %v", err)
 		}
 		other.IdempotencyKey = "another"
-		if _, _, err := desk.Accept(t.Context(), stock, rec, other); !errors.Is(err, problem.AlreadyOrdered) {
+		if _, err := desk.Accept(t.Context(), stock, rec, other); !errors.Is(err, problem.AlreadyOrdered) {
 			t.Errorf("another payload and key: %v", err)
 		}
 		k := newBooks()
@@ -121,7 +121,7 @@ func TestAnOrderIsAcceptedOnceAndCarriedWhole(t *testing.T) {
 		startDrain(t, b, deps)
 		drained(t, b, 10*time.Second)
 		got := k.orders[req.Reservation]
-		if fmt.Sprint(got) != fmt.Sprint(first) || got.ID != reservation.OrderID(req.Reservation) || string(got.CustomerDoc) != `{"name":"Ada"}` || got.PaymentRef != "pay_7" ||
+		if fmt.Sprint(got) != fmt.Sprint(first.Order) || got.ID != reservation.OrderID(req.Reservation) || string(got.CustomerDoc) != `{"name":"Ada"}` || got.PaymentRef != "pay_7" ||
 			len(got.Lines) != 2 || got.Customer == "" || time.Since(time.UnixMilli(got.CreatedAtMillis)).Abs() > time.Minute {
 			t.Errorf("the ledger got %+v", got)
 		}
@@ -152,7 +152,7 @@ func TestManyOrdersOfManyShoppersAreInTheLedgerOnce(t *testing.T) {
 			id := reserve(t, stock, fmt.Sprint(n))
 			for _, desk := range desks { // everybody clicks twice, on either node
 				all.Go(func() {
-					o, _, err := desk.Accept(context.Background(), stock, rec, request(id))
+					o, err := desk.Accept(context.Background(), stock, rec, request(id))
 					if err != nil || o.Reservation != id {
 						t.Errorf("%+v, %v", o, err)
 					}
@@ -181,7 +181,7 @@ func TestWithoutTheLogAnOrderIsNotAcceptedAndNotLost(t *testing.T) {
 		asked, forgotten := request(reserve(t, stock, "1")), request(reserve(t, stock, "2"))
 		s.kill()
 		for _, req := range []OrderRequest{asked, forgotten} {
-			_, _, err := desk.Accept(t.Context(), stock, rec, req)
+			_, err := desk.Accept(t.Context(), stock, rec, req)
 			var refusal *problem.Refusal
 			if !errors.Is(err, problem.Unavailable) || !errors.As(err, &refusal) || refusal.RetryAfterSeconds < 1 {
 				t.Fatalf("without the log: %v", err)
@@ -190,8 +190,8 @@ func TestWithoutTheLogAnOrderIsNotAcceptedAndNotLost(t *testing.T) {
 		s.restart()
 		// One shopper asks again; the other has gone, and the relay takes the order on.
 		eventually(t, 10*time.Second, "asking again succeeds", func() bool {
-			_, again, err := desk.Accept(context.Background(), stock, rec, asked)
-			return err == nil && again
+			accepted, err := desk.Accept(context.Background(), stock, rec, asked)
+			return err == nil && accepted.Again
 		})
 		eventually(t, 10*time.Second, "the relay publishes the other", func() bool {
 			_, err := desk.Relay(context.Background(), stock, rec)
@@ -223,7 +223,9 @@ func TestARelayLeavesYoungOrdersToTheirPublishers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = stock.Confirm(t.Context(), reservation.Confirmation{ReservationID: reserve(t, stock, "1"), IdempotencyKey: "k", Order: draft})
+	_, err = stock.Confirm(t.Context(), reservation.Confirmation{
+		ReservationID: reserve(t, stock, "1"), IdempotencyKey: "k", By: reservation.Proof{Proved: true}, Order: draft,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,11 +240,11 @@ func TestTooLargeAnOrderIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	desk := openDesk(t, b)
 	req := request(reserve(t, stock, "1"))
 	req.Metadata = json.RawMessage(`"` + strings.Repeat("x", MaxDocumentBytes) + `"`)
-	if _, _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BodyTooLarge) {
+	if _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BodyTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
 	req.Metadata = json.RawMessage(`{`)
-	if _, _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BadRequest) {
+	if _, err := desk.Accept(t.Context(), stock, rec, req); !errors.Is(err, problem.BadRequest) {
 		t.Errorf("no JSON: %v", err)
 	}
 	if r, err := stock.Get(t.Context(), req.Reservation); err != nil || r.OrderID != "" {

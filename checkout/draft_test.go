@@ -85,7 +85,7 @@ func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {
 	req := request(reserve(t, stock, "1"))
 	req.CustomerDoc = json.RawMessage(`{"n":"` + strings.Repeat("x", 65_300) + `"}`)
 	var refusal *problem.Refusal
-	_, _, err := desk.Accept(t.Context(), stock, rec, req)
+	_, err := desk.Accept(t.Context(), stock, rec, req)
 	if !errors.Is(err, problem.BodyTooLarge) || !errors.As(err, &refusal) || !strings.Contains(refusal.Detail, "bytes") {
 		t.Fatalf("got %v", err)
 	}
@@ -93,7 +93,7 @@ func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {
 		t.Fatalf("the reservation is %+v, %v", r, err)
 	}
 	req.CustomerDoc = json.RawMessage(`{"n":"` + strings.Repeat("x", 63_000) + `"}`)
-	if _, _, err := desk.Accept(t.Context(), stock, rec, req); err != nil {
+	if _, err := desk.Accept(t.Context(), stock, rec, req); err != nil {
 		t.Fatalf("an order that fits: %v", err)
 	}
 }

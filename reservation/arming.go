@@ -82,6 +82,9 @@ func (a *Arming) Finish(ctx context.Context, from *Folded) error {
 	if err := a.addFolded(ctx, from); err != nil {
 		return a.failed(err)
 	}
+	if err := a.bind(ctx, from); err != nil {
+		return a.failed(err)
+	}
 	raw, err := readStock(ctx, a.client, a.keys)
 	if err != nil {
 		return a.failed(err)
@@ -126,6 +129,18 @@ func (a *Arming) add(ctx context.Context, entries []armEntry) error {
 		args = append(args, e.text(), e.channel)
 	}
 	return a.run(ctx, armRecordsScript, keys, args)
+}
+
+// bind tells to whom the passes belong that have reserved.
+func (a *Arming) bind(ctx context.Context, from *Folded) error {
+	const words = 4 // a pass
+	for part := range slices.Chunk(from.boundArgs(), words*armRecordsMost) {
+		args := append([]string{a.token, a.term}, part...)
+		if err := a.run(ctx, armBoundScript, []string{a.keys.stock, a.keys.customers, a.keys.due}, args); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *Arming) putFields(ctx context.Context, fields, remove []string) error {

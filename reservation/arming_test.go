@@ -59,10 +59,10 @@ func TestAStockIsRebuiltFromTheJournal(t *testing.T) {
 		s := open(t, client, rec, journal.keep)
 		kept, freed := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		drained, queued := mustReserve(t, s, ask1("3", "ann", 1)), mustReserve(t, s, ask1("4", "bob", 2))
-		if s.Release(ctx, freed.ID) != nil {
+		if s.Release(ctx, freed.ID, proved) != nil {
 			t.Fatal("release")
 		}
-		longer, err := s.Extend(ctx, kept.ID)
+		longer, err := s.Extend(ctx, kept.ID, proved)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,9 +86,9 @@ func TestAStockIsRebuiltFromTheJournal(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, longer) {
 			t.Fatalf("kept %+v, %v; want %+v", got, err, longer)
 		}
-		_, err = s.Extend(ctx, kept.ID)
+		_, err = s.Extend(ctx, kept.ID, proved)
 		wantCode(t, err, problem.ExtensionRefused)
-		_, err = s.Reserve(ctx, ask1("5", "ann", 3))
+		_, _, err = s.Reserve(ctx, ask1("5", "ann", 3))
 		wantCode(t, err, problem.LimitExceeded)
 		mustReserve(t, s, ask1("6", "ann", 2))
 		_, err = s.Settle(ctx, []Settlement{settlement(queued)})
@@ -105,7 +105,7 @@ func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
 		rec, ctx, journal := drop(), context.Background(), &book{fail: errors.New("disk")}
 		rec.Durability = sale.Durable
 		s := open(t, client, rec, journal.keep)
-		_, err := s.Reserve(ctx, ask1("1", "ann", 1))
+		_, _, err := s.Reserve(ctx, ask1("1", "ann", 1))
 		wantCode(t, err, problem.Unavailable)
 		journal.fail = nil
 		r := mustReserve(t, s, ask1("1", "ann", 1))
@@ -113,9 +113,9 @@ func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
 			t.Fatalf("journal has %d records", len(journal.records))
 		}
 		journal.fail = errors.New("disk")
-		wantCode(t, s.Release(ctx, r.ID), problem.Unavailable)
+		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
 		journal.fail = nil
-		if err := s.Release(ctx, r.ID); err != nil || folded(journal.records...).Live() != 0 {
+		if err := s.Release(ctx, r.ID, proved); err != nil || folded(journal.records...).Live() != 0 {
 			t.Fatalf("release: %v, journal has %d records", err, len(journal.records))
 		}
 		wantCounts(t, client, "SHOE", 10, 0, 0)
@@ -141,7 +141,7 @@ func repeatAfterRebuild(t *testing.T, client rueidis.Client, durability sale.Dur
 		asks[i] = Request{IdempotencyKey: fmt.Sprint(i), Customer: "ann", Lines: []Line{{"SHOE", 2}, {"HAT", 1}}}
 		made[i] = mustReserve(t, s, asks[i])
 	}
-	longer, err := s.Extend(ctx, made[1].ID)
+	longer, err := s.Extend(ctx, made[1].ID, proved)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func repeatAfterRebuild(t *testing.T, client rueidis.Client, durability sale.Dur
 		}
 		other := asks[i]
 		other.Lines = []Line{{"SHOE", 1}}
-		_, err := s.Reserve(ctx, other)
+		_, _, err := s.Reserve(ctx, other)
 		wantCode(t, err, problem.IdempotencyMismatch)
 		got, err := s.Get(ctx, made[i].ID)
 		if err != nil || got.Status != StatusConfirmed || got.OrderedAt.UnixMilli() != 5 {
@@ -200,7 +200,7 @@ func TestAnArmingThatWasCutOffIsBegunAnew(t *testing.T) {
 		if first.Orders(ctx, []RestoredOrder{restoredOrder(made[5], 0)}) != nil || first.addFolded(ctx, folded(journal.records...)) != nil {
 			t.Fatal("the first arming")
 		}
-		_, err = s.Reserve(ctx, ask1("new", "ann", 1))
+		_, _, err = s.Reserve(ctx, ask1("new", "ann", 1))
 		wantCode(t, err, problem.Unavailable)
 		// The journal shrinks, so that what the first arming left would show.
 		if err := rebuild(ctx, client, rec, nil, folded(journal.records[:2]...)); err != nil {

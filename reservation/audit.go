@@ -49,6 +49,8 @@ type AuditReport struct {
 const (
 	auditPage  = 1000
 	auditTries = 3
+	// passMark begins the names of passes among customers and what is due (scripts/shared/bound.lua).
+	passMark = "#"
 )
 
 // Audit adds up a stock from its reservations and customers and sets it beside its counters.
@@ -126,8 +128,11 @@ func (c *count) reservations(ctx context.Context, client rueidis.Client, k keys)
 		if err != nil {
 			return err
 		}
-		for i := 1; i < len(page); i += 2 {
-			if err := c.reservation(page[i]); err != nil {
+		for i := 0; i+1 < len(page); i += 2 {
+			if strings.HasPrefix(page[i], passMark) {
+				continue
+			}
+			if err := c.reservation(page[i+1]); err != nil {
 				return err
 			}
 		}
@@ -167,7 +172,7 @@ func (c *count) customers(ctx context.Context, client rueidis.Client, k keys) er
 			return err
 		}
 		for i := 0; i+1 < len(page.Elements); i += 2 {
-			if !seen[page.Elements[i]] {
+			if !seen[page.Elements[i]] && !strings.HasPrefix(page.Elements[i], passMark) {
 				seen[page.Elements[i]] = true
 				c.customer(page.Elements[i+1])
 			}

@@ -61,7 +61,7 @@ func BenchmarkReserveCombined(b *testing.B) {
 			s := benchStock(b, server.URL)
 			measure(b, workers, []int{server.PID()}, func(i int) error {
 				key := strconv.Itoa(i)
-				_, err := s.Reserve(context.Background(), ask1(key, key, 1))
+				_, _, err := s.Reserve(context.Background(), ask1(key, key, 1))
 				return err
 			})
 		})
@@ -92,7 +92,7 @@ func BenchmarkReserveEmbedded(b *testing.B) {
 	s := benchStock(b, testenv.MiniURL(b))
 	measure(b, 512, nil, func(i int) error {
 		key := strconv.Itoa(i)
-		_, err := s.Reserve(context.Background(), ask1(key, key, 1))
+		_, _, err := s.Reserve(context.Background(), ask1(key, key, 1))
 		return err
 	})
 }
@@ -103,11 +103,11 @@ func BenchmarkReserveAndConfirm(b *testing.B) {
 	order := make([]byte, 400)
 	measure(b, 512, []int{server.PID()}, func(i int) error {
 		key := strconv.Itoa(i)
-		r, err := s.Reserve(context.Background(), ask1(key, key, 1))
+		r, _, err := s.Reserve(context.Background(), ask1(key, key, 1))
 		if err != nil {
 			return err
 		}
-		if _, err := s.Confirm(context.Background(), Confirmation{ReservationID: r.ID, IdempotencyKey: key, Order: order}); err != nil {
+		if _, err := s.Confirm(context.Background(), Confirmation{By: proved, ReservationID: r.ID, IdempotencyKey: key, Order: order}); err != nil {
 			return err
 		}
 		return s.Published(context.Background(), s.Epoch(), []string{r.ID})
@@ -127,7 +127,7 @@ func BenchmarkRefusedSoldOut(b *testing.B) {
 			}
 		}
 		key := strconv.Itoa(i)
-		if _, err := s.Reserve(context.Background(), ask1(key, key, 1)); err == nil {
+		if _, _, err := s.Reserve(context.Background(), ask1(key, key, 1)); err == nil {
 			b.Error("reserved")
 		}
 		return nil

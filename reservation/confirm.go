@@ -16,6 +16,7 @@ type Confirmation struct {
 	// IdempotencyKey of the order; it should already tell apart callers who choose keys on their own.
 	IdempotencyKey string
 	PayloadHash    [16]byte
+	By             Proof
 	// Order is what the order log is to get; kept in the outbox until Published.
 	Order []byte
 }
@@ -38,6 +39,7 @@ type Confirmed struct {
 type order struct {
 	at           address
 	key, payload string
+	proof        string
 	bytes        []byte
 	plan         *plan
 }
@@ -52,7 +54,7 @@ const confirmMostBytes = 4 << 20
 
 // Confirm turns a held reservation into an order and puts the order into the outbox, in one step.
 // The same request again gives the same order (Again). It works while the sale is paused and after
-// its end, until the reservation expires. Codes: bad_request, unknown_reservation,
+// its end, until the reservation expires. Codes: bad_request, unknown_reservation, not_the_holder,
 // reservation_expired, already_resolved (released), already_ordered (with another payload under
 // another key), idempotency_mismatch, overloaded, unavailable.
 func (s *Stock) Confirm(ctx context.Context, c Confirmation) (Confirmed, error) {
@@ -81,7 +83,7 @@ func (s *Stock) prepareOrder(c *Confirmation) (*order, error) {
 	}
 	return &order{
 		at: at, key: hashText(c.IdempotencyKey), payload: hex.EncodeToString(c.PayloadHash[:]),
-		bytes: c.Order, plan: p,
+		proof: c.By.word(), bytes: c.Order, plan: p,
 	}, nil
 }
 
@@ -108,10 +110,10 @@ func (s *Stock) runConfirm(ctx context.Context, orders []*order) ([]verdict, err
 
 func (s *Stock) confirmOnce(ctx context.Context, orders []*order, out []verdict) error {
 	keys := append(make([]string, 0, 4+len(orders)), s.keys.stock, s.keys.due, s.keys.orderKeys, s.keys.outbox)
-	args := append(make([]string, 0, 2+4*len(orders)), orders[0].plan.epoch, orders[0].plan.recordsLength)
+	args := append(make([]string, 0, 2+5*len(orders)), orders[0].plan.epoch, orders[0].plan.recordsLength)
 	for _, o := range orders {
 		keys = append(keys, o.at.key)
-		args = append(args, o.at.epoch, o.key, o.payload, string(o.bytes))
+		args = append(args, o.at.epoch, o.key, o.payload, o.proof, string(o.bytes))
 	}
 	answer, err := confirmScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	if err != nil {
@@ -175,7 +177,7 @@ func (s *Stock) verdict(o *order, m *rueidis.RedisMessage, nowMillis int64) verd
 }
 
 func confirmRefusal(n int64) error {
-	const unknown, expired, released, ordered, mismatch = 1, 2, 3, 4, 5
+	const unknown, expired, released, ordered, mismatch, foreign = 1, 2, 3, 4, 5, 6
 	switch n {
 	case unknown:
 		return problem.UnknownReservation
@@ -187,6 +189,8 @@ func confirmRefusal(n int64) error {
 		return problem.AlreadyOrdered
 	case mismatch:
 		return problem.With(problem.IdempotencyMismatch, "the key was used for another order")
+	case foreign:
+		return notTheHolder()
 	}
 	return problem.With(problem.InternalError, "unknown answer "+strconv.FormatInt(n, 10))
 }

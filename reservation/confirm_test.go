@@ -16,7 +16,7 @@ import (
 )
 
 func confirmation(id, key string, payload byte) Confirmation {
-	return Confirmation{ReservationID: id, IdempotencyKey: key, PayloadHash: [16]byte{payload}, Order: []byte("order \x00\n" + id)}
+	return Confirmation{By: proved, ReservationID: id, IdempotencyKey: key, PayloadHash: [16]byte{payload}, Order: []byte("order \x00\n" + id)}
 }
 
 func mustConfirm(t testing.TB, s *Stock, c Confirmation) Confirmed {
@@ -81,7 +81,7 @@ func TestConfirmRefuses(t *testing.T) {
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		freed := mustReserve(t, s, ask1("3", "ann", 1))
 		for range 2 {
-			if err := s.Release(ctx, freed.ID); err != nil {
+			if err := s.Release(ctx, freed.ID, proved); err != nil {
 				t.Fatalf("release: %v", err)
 			}
 		}
@@ -109,8 +109,8 @@ func TestConfirmRefuses(t *testing.T) {
 		if got := mustConfirm(t, s, confirmation(one.ID, "another key", 1)); !got.Again {
 			t.Error("the same content under another key is the same order")
 		}
-		wantCode(t, s.Release(ctx, one.ID), problem.AlreadyResolved)
-		_, err := s.Extend(ctx, one.ID)
+		wantCode(t, s.Release(ctx, one.ID, proved), problem.AlreadyResolved)
+		_, err := s.Extend(ctx, one.ID, proved)
 		wantCode(t, err, problem.AlreadyResolved)
 		wantCounts(t, client, "SHOE", 8, 1, 1)
 	})
@@ -126,9 +126,9 @@ func TestATimeThatIsOverIsOverWithOrWithoutTheSweeper(t *testing.T) {
 		for range 2 {
 			_, err := s.Confirm(ctx, confirmation(one.ID, "o", 1))
 			wantCode(t, err, problem.ReservationExpired)
-			_, err = s.Extend(ctx, one.ID)
+			_, err = s.Extend(ctx, one.ID, proved)
 			wantCode(t, err, problem.ReservationExpired)
-			wantCode(t, s.Release(ctx, one.ID), problem.ReservationExpired)
+			wantCode(t, s.Release(ctx, one.ID, proved), problem.ReservationExpired)
 			wantCounts(t, client, "SHOE", 8, 2, 0)
 		}
 		for _, want := range []int{1, 0} {
@@ -150,13 +150,13 @@ func TestExtendGivesTheFullTimeAgainAsOftenAsAllowed(t *testing.T) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		testenv.Eventually(t, time.Second, "the clock to move", func() bool { return time.Since(r.CreatedAt) > 3*time.Millisecond })
-		longer, err := s.Extend(ctx, r.ID)
+		longer, err := s.Extend(ctx, r.ID, proved)
 		if err != nil || !longer.ExpiresAt.After(r.ExpiresAt) || longer.Extensions != 1 || longer.Status != StatusHeld {
 			t.Fatalf("extended %+v, %v", longer, err)
 		}
-		_, err = s.Extend(ctx, r.ID)
+		_, err = s.Extend(ctx, r.ID, proved)
 		wantCode(t, err, problem.ExtensionRefused)
-		_, err = s.Extend(ctx, makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"))
+		_, err = s.Extend(ctx, makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), proved)
 		wantCode(t, err, problem.UnknownReservation)
 	})
 }
@@ -261,7 +261,7 @@ func TestSettleCommitsAndPutsRight(t *testing.T) {
 		ordered, held, freed := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 2)), mustReserve(t, s, ask1("3", "ann", 3))
 		missing := Reservation{ID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), Customer: CustomerKey("bob"), Lines: []Line{{"HAT", 2}}}
 		mustConfirm(t, s, confirmation(ordered.ID, "o", 1))
-		if err := s.Release(ctx, freed.ID); err != nil {
+		if err := s.Release(ctx, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		all := []Settlement{settlement(ordered), settlement(held), settlement(freed), settlement(missing), settlement(ordered), settlement(held), settlement(missing)}
@@ -303,7 +303,7 @@ func TestTheOutboxIsWalkedInBoundedSteps(t *testing.T) {
 		for i := range 300 {
 			wg.Go(func() {
 				r := mustReserve(t, s, ask1(fmt.Sprint(i), "ann", 1))
-				mustConfirm(t, s, Confirmation{ReservationID: r.ID, IdempotencyKey: r.ID, Order: bytes.Repeat([]byte("x"), 500)})
+				mustConfirm(t, s, Confirmation{By: proved, ReservationID: r.ID, IdempotencyKey: r.ID, Order: bytes.Repeat([]byte("x"), 500)})
 				mu.Lock()
 				want[r.ID] = true
 				mu.Unlock()

@@ -26,7 +26,7 @@ func TestACrowdNeverGetsMoreThanThereIs(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 3000 {
 			wg.Go(func() {
-				_, err := nodes[i%3].Reserve(context.Background(), ask1(fmt.Sprint(i), fmt.Sprint(i), 1))
+				_, _, err := nodes[i%3].Reserve(context.Background(), ask1(fmt.Sprint(i), fmt.Sprint(i), 1))
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -54,7 +54,7 @@ func TestLimitsHoldForACustomerWithManyTabs(t *testing.T) {
 		var won [50]atomic.Int64
 		for i := range 1000 {
 			wg.Go(func() {
-				_, err := nodes[i%2].Reserve(context.Background(), ask1(fmt.Sprint(i), fmt.Sprint("c", i%50), 1))
+				_, _, err := nodes[i%2].Reserve(context.Background(), ask1(fmt.Sprint(i), fmt.Sprint("c", i%50), 1))
 				if err == nil {
 					won[i%50].Add(1)
 				} else if !errors.Is(err, problem.LimitExceeded) {
@@ -129,7 +129,7 @@ func visit(s *Stock, i int) (int64, error) {
 	for _, sku := range []string{"A", "B", "C"}[rng.IntN(3):] {
 		req.Lines = append(req.Lines, Line{sku, 1 + rng.Int64N(2)})
 	}
-	r, err := s.Reserve(ctx, req)
+	r, _, err := s.Reserve(ctx, req)
 	if errors.Is(err, problem.SoldOut) || errors.Is(err, problem.LimitExceeded) {
 		return 0, nil
 	}
@@ -138,7 +138,7 @@ func visit(s *Stock, i int) (int64, error) {
 	}
 	switch rng.IntN(3) {
 	case 0:
-		return 0, s.Release(ctx, r.ID)
+		return 0, s.Release(ctx, r.ID, proved)
 	case 1:
 		if _, err := s.Confirm(ctx, confirmation(r.ID, r.ID, 1)); err != nil {
 			return 0, err
@@ -162,7 +162,7 @@ func TestMoreThanMayWaitAreRefusedAsOverloaded(t *testing.T) {
 	var refused, served atomic.Int64
 	for i := range 300 {
 		wg.Go(func() {
-			_, err := s.Reserve(context.Background(), ask1("same", "ann", 1))
+			_, _, err := s.Reserve(context.Background(), ask1("same", "ann", 1))
 			switch doc, _ := problem.Of(err); {
 			case err == nil:
 				served.Add(1)

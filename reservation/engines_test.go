@@ -27,6 +27,9 @@ func drop() sale.Record {
 	}
 }
 
+// proved is the proof of who may dispose of any reservation.
+var proved = Proof{Proved: true}
+
 // testTerm is the term of the one leader that most tests know.
 const testTerm = 7
 

@@ -7,20 +7,20 @@ import (
 )
 
 // Extend gives a held reservation its full time again, counted from now, as often as the sale's
-// terms allow. Codes: unknown_reservation, already_resolved, reservation_expired,
+// terms allow. Codes: unknown_reservation, not_the_holder, already_resolved, reservation_expired,
 // extension_refused, unavailable.
-func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
+func (s *Stock) Extend(ctx context.Context, id string, by Proof) (Reservation, error) {
 	p := s.plan.Load()
 	at, err := s.locate(p, id)
 	if err != nil {
 		return Reservation{}, err
 	}
 	keys := []string{s.keys.stock, s.keys.due, at.key}
-	f, err := s.one(ctx, extendScript, keys, p.epoch, at.epoch, at.core)
+	f, err := s.one(ctx, extendScript, keys, p.epoch, at.epoch, at.core, by.word())
 	if err != nil {
 		return Reservation{}, err
 	}
-	const unknown, resolved, expired, spent = 3, 4, 5, 6
+	const unknown, resolved, expired, spent, foreign = 3, 4, 5, 6, 7
 	switch f.answer {
 	case answerOK:
 		if err := s.tell(ctx, kindExtended, at.core, &f.record); err != nil {
@@ -35,6 +35,8 @@ func (s *Stock) Extend(ctx context.Context, id string) (Reservation, error) {
 		return Reservation{}, problem.ReservationExpired
 	case spent:
 		return Reservation{}, problem.With(problem.ExtensionRefused, "the reservation has been extended as often as possible")
+	case foreign:
+		return Reservation{}, notTheHolder()
 	}
 	return Reservation{}, s.refused(f.answer)
 }

@@ -14,6 +14,7 @@ const foldFirstPrune = 1 << 16
 // lifetime, however long the journal: what has lapsed is dropped on the way. The zero value is ready.
 type Folder struct {
 	all     map[[coreBytes]byte]foldEntry
+	owners  owners
 	newest  int64
 	prune   int
 	damaged int
@@ -36,10 +37,11 @@ func (f *Folder) Add(data []byte) {
 		return
 	}
 	if f.all == nil {
-		f.all, f.prune = make(map[[coreBytes]byte]foldEntry), foldFirstPrune
+		f.all, f.owners, f.prune = make(map[[coreBytes]byte]foldEntry), make(owners), foldFirstPrune
 	}
 	key := coreKey(core)
 	f.newest = max(f.newest, r.created)
+	f.owners.note(&r)
 	entry, seen := f.all[key]
 	released := kind == kindReleased || seen && entry.data == ""
 	if !seen || r.expires > entry.expires || r.expires == entry.expires && r.extensions > entry.extensions {
@@ -52,9 +54,10 @@ func (f *Folder) Add(data []byte) {
 		entry.data = ""
 	}
 	f.all[key] = entry
-	if len(f.all) > f.prune {
+	if len(f.all)+len(f.owners) > f.prune {
 		f.dropLapsed(f.newest - foldGraceMillis)
-		f.prune = max(foldFirstPrune, 2*len(f.all))
+		f.owners.dropLapsed(f.newest - foldGraceMillis)
+		f.prune = max(foldFirstPrune, 2*(len(f.all)+len(f.owners)))
 	}
 }
 
@@ -76,7 +79,7 @@ func (f *Folder) dropLapsed(before int64) {
 
 // Folded returns what was read, and leaves the folder empty.
 func (f *Folder) Folded() *Folded {
-	out := &Folded{all: f.all, Damaged: f.damaged}
+	out := &Folded{all: f.all, owners: f.owners, Damaged: f.damaged}
 	for key, entry := range out.all {
 		if entry.data == "" {
 			delete(out.all, key)
@@ -89,7 +92,8 @@ func (f *Folder) Folded() *Folded {
 // Folded are the reservations that held units by the journal when it was read. Some of them may be
 // orders by now.
 type Folded struct {
-	all map[[coreBytes]byte]foldEntry
+	all    map[[coreBytes]byte]foldEntry
+	owners owners
 	// Damaged counts the journal records that could not be read.
 	Damaged int
 }

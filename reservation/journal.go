@@ -9,13 +9,15 @@ import (
 // A journal record says all that is known of a reservation at one moment, so that any one of them
 // is enough and their order does not matter:
 //
-//	'r', version 1, kind, core (16 bytes), uvarints epoch, created, expires, extensions (times in ms),
+//	'r', version 2, kind, core (16 bytes), uvarints epoch, created, expires, extensions (times in ms),
 //	durability, customer key (12 bytes), payload hash (16 bytes), channel,
-//	number of lines, each SKU and units;
-//	strings are preceded by their length.
+//	number of lines, each SKU and units,
+//	bearer ("" for none), uvarint when the bearer's pass is over (ms, 0 without one);
+//	strings are preceded by their length. Version 1 ends after the lines: its bearer is not known.
 const (
 	journalMark    = 'r'
-	journalVersion = 1
+	journalVersion = 2
+	withoutBearer  = 1 // the version before
 	kindHeld       = 'h'
 	kindExtended   = 'e'
 	kindReleased   = 'x'
@@ -51,7 +53,8 @@ func encodeJournal(kind byte, core string, r *record) ([]byte, error) {
 		buf = appendText(buf, line.SKU)
 		buf = binary.AppendUvarint(buf, uint64(line.Quantity))
 	}
-	return buf, nil
+	buf = appendText(buf, bearerOf(r.bearer))
+	return binary.AppendUvarint(buf, uint64(r.until)), nil
 }
 
 func appendText(buf []byte, text string) []byte {
@@ -98,7 +101,7 @@ func (j *journalReader) encoded(n int) string { return encoding.EncodeToString(j
 func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 	j := &journalReader{rest: data}
 	head := j.bytes(3)
-	if j.failed || head[0] != journalMark || head[1] != journalVersion {
+	if j.failed || head[0] != journalMark || head[1] != journalVersion && head[1] != withoutBearer {
 		return 0, "", record{}, errJournal
 	}
 	kind, core = head[2], j.encoded(coreBytes)
@@ -114,6 +117,9 @@ func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 		lines = append(lines, Line{SKU: j.text(), Quantity: j.number()})
 	}
 	r.lines = packLines(lines)
+	if head[1] != withoutBearer {
+		r.bearer, r.until = orNothing(j.text()), j.number()
+	}
 	if j.failed || len(j.rest) > 0 || !wellFormed(kind, &r, lines) {
 		return 0, "", record{}, errJournal
 	}
@@ -126,6 +132,9 @@ func wellFormed(kind byte, r *record, lines []Line) bool {
 		if line.SKU == "" || line.Quantity < 1 || strings.ContainsAny(line.SKU, " ,=|") {
 			return false
 		}
+	}
+	if r.bearer == nothing && r.until != 0 || r.bearer != nothing && !validBearer(r.bearer) {
+		return false
 	}
 	return strings.IndexByte("hex", kind) >= 0 && strings.IndexByte("mjd", r.durability) >= 0 &&
 		!strings.ContainsAny(r.channel, " ,|")

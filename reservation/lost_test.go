@@ -18,14 +18,14 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 	t.Helper()
 	ctx := context.Background()
 	calls := map[string]func() error{
-		"reserve":   func() error { _, err := s.Reserve(ctx, ask1("new", "zoe", 1)); return err },
-		"repeat":    func() error { _, err := s.Reserve(ctx, ask1("1", "ann", 1)); return err },
+		"reserve":   func() error { _, _, err := s.Reserve(ctx, ask1("new", "zoe", 1)); return err },
+		"repeat":    func() error { _, _, err := s.Reserve(ctx, ask1("1", "ann", 1)); return err },
 		"recall":    func() error { _, err := s.runRecall(ctx, [][]string{{held.ID[len(held.ID)-coreLength:]}}); return err },
 		"get":       func() error { _, err := s.Get(ctx, held.ID); return err },
-		"extend":    func() error { _, err := s.Extend(ctx, held.ID); return err },
+		"extend":    func() error { _, err := s.Extend(ctx, held.ID, proved); return err },
 		"confirm":   func() error { _, err := s.Confirm(ctx, confirmation(held.ID, "other", 1)); return err },
 		"again":     func() error { _, err := s.Confirm(ctx, confirmation(ordered.ID, "o", 1)); return err },
-		"release":   func() error { return s.Release(ctx, held.ID) },
+		"release":   func() error { return s.Release(ctx, held.ID, proved) },
 		"settle":    func() error { _, err := s.Settle(ctx, []Settlement{settlement(ordered)}); return err },
 		"published": func() error { return s.Published(ctx, s.Epoch(), []string{ordered.ID}) },
 		"outbox":    func() error { _, err := s.Outbox(ctx, 0, 10); return err },

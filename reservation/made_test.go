@@ -24,9 +24,9 @@ func loopReserveAndRelease(t *testing.T, s *Stock, from, to int) {
 	for range 32 {
 		wg.Go(func() {
 			for i := range work {
-				r, err := s.Reserve(ctx, hat(fmt.Sprint("loop", i), "zoe", 1))
+				r, _, err := s.Reserve(ctx, hat(fmt.Sprint("loop", i), "zoe", 1))
 				if err == nil {
-					err = s.Release(ctx, r.ID)
+					err = s.Release(ctx, r.ID, proved)
 				}
 				if err != nil {
 					t.Errorf("loop %d: %v", i, err)
@@ -83,9 +83,9 @@ func TestALoopOfReserveAndReleaseLeavesNothingThatGrows(t *testing.T) {
 			if again := mustReserve(t, node, ask1("ordered", "bob", 6)); again.ID != ordered.ID {
 				t.Errorf("%s: the repetition got %s, not %s", name, again.ID, ordered.ID)
 			}
-			_, err := node.Reserve(ctx, ask1("held", "ann", 3))
+			_, _, err := node.Reserve(ctx, ask1("held", "ann", 3))
 			wantCode(t, err, problem.IdempotencyMismatch)
-			_, err = node.Reserve(ctx, ask1("other", "cem", 1))
+			_, _, err = node.Reserve(ctx, ask1("other", "cem", 1))
 			wantCode(t, err, problem.SoldOut)
 		}
 		if again := mustReserve(t, s, hat(fmt.Sprint("loop", loops-1), "zoe", 1)); again.Status != StatusHeld {

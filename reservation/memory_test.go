@@ -48,9 +48,9 @@ func soldOutFromMemory(t *testing.T, url string, stop func()) {
 		t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
 	}
 	stop()
-	_, err := here.Reserve(ctx, ask1("other", "bob", 1))
+	_, _, err := here.Reserve(ctx, ask1("other", "bob", 1))
 	wantCode(t, err, problem.SoldOut)
-	_, err = here.Reserve(ctx, ask1("k", "ann", 10)) // has to be looked up
+	_, _, err = here.Reserve(ctx, ask1("k", "ann", 10)) // has to be looked up
 	wantCode(t, err, problem.Unavailable)
 }
 
@@ -60,7 +60,7 @@ func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
 		here, there := open(t, client, drop()), open(t, client, drop())
 		first := mustReserve(t, there, ask1("k", "ann", 10))
 		remembers(t, here)
-		if err := there.Release(ctx, first.ID); err != nil {
+		if err := there.Release(ctx, first.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		second := mustReserve(t, there, ask1("k2", "bob", 10))
@@ -71,7 +71,7 @@ func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
 				t.Fatalf("%s got %s, not %s", key, again.ID, want.ID)
 			}
 		}
-		_, err := here.Reserve(ctx, ask1("k3", "cem", 1))
+		_, _, err := here.Reserve(ctx, ask1("k3", "cem", 1))
 		wantCode(t, err, problem.SoldOut)
 	})
 }
@@ -88,7 +88,7 @@ func TestARepetitionGetsItsUnitsWhenARefusalClosedTheLatch(t *testing.T) {
 		mustReserve(t, s, ask1("k", "ann", 10))
 		remembers(t, s)
 		first := mustReserve(t, s, hat("k2", "bob", 5))
-		_, err := s.Reserve(ctx, hat("k3", "cem", 1))
+		_, _, err := s.Reserve(ctx, hat("k3", "cem", 1))
 		wantCode(t, err, problem.SoldOut)
 		if !s.SoldOut([]Line{{SKU: "HAT", Quantity: 1}}, "") {
 			t.Fatal("the refusal has not closed the latch")
@@ -96,7 +96,7 @@ func TestARepetitionGetsItsUnitsWhenARefusalClosedTheLatch(t *testing.T) {
 		if again := mustReserve(t, s, hat("k2", "bob", 5)); again.ID != first.ID {
 			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)
 		}
-		_, err = s.Reserve(ctx, hat("k4", "dan", 1))
+		_, _, err = s.Reserve(ctx, hat("k4", "dan", 1))
 		wantCode(t, err, problem.SoldOut)
 	})
 }
@@ -108,11 +108,11 @@ func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
 		s := open(t, client, drop())
 		freed := mustReserve(t, s, ask1("k", "ann", 10))
 		remembers(t, s)
-		if err := s.Release(ctx, freed.ID); err != nil {
+		if err := s.Release(ctx, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		first := mustReserve(t, s, ask1("k2", "bob", 10))
-		_, err := s.Reserve(ctx, ask1("k3", "cem", 1))
+		_, _, err := s.Reserve(ctx, ask1("k3", "cem", 1))
 		wantCode(t, err, problem.SoldOut)
 		if again := mustReserve(t, s, ask1("k2", "bob", 10)); again.ID != first.ID {
 			t.Fatalf("the repetition got %s, not %s", again.ID, first.ID)

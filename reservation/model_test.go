@@ -116,7 +116,7 @@ func (m *model) Reserve(t *rapid.T) {
 	if len(lines) == 0 {
 		t.Skip("nothing")
 	}
-	got, err := m.s.Reserve(context.Background(), Request{IdempotencyKey: key, Customer: customer, Lines: lines})
+	got, _, err := m.s.Reserve(context.Background(), Request{IdempotencyKey: key, Customer: customer, Lines: lines})
 	want := m.judge(key, customer, lines)
 	if want == problem.IdempotencyMismatch && errors.Is(err, problem.SoldOut) && m.anyGone(lines) {
 		return // told from memory, which did not know the key yet
@@ -180,7 +180,7 @@ func (m *model) pick(t *rapid.T) *kept {
 
 func (m *model) Release(t *rapid.T) {
 	r := m.pick(t)
-	err := m.s.Release(context.Background(), r.id)
+	err := m.s.Release(context.Background(), r.id, proved)
 	switch {
 	case r.status == StatusConfirmed:
 		m.expect("release", err, problem.AlreadyResolved)
@@ -199,7 +199,7 @@ func (m *model) Release(t *rapid.T) {
 
 func (m *model) Extend(t *rapid.T) {
 	r := m.pick(t)
-	_, err := m.s.Extend(context.Background(), r.id)
+	_, err := m.s.Extend(context.Background(), r.id, proved)
 	switch {
 	case r.status == StatusExpired, m.lapsed(r):
 		m.expect("extend", err, problem.ReservationExpired)

@@ -32,18 +32,18 @@ func TestAPassThatReservesAndReleasesInALoopIsSlowedDown(t *testing.T) {
 		admit(t, client, s.keys.gate, "7", "8")
 		of := func(bearer string, i int) Request {
 			req := ask1(fmt.Sprint(bearer, " ", i), "ann", 1)
-			req.Bearer = bearer
+			req.Bearer, req.PassUntil = bearer, time.Now().Add(time.Hour)
 			return req
 		}
 		for i := range releaseBurst {
 			r := mustReserve(t, s, of("7", i))
 			for range 2 { // the second one releases nothing
-				if err := s.Release(ctx, r.ID); err != nil {
+				if err := s.Release(ctx, r.ID, proved); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		_, err := s.Reserve(ctx, of("7", releaseBurst))
+		_, _, err := s.Reserve(ctx, of("7", releaseBurst))
 		wantCode(t, err, problem.TooManyReleases)
 		if doc, _ := problem.Of(err); doc.Status != 429 || doc.RetryAfterSeconds < 1 || doc.RetryAfterSeconds > 2 {
 			t.Fatalf("status %d, retry after %d s", doc.Status, doc.RetryAfterSeconds)

@@ -46,6 +46,8 @@ type Reservation struct {
 	Extensions int
 	Durability sale.Durability // what was promised when it was made
 	Epoch      int64           // in which it was made
+	Bearer     string          // who made it; "" when that is not known
+	PassUntil  time.Time       // when the bearer's pass is over; zero when it was made without one
 
 	// Of a confirmed reservation alone.
 	OrderID     string
@@ -63,7 +65,8 @@ type record struct {
 	epoch, created, expires, extensions int64
 	durability                          byte
 	customer, channel, payload, lines   string
-	bearer                              string // the pass that made it, or nothing
+	bearer                              string // who made it, or nothing
+	until                               int64  // when the bearer's pass is over; 0 without one
 	orderKey, orderPayload              string
 	ordered, committed                  int64 // of a failed order, committed is 1 when its units are withheld
 }
@@ -75,7 +78,9 @@ const (
 	letterExpired   = 'x'
 	letterFailed    = 'f'
 	// nothing stands for an empty word.
-	nothing     = "*"
+	nothing = "*"
+	// bearerMark stands between a bearer and the end of its pass. No bearer contains it.
+	bearerMark  = "/"
 	recordWords = 11
 	orderWords  = 15
 )
@@ -107,7 +112,25 @@ func (r *record) text() string {
 
 // tail is the part that never changes.
 func (r *record) tail() string {
-	return string(r.durability) + " " + r.customer + " " + r.channel + " " + r.payload + " " + r.lines + " " + r.bearer
+	return string(r.durability) + " " + r.customer + " " + r.channel + " " + r.payload + " " + r.lines + " " + r.bearerWord()
+}
+
+// bearerWord is the bearer, and when its pass is over: "bearer/until".
+func (r *record) bearerWord() string {
+	if r.until == 0 {
+		return r.bearer
+	}
+	return r.bearer + bearerMark + strconv.FormatInt(r.until, 10)
+}
+
+// readBearer is the inverse of bearerWord.
+func (r *record) readBearer(word string) (err error) {
+	bearer, until, passed := strings.Cut(word, bearerMark)
+	r.bearer = bearer
+	if passed {
+		r.until, err = strconv.ParseInt(until, 10, 64)
+	}
+	return err
 }
 
 func parseRecord(text string) (record, error) {
@@ -117,7 +140,10 @@ func parseRecord(text string) (record, error) {
 	}
 	r := record{
 		status: words[0][0], durability: words[5][0],
-		customer: words[6], channel: words[7], payload: words[8], lines: words[9], bearer: words[10],
+		customer: words[6], channel: words[7], payload: words[8], lines: words[9],
+	}
+	if r.readBearer(words[10]) != nil {
+		return record{}, errRecord
 	}
 	numbers := map[int]*int64{1: &r.epoch, 2: &r.created, 3: &r.expires, 4: &r.extensions}
 	if len(words) == orderWords {
@@ -145,7 +171,10 @@ func (r *record) reservation(saleID, core string, nowMillis int64) (Reservation,
 		ID: makeID(saleID, r.epoch, core), Sale: saleID, Customer: r.customer, Lines: lines,
 		CreatedAt: time.UnixMilli(r.created).UTC(), ExpiresAt: time.UnixMilli(r.expires).UTC(),
 		Extensions: int(r.extensions), Durability: durabilityOf(r.durability), Epoch: r.epoch, payload: r.payload,
-		Channel: channelOf(r.channel), Status: statusOf(r.status),
+		Channel: channelOf(r.channel), Status: statusOf(r.status), Bearer: bearerOf(r.bearer),
+	}
+	if r.until != 0 {
+		out.PassUntil = time.UnixMilli(r.until).UTC()
 	}
 	if out.Status == StatusHeld && r.expires <= nowMillis {
 		out.Status = StatusExpired
@@ -215,21 +244,28 @@ func channelOf(word string) string {
 	return word
 }
 
-// bearerWord turns a bearer into a word of a record.
-func bearerWord(bearer string) string {
+// orNothing and bearerOf turn a bearer into what a record has of it and back.
+func orNothing(bearer string) string {
 	if bearer == "" {
 		return nothing
 	}
 	return bearer
 }
 
-// validBearer accepts what can be a word of a record.
+func bearerOf(word string) string {
+	if word == nothing {
+		return ""
+	}
+	return word
+}
+
+// validBearer accepts what can be a part of a record's word.
 func validBearer(bearer string) bool {
-	if len(bearer) > maxBearer || bearer == nothing {
+	if len(bearer) > maxBearer || bearer == "" || bearer == nothing {
 		return false
 	}
 	for i := range len(bearer) {
-		if bearer[i] <= ' ' || bearer[i] >= 0x7f {
+		if bearer[i] <= ' ' || bearer[i] >= 0x7f || bearer[i] == bearerMark[0] {
 			return false
 		}
 	}

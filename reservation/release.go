@@ -69,19 +69,19 @@ func (s *Stock) one(ctx context.Context, script *redis.Script, keys []string, ar
 }
 
 // Release gives the units of a held reservation back at once. Releasing twice is no error. Codes:
-// unknown_reservation, already_resolved (it is an order), reservation_expired, unavailable.
-func (s *Stock) Release(ctx context.Context, id string) error {
+// unknown_reservation, not_the_holder, already_resolved (it is an order), reservation_expired, unavailable.
+func (s *Stock) Release(ctx context.Context, id string, by Proof) error {
 	p := s.plan.Load()
 	at, err := s.locate(p, id)
 	if err != nil {
 		return err
 	}
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made, at.key}
-	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records)
+	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records, by.word())
 	if err != nil {
 		return err
 	}
-	const unknown, confirmed, expired, before = 3, 4, 5, 6
+	const unknown, confirmed, expired, before, foreign = 3, 4, 5, 6, 7
 	switch f.answer {
 	case answerOK:
 		p.open()
@@ -95,6 +95,8 @@ func (s *Stock) Release(ctx context.Context, id string) error {
 		return problem.With(problem.AlreadyResolved, "the reservation is an order")
 	case expired:
 		return problem.ReservationExpired
+	case foreign:
+		return notTheHolder()
 	}
 	return s.refused(f.answer)
 }

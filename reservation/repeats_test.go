@@ -87,7 +87,7 @@ func TestAnExtendedReservationExpiresAtItsNewTime(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, short()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
-		longer, err := s.Extend(ctx, r.ID)
+		longer, err := s.Extend(ctx, r.ID, proved)
 		if err != nil {
 			t.Fatal(err)
 		}

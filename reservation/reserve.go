@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -27,11 +28,15 @@ type Request struct {
 	// or the key of the shop): the same key and content lead to the same reservation.
 	IdempotencyKey, Scope string
 	Customer              string
-	// Channel names the pool; "" is "web" when the sale has that channel, else its first.
+	// Channel names the pool; "" is that of visitors (sale.Sale.VisitorChannel), or the first by name when
+	// there is none.
 	Channel string
 	Lines   []Line
-	// Bearer is looked up in the gate; "" asks for no check.
+	// Bearer is who asks, say the number of a visitor's ticket; "" when that is not known.
 	Bearer string
+	// PassUntil is when the bearer's pass is over. With it the pass must be in the gate, and it belongs to the
+	// customer of its first reservation from then on. Zero: no pass is needed.
+	PassUntil time.Time
 }
 
 // ask is a request ready for the script.
@@ -41,6 +46,7 @@ type ask struct {
 	former   []string // the cores under former secrets
 	customer string
 	bearer   string
+	until    int64 // when the bearer's pass is over, ms; 0 when none is needed
 	payload  string
 	lines    []Line
 	pools    []*pool
@@ -54,48 +60,55 @@ type ask struct {
 // for 15 minutes; once nothing is left, its repetition may be told sold_out instead. Other content
 // under the same key is idempotency_mismatch, or sold_out when nothing is left of what it now asks for. After
 // a rebuild an order that the journal does not tell of is found by the key alone. A refusal leaves nothing
-// behind and is decided anew each time.
+// behind and is decided anew each time. Again: the request has made the reservation before.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
-// pass_invalid, limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the
+// pass_invalid, pass_bound (the pass belongs to another customer), limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the
 // bearer gave back too many reservations in a short time), overloaded, unavailable.
-func (s *Stock) Reserve(ctx context.Context, req Request) (Reservation, error) {
+func (s *Stock) Reserve(ctx context.Context, req Request) (made Reservation, again bool, err error) {
 	one, err := s.prepare(&req)
 	if err != nil {
-		return Reservation{}, err
+		return Reservation{}, false, err
 	}
 	line, latched, seen := s.latched(one)
 	// The memory ends with the snapshot; a latch that a refusal has closed since is no match for it.
 	if seen && s.memory.excludes(s.snapshot.Load(), one.core, one.former) {
-		return Reservation{}, s.soldOut(one, line)
+		return Reservation{}, false, s.soldOut(one, line)
 	}
 	one.identify(&req)
+	known := ""
 	if latched || len(one.former) > 0 {
-		text, err := s.recall(ctx, one)
-		switch {
-		case err != nil:
-			return Reservation{}, err
-		case text != "":
-			return s.replay(ctx, one, text)
-		case latched:
-			return Reservation{}, s.soldOut(one, line)
+		if known, err = s.recall(ctx, one); err != nil {
+			return Reservation{}, false, err
+		}
+		if known == "" && latched {
+			return Reservation{}, false, s.soldOut(one, line)
 		}
 	}
+	if known == "" {
+		made, known, err = s.hold(ctx, one)
+	}
+	if known != "" {
+		made, err = s.replay(ctx, one, known)
+	}
+	return made, known != "", err
+}
+
+// hold makes a new reservation, or returns the record of the one that the request has made before.
+func (s *Stock) hold(ctx context.Context, one *ask) (made Reservation, known string, err error) {
 	if s.journalFull(one.plan) {
-		return Reservation{}, problem.Retry(problem.Unavailable, "the journal of the sale is full", journalFullSeconds)
+		return Reservation{}, "", problem.Retry(problem.Unavailable, "the journal of the sale is full", journalFullSeconds)
 	}
 	got, err := s.reserves.Do(ctx, one)
 	if err == nil {
 		err = got.err
 	}
-	if err != nil {
-		return Reservation{}, waited("reserve", err)
-	}
-	if got.known != "" {
-		return s.replay(ctx, one, got.known)
+	if err != nil || got.known != "" {
+		return Reservation{}, got.known, waited("reserve", err)
 	}
 	r := one.record(got.created, got.expires)
-	return s.promise(ctx, one.core, &r)
+	made, err = s.promise(ctx, one.core, &r)
+	return made, "", err
 }
 
 // journalFullSeconds is when to try again while the journal is full: an operator has to act first.
@@ -115,7 +128,9 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 		return nil, problem.With(problem.BadRequest, "the customer must have 1 to 128 bytes")
 	case len(req.Lines) == 0 || len(req.Lines) > MaxLines:
 		return nil, problem.With(problem.BadRequest, "want 1 to 50 items")
-	case req.Bearer != "" && (s.deps.GateKey == "" || !validBearer(req.Bearer)):
+	case req.Bearer != "" && !validBearer(req.Bearer):
+		return nil, problem.With(problem.BadRequest, "the bearer is 1 to 128 visible ASCII characters")
+	case !req.PassUntil.IsZero() && (s.deps.GateKey == "" || req.Bearer == ""):
 		return nil, problem.PassInvalid
 	}
 	if err := s.paced(req.Bearer); err != nil {
@@ -127,6 +142,9 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 		return nil, problem.With(problem.UnknownChannel, fmt.Sprintf("the sale has no channel %.64q", req.Channel))
 	}
 	one := &ask{plan: p, channel: channel, bearer: req.Bearer}
+	if !req.PassUntil.IsZero() {
+		one.until = req.PassUntil.UnixMilli()
+	}
 	if err := one.addLines(req.Lines); err != nil {
 		return nil, err
 	}
@@ -203,8 +221,16 @@ func (a *ask) record(created, expires int64) record {
 	return record{
 		status: letterHeld, epoch: a.plan.rec.Epoch, created: created, expires: expires,
 		durability: letterOf(a.plan.rec.Durability), customer: a.customer, channel: a.pools[0].channel,
-		payload: a.payload, lines: packLines(a.lines), bearer: bearerWord(a.bearer),
+		payload: a.payload, lines: packLines(a.lines), bearer: orNothing(a.bearer), until: a.until,
 	}
+}
+
+// pass is what the script looks up in the gate; "" when no pass is needed.
+func (a *ask) pass() string {
+	if a.until == 0 {
+		return ""
+	}
+	return a.bearer
 }
 
 // soldOut words the refusal from the snapshot.

@@ -75,7 +75,7 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 	for _, a := range asks {
 		r := a.record(0, 0)
 		keys = append(keys, p.records+a.core)
-		args = append(args, a.customer, a.bearer, r.tail(), strconv.Itoa(len(a.lines)))
+		args = append(args, a.customer, a.pass(), r.tail(), strconv.Itoa(len(a.lines)))
 		for i, one := range a.pools {
 			args = append(args, places[one.name], strconv.FormatInt(a.lines[i].Quantity, 10))
 		}
@@ -121,7 +121,8 @@ const (
 	kindItemLimit
 	kindSaleLimit
 	kindSoldOut
-	kindNotArmed = 10
+	kindNotArmed  = 10
+	kindPassBound = 11
 
 	soldOutMayReturn = 1
 	soldOutEmpty     = 2
@@ -140,6 +141,8 @@ func (s *Stock) refusal(a *ask, result, nowMillis int64) error {
 		return problem.SalePaused
 	case kindPassInvalid:
 		return problem.PassInvalid
+	case kindPassBound:
+		return problem.PassBound
 	case kindItemLimit:
 		most := a.plan.rec.Items[a.plan.items[sku]].PerCustomer
 		return problem.With(problem.LimitExceeded, fmt.Sprintf("a customer may have %d of %s", most, sku), problem.F("sku", sku))

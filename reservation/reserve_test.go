@@ -21,7 +21,7 @@ func ask1(key, customer string, units int64) Request {
 
 func mustReserve(t testing.TB, s *Stock, req Request) Reservation {
 	t.Helper()
-	r, err := s.Reserve(context.Background(), req)
+	r, _, err := s.Reserve(context.Background(), req)
 	if err != nil {
 		t.Fatalf("reserve %+v: %v", req, err)
 	}
@@ -97,12 +97,12 @@ func TestTheSameKeyGivesTheSameReservationAndTakesNothingMore(t *testing.T) {
 			t.Fatalf("again %+v, want %+v", again, first)
 		}
 		req.Lines[0].Quantity = 2
-		_, err := s.Reserve(ctx, req)
+		_, _, err := s.Reserve(ctx, req)
 		wantCode(t, err, problem.IdempotencyMismatch)
 		req.Scope = "other"
 		mustReserve(t, s, req)
 		wantCounts(t, client, "HAT", 2, 3, 0)
-		if err := s.Release(ctx, first.ID); err != nil {
+		if err := s.Release(ctx, first.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		req.Scope, req.Lines[0].Quantity = "", 1
@@ -127,7 +127,7 @@ func TestAReplayIsAnsweredWhateverHasBecomeOfTheSale(t *testing.T) {
 		if again := mustReserve(t, s, ask1("k", "ann", 10)); !reflect.DeepEqual(again, first) {
 			t.Fatalf("behind the latch %+v, want %+v", again, first)
 		}
-		_, err := s.Reserve(ctx, ask1("k", "ann", 9))
+		_, _, err := s.Reserve(ctx, ask1("k", "ann", 9))
 		wantCode(t, err, problem.IdempotencyMismatch)
 		rec.Paused, rec.Version = true, 2
 		arm(t, client, rec)
@@ -161,9 +161,9 @@ func TestRequestsThatCannotBeServedAreRefusedAndLeaveNothing(t *testing.T) {
 			"unknown item":    {Request{IdempotencyKey: "k", Customer: "a", Lines: []Line{{"SOCK", 1}}}, problem.UnknownSKU},
 			"unknown channel": {Request{IdempotencyKey: "k", Customer: "a", Channel: "app", Lines: []Line{{"HAT", 1}}}, problem.UnknownChannel},
 			"second too many": {Request{IdempotencyKey: "k", Customer: "a", Lines: []Line{{"SHOE", 1}, {"HAT", 6}}}, problem.SoldOut},
-			"no pass":         {Request{IdempotencyKey: "k", Customer: "a", Bearer: "7", Lines: []Line{{"HAT", 1}}}, problem.PassInvalid},
+			"no pass":         {Request{IdempotencyKey: "k", Customer: "a", Bearer: "7", PassUntil: time.Now().Add(time.Hour), Lines: []Line{{"HAT", 1}}}, problem.PassInvalid},
 		} {
-			if _, err := s.Reserve(context.Background(), c.req); !errors.Is(err, c.code) {
+			if _, _, err := s.Reserve(context.Background(), c.req); !errors.Is(err, c.code) {
 				t.Errorf("%s: got %v, want %s", name, err, c.code)
 			}
 		}
@@ -178,7 +178,7 @@ func TestSoldOutTellsWhetherSomeMayReturn(t *testing.T) {
 		r := mustReserve(t, s, ask1("k", "ann", 10))
 		wantMayReturn := func(want bool) {
 			t.Helper()
-			_, err := s.Reserve(ctx, ask1("other", "bob", 1))
+			_, _, err := s.Reserve(ctx, ask1("other", "bob", 1))
 			wantCode(t, err, problem.SoldOut)
 			doc, _ := problem.Of(err)
 			if doc.Fields[0].Name != "may_return" || doc.Fields[0].Value != want {
@@ -186,7 +186,7 @@ func TestSoldOutTellsWhetherSomeMayReturn(t *testing.T) {
 			}
 		}
 		wantMayReturn(true)
-		if _, err := s.Confirm(ctx, Confirmation{ReservationID: r.ID, IdempotencyKey: "o", Order: []byte("{}")}); err != nil {
+		if _, err := s.Confirm(ctx, Confirmation{By: proved, ReservationID: r.ID, IdempotencyKey: "o", Order: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
 		wantMayReturn(false)
@@ -205,13 +205,13 @@ func TestTheLatchOpensWhenUnitsComeBack(t *testing.T) {
 			t.Fatal("latched while everything is left")
 		}
 		r := mustReserve(t, s, ask1("k", "ann", 9))
-		_, err := s.Reserve(ctx, ask1("two", "bob", 2))
+		_, _, err := s.Reserve(ctx, ask1("two", "bob", 2))
 		wantCode(t, err, problem.SoldOut)
 		if s.SoldOut(shoe, "") {
 			t.Fatal("latched while one is left")
 		}
 		mustReserve(t, s, ask1("one", "bob", 1))
-		_, err = s.Reserve(ctx, ask1("two", "bob", 2))
+		_, _, err = s.Reserve(ctx, ask1("two", "bob", 2))
 		wantCode(t, err, problem.SoldOut)
 		if !s.SoldOut(shoe, "") || !s.SoldOut([]Line{{"HAT", 1}, {"SHOE", 1}}, "") {
 			t.Fatal("not latched by the answer of the script")
@@ -220,7 +220,7 @@ func TestTheLatchOpensWhenUnitsComeBack(t *testing.T) {
 			t.Fatalf("%v allocations", n)
 		}
 		elsewhere := OpenStock(s.deps, s.plan.Load().rec)
-		if err := elsewhere.Release(ctx, r.ID); err != nil {
+		if err := elsewhere.Release(ctx, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if s.Refresh(ctx) != nil || s.SoldOut(shoe, "") {
@@ -236,24 +236,24 @@ func TestLimitsCountWhatIsHeldAndBought(t *testing.T) {
 		rec.Items[0].PerCustomer = 2
 		rec.Reservation.PerCustomer = 3
 		s := open(t, client, rec)
-		_, err := s.Reserve(ctx, ask1("a", "ann", 3))
+		_, _, err := s.Reserve(ctx, ask1("a", "ann", 3))
 		wantCode(t, err, problem.LimitExceeded)
 		one := mustReserve(t, s, ask1("b", "ann", 1))
 		two := mustReserve(t, s, ask1("c", "ann", 1))
-		_, err = s.Reserve(ctx, ask1("d", "ann", 1))
+		_, _, err = s.Reserve(ctx, ask1("d", "ann", 1))
 		wantCode(t, err, problem.LimitExceeded)
 		hat := Request{IdempotencyKey: "h", Customer: "ann", Lines: []Line{{"HAT", 2}}}
-		_, err = s.Reserve(ctx, hat)
+		_, _, err = s.Reserve(ctx, hat)
 		wantCode(t, err, problem.LimitExceeded)
 		mustReserve(t, s, ask1("a", "bob", 2)) // the refused key is free, and bob is another customer
-		if _, err = s.Confirm(ctx, Confirmation{ReservationID: one.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {
+		if _, err = s.Confirm(ctx, Confirmation{By: proved, ReservationID: one.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Release(ctx, two.ID); err != nil {
+		if err := s.Release(ctx, two.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		mustReserve(t, s, hat)
-		_, err = s.Reserve(ctx, ask1("e", "ann", 1))
+		_, _, err = s.Reserve(ctx, ask1("e", "ann", 1))
 		wantCode(t, err, problem.LimitExceeded)
 		audited(t, client)
 	})
@@ -272,8 +272,8 @@ func TestTheGateIsAskedForBearers(t *testing.T) {
 		add("2", time.Now().Add(-time.Hour))
 		for bearer, ok := range map[string]bool{"1": true, "2": false, "3": false} {
 			req := ask1("k"+bearer, "ann", 1)
-			req.Bearer = bearer
-			if _, err := s.Reserve(ctx, req); (err == nil) != ok || !ok && !errors.Is(err, problem.PassInvalid) {
+			req.Bearer, req.PassUntil = bearer, time.Now().Add(time.Hour)
+			if _, _, err := s.Reserve(ctx, req); (err == nil) != ok || !ok && !errors.Is(err, problem.PassInvalid) {
 				t.Errorf("bearer %s: %v", bearer, err)
 			}
 		}
@@ -299,9 +299,9 @@ func TestTimesAndTheOperatorCloseTheSale(t *testing.T) {
 			rec.Version = 2
 			c.change(&rec)
 			arm(t, client, rec)
-			_, err := s.Reserve(context.Background(), ask1("k", "ann", 1))
+			_, _, err := s.Reserve(context.Background(), ask1("k", "ann", 1))
 			wantCode(t, err, c.code)
-			if _, err := s.Confirm(context.Background(), Confirmation{ReservationID: held.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {
+			if _, err := s.Confirm(context.Background(), Confirmation{By: proved, ReservationID: held.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {
 				t.Errorf("%s: a held reservation cannot be confirmed: %v", name, err)
 			}
 		}
@@ -315,7 +315,7 @@ func TestChannelsSellTheirOwnShares(t *testing.T) {
 		s := open(t, client, rec)
 		req := ask1("a", "ann", 3)
 		req.Channel = "app"
-		_, err := s.Reserve(ctx, req)
+		_, _, err := s.Reserve(ctx, req)
 		wantCode(t, err, problem.SoldOut)
 		req.Lines[0].Quantity = 2
 		if r := mustReserve(t, s, req); r.Channel != "app" {

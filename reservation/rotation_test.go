@@ -28,7 +28,7 @@ func TestARepetitionUnderAFormerSecretFindsItsReservation(t *testing.T) {
 			if again := mustReserve(t, now, ask1("2", "bob", 4)); again.ID != second.ID {
 				t.Fatalf("the repetition of the second got %s, not %s", again.ID, second.ID)
 			}
-			_, err := now.Reserve(ctx, ask1("1", "ann", 3))
+			_, _, err := now.Reserve(ctx, ask1("1", "ann", 3))
 			wantCode(t, err, problem.IdempotencyMismatch)
 		}
 		check()
@@ -39,7 +39,7 @@ func TestARepetitionUnderAFormerSecretFindsItsReservation(t *testing.T) {
 		}
 		remembers(t, now) // the shoes are sold out, and the node answers from memory
 		check()
-		_, err := now.Reserve(ctx, ask1("4", "dan", 1))
+		_, _, err := now.Reserve(ctx, ask1("4", "dan", 1))
 		wantCode(t, err, problem.SoldOut)
 		if _, err := now.Confirm(ctx, confirmation(first.ID, "o", 1)); err != nil {
 			t.Fatal(err)

@@ -15,12 +15,13 @@ var scriptFiles embed.FS
 //
 //nolint:gochecknoglobals // never written after the start
 var (
-	reserveScript     = load("reserve", "state", "clock", "units")
+	reserveScript     = load("reserve", "state", "clock", "units", "bound")
 	recallScript      = load("recall", "state")
-	confirmScript     = load("confirm", "state", "clock", "units", "record", "counts")
-	releaseScript     = load("release", "state", "clock", "units", "record", "counts", "made")
-	extendScript      = load("extend", "state", "clock", "record")
+	confirmScript     = load("confirm", "state", "clock", "units", "record", "holder", "counts")
+	releaseScript     = load("release", "state", "clock", "units", "record", "holder", "counts", "made")
+	extendScript      = load("extend", "state", "clock", "record", "holder")
 	getScript         = load("get", "state", "clock")
+	holdingScript     = load("holding", "state", "clock", "record", "bound")
 	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made")
 	settleScript      = load("settle", "state", "clock", "units", "record", "standin", "counts")
 	failScript        = load("fail", "state", "units", "record", "standin", "counts")
@@ -31,6 +32,7 @@ var (
 	wipeScript        = load("wipe", "term")
 	beginScript       = load("begin", "state", "term")
 	armRecordsScript  = load("arm_records", "state", "arming", "clock", "units", "record", "counts")
+	armBoundScript    = load("arm_bound", "state", "arming", "clock", "bound")
 	armFieldsScript   = load("arm_fields", "state", "arming", "clock")
 	updateScript      = load("update", "state", "term")
 	updateItemsScript = load("update_items", "state", "term")

@@ -53,8 +53,8 @@ type Snapshot struct {
 	Channels map[string][]Counts
 	// Reservations hold units now; Outbox orders are not yet known to be durable.
 	Reservations, Outbox int64
-	// NextDueMillis is when the next hold lapses, which may be over already; 0 when nothing is held.
-	// Until then Expire finds nothing to do.
+	// NextDueMillis is when the next hold lapses or a pass is over that has reserved, which may be the case
+	// already; 0 when there is neither. Until then Expire finds nothing to do.
 	NextDueMillis int64
 	// Made is the position after the last entry of the list of reservations, which names MadeEntries of
 	// them; the position grows with each reservation, and when an older one goes to the end of the list.
@@ -187,7 +187,7 @@ func (raw *rawStock) counts(sku, channel string) Counts {
 func (raw *rawStock) snapshot(p *plan) *Snapshot {
 	snap := &Snapshot{
 		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.ready(), Lost: !raw.ready(), NextDueMillis: raw.nextDue,
-		Reservations: raw.due, Outbox: raw.outbox, Made: raw.fields["made_head"] + raw.made, MadeEntries: raw.made, ArmedMillis: raw.fields["armed_ms"],
+		Reservations: raw.due - raw.fields["bound"], Outbox: raw.outbox, Made: raw.fields["made_head"] + raw.made, MadeEntries: raw.made, ArmedMillis: raw.fields["armed_ms"],
 		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}

@@ -44,7 +44,7 @@ type Deps struct {
 	// JournalFull reports that the sale has used up its part of the journal: new holds of a sale that
 	// promises the journal are refused then. It is asked for each of them, and may be nil.
 	JournalFull func(saleID string) bool
-	// GateKey is the sorted set of valid bearers and the moments (ms) until which they are.
+	// GateKey is the sorted set of the bearers whose pass is in force and the moments (ms) until which it is.
 	GateKey string
 	Log     *slog.Logger
 	// MaxWaiting is how many callers of one kind may wait; one more is refused as overloaded.
@@ -84,6 +84,7 @@ type Stock struct {
 	reserves   *batch.Combiner[*ask, decision]
 	recalls    *batch.Combiner[[]string, recalled]
 	confirms   *batch.Combiner[*order, verdict]
+	holdings   *batch.Combiner[string, bool]
 	publishes  *batch.Combiner[published, error]
 	journaling *batch.Combiner[[]byte, struct{}]
 }
@@ -132,6 +133,7 @@ func OpenStock(d Deps, rec sale.Record) *Stock {
 	s.reserves = batch.New(opts, s.runReserve)
 	s.recalls = batch.New(opts, s.runRecall)
 	s.confirms = batch.New(opts, s.runConfirm)
+	s.holdings = batch.New(opts, s.runHolding)
 	s.publishes = batch.New(opts, s.runPublish)
 	s.journaling = batch.New(opts, s.runJournal)
 	s.snapshot.Store(&Snapshot{})
@@ -151,6 +153,7 @@ func (s *Stock) Close() {
 	s.recalls.Close()
 	s.journaling.Close()
 	s.confirms.Close()
+	s.holdings.Close()
 	s.publishes.Close()
 }
 
@@ -179,8 +182,6 @@ type pool struct {
 	seen atomic.Int64
 }
 
-const webChannel = "web"
-
 func newPlan(rec sale.Record) *plan {
 	p := &plan{rec: rec, epoch: strconv.FormatInt(rec.Epoch, 10), items: make(map[string]int, len(rec.Items))}
 	k := keysOf(rec.ID, "")
@@ -190,9 +191,9 @@ func newPlan(rec sale.Record) *plan {
 	p.channels = make(map[string]int, len(p.names))
 	for i, name := range p.names {
 		p.channels[name] = i
-		if name == webChannel {
-			p.defaultChannel = i
-		}
+	}
+	if name, found := rec.VisitorChannel(); found {
+		p.defaultChannel = p.channels[name]
 	}
 	p.turn.Store(1)
 	p.pools = make([]pool, len(rec.Items)*len(p.names))
@@ -220,8 +221,7 @@ func channelNames(s sale.Sale) []string {
 	return names
 }
 
-// channel finds the pool a request draws on: the one it names; when it names none "web" if there
-// is one, else the first by name.
+// channel finds the pool a request draws on: the one it names, or else the default.
 func (p *plan) channel(name string) (int, bool) {
 	if name == "" {
 		return p.defaultChannel, true

@@ -32,7 +32,7 @@ func TestUpdateChangesTermsAndNoCounter(t *testing.T) {
 		s.Update(rec)
 		wantCounts(t, client, "SHOE", 5, 2, 3)
 		wantCounts(t, client, "BAG", 4, 0, 0)
-		_, err := s.Reserve(ctx, ask1("3", "ann", 2))
+		_, _, err := s.Reserve(ctx, ask1("3", "ann", 2))
 		wantCode(t, err, problem.LimitExceeded)
 		got := mustReserve(t, s, Request{IdempotencyKey: "4", Customer: "bob", Lines: []Line{{"BAG", 1}}})
 		if got.ExpiresAt.Sub(got.CreatedAt) != time.Hour {
@@ -58,12 +58,12 @@ func TestAnotherEpochDecidesNothing(t *testing.T) {
 		if err := rebuild(ctx, client, rec, nil, folded(journal.records...)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.Reserve(ctx, ask1("2", "ann", 1))
+		_, _, err := s.Reserve(ctx, ask1("2", "ann", 1))
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Confirm(ctx, confirmation(r.ID, "o", 1))
 		wantCode(t, err, problem.Unavailable)
-		wantCode(t, s.Release(ctx, r.ID), problem.Unavailable)
-		_, err = s.Extend(ctx, r.ID)
+		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
+		_, err = s.Extend(ctx, r.ID, proved)
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Settle(ctx, []Settlement{settlement(r)})
 		wantCode(t, err, problem.Unavailable)
@@ -89,13 +89,13 @@ func TestNothingIsDecidedBeforeTheStockIsReady(t *testing.T) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
 		flush(t, client)
-		_, err := s.Reserve(ctx, ask1("2", "ann", 1))
+		_, _, err := s.Reserve(ctx, ask1("2", "ann", 1))
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Get(ctx, r.ID)
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Confirm(ctx, confirmation(r.ID, "o", 1))
 		wantCode(t, err, problem.Unavailable)
-		wantCode(t, s.Release(ctx, r.ID), problem.Unavailable)
+		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
 		if s.Refresh(ctx) != nil || s.Snapshot().Ready || s.SoldOut(r.Lines, "") {
 			t.Fatal("an empty Redis passes for a stock")
 		}
@@ -142,7 +142,7 @@ func TestNewChannelsShareTheUnitsThatAreThere(t *testing.T) {
 		arm(t, client, rec)
 		s.Update(rec)
 		wantCounts(t, client, "SHOE", 7, 3, 0)
-		if err := s.Release(ctx, r.ID); err != nil {
+		if err := s.Release(ctx, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Allot(ctx, "SHOE", 10, testTerm); err != nil {

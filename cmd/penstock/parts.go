@@ -16,11 +16,13 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/telemetry"
+	"github.com/penstock/penstock/reservation"
 )
 
 func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
+		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
 		LookupOrder: n.stores.ledger.Order, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
@@ -49,7 +51,7 @@ func (n *node) lookupKey(ctx context.Context, hash string) (auth.Identity, bool,
 	if err != nil {
 		return auth.Identity{}, false, err
 	}
-	return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role}, true, nil
+	return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role, Channels: key.Channels}, true, nil
 }
 
 // newConsole serves operators in the role console; in every other role the same listener has the

@@ -3,23 +3,24 @@ package front
 import (
 	"encoding/json"
 	"fmt"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/customer"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/reservation"
 )
 
 // The bounds of what a body may say. They keep what one request costs small, whoever sends it.
 const (
-	MaxBodyBytes     = 64 << 10
-	maxCustomerBytes = reservation.MaxCustomer
-	maxLineQuantity  = reservation.MaxQuantity
+	MaxBodyBytes    = 64 << 10
+	maxLineQuantity = reservation.MaxQuantity
 )
 
 // reservationBody is the body of POST /v1/sales/{sale}/reservations.
 type reservationBody struct {
+	// Customer is the one form of the name that was sent: nothing behind this sees another.
 	Customer string
 	Channel  string
 	Lines    []reservation.Line
@@ -27,8 +28,9 @@ type reservationBody struct {
 
 // parseReservation reads the body strictly: a member that is unknown, twice there, missing or of
 // the wrong kind is refused by name. It is written by hand because it stands before the answer
-// "sold out", which is given more often than any other.
-func parseReservation(body []byte) (reservationBody, error) {
+// "sold out", which is given more often than any other. The terms of the sale say which spellings are
+// one customer.
+func parseReservation(body []byte, terms sale.Terms) (reservationBody, error) {
 	var parsed reservationBody
 	r := &reader{data: body}
 	err := r.document(func(name string) error {
@@ -45,6 +47,9 @@ func parseReservation(body []byte) (reservationBody, error) {
 	})
 	if err != nil {
 		return reservationBody{}, err
+	}
+	if parsed.Customer, err = customer.Name(parsed.Customer, terms); err != nil {
+		return reservationBody{}, badField("customer", err.Error())
 	}
 	return parsed, parsed.validate()
 }
@@ -75,9 +80,6 @@ func parseLine(r *reader, parsed *reservationBody) error {
 }
 
 func (b *reservationBody) validate() error {
-	if err := validCustomer(b.Customer); err != nil {
-		return err
-	}
 	if len(b.Channel) > 32 {
 		return badField("channel", "is 32 characters at most")
 	}
@@ -103,19 +105,6 @@ func (b *reservationBody) validateLine(i int) error {
 	for j := range i {
 		if b.Lines[j].SKU == line.SKU {
 			return badField(fmt.Sprintf("items[%d].sku", i), "is there twice; name each item once")
-		}
-	}
-	return nil
-}
-
-// validCustomer accepts any name by which a shop tells its customers apart.
-func validCustomer(customer string) error {
-	if customer == "" || len(customer) > maxCustomerBytes {
-		return badField("customer", fmt.Sprintf("is required, 1 to %d bytes", maxCustomerBytes))
-	}
-	for _, r := range customer {
-		if unicode.IsControl(r) {
-			return badField("customer", "must not contain control characters")
 		}
 	}
 	return nil

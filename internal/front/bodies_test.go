@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/reservation"
 )
 
 func TestAReservationIsReadAsItWasMeant(t *testing.T) {
 	got, err := parseReservation([]byte(` {"items" : [ {"quantity":2,"sku":"A-1"},{"sku":"B","quantity":1} ],
-		"customer":"Zo\u00eb \"Z\" \ud83d\ude00", "channel":"app"} `))
+		"customer":"Zo\u00eb \"Z\" \ud83d\ude00", "channel":"app"} `), sale.Terms{Customer: sale.Exact})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ var refusedReservations = []struct {
 func TestBadReservationsAreRefusedByName(t *testing.T) {
 	for _, row := range refusedReservations {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := parseReservation([]byte(row.body))
+			_, err := parseReservation([]byte(row.body), sale.Terms{})
 			checkRefusal(t, err, row.code, row.detail)
 		})
 	}
@@ -137,7 +138,7 @@ func FuzzReservationBody(f *testing.F) {
 		f.Add([]byte(row.body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := parseReservation(body)
+		got, err := parseReservation(body, sale.Terms{Customer: sale.Exact})
 		if err != nil {
 			if doc, known := problem.Of(err); !known || doc.Status < 400 || doc.Status >= 500 {
 				t.Fatalf("refused with %v", err)

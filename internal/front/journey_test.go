@@ -54,11 +54,12 @@ func TestAVisitorGoesFromTheLineToACommittedOrder(t *testing.T) {
 	if got := s.expect(200, "", "GET", "/v1/reservations/"+id, nil, ""); got.text(t, "status") != "held" {
 		t.Fatalf("reservation %s", got.body)
 	}
-	s.expect(200, "", "POST", "/v1/reservations/"+id+"/extend", nil, "")
-	s.expect(409, "extension_refused", "POST", "/v1/reservations/"+id+"/extend", nil, "{}")
+	mine := header{"Penstock-Pass": pass}
+	s.expect(200, "", "POST", "/v1/reservations/"+id+"/extend", mine, "")
+	s.expect(409, "extension_refused", "POST", "/v1/reservations/"+id+"/extend", mine, "{}")
 
-	orderID := s.order(t, id)
-	s.expect(409, "already_resolved", "DELETE", "/v1/reservations/"+id, nil, "")
+	orderID := s.order(t, id, pass)
+	s.expect(409, "already_resolved", "DELETE", "/v1/reservations/"+id, mine, "")
 	s.expect(204, "", "DELETE", base+"/pass", header{"Penstock-Pass": pass}, "")
 	s.expect(403, "pass_invalid", "POST", base+"/reservations", header{"Penstock-Pass": pass, "Idempotency-Key": "r-2"}, reserveBody("zoe", "SNKR-42", 1))
 
@@ -67,9 +68,9 @@ func TestAVisitorGoesFromTheLineToACommittedOrder(t *testing.T) {
 }
 
 // order places an order and follows it into the ledger.
-func (s *stack) order(t *testing.T, reservationID string) (id string) {
+func (s *stack) order(t *testing.T, reservationID, pass string) (id string) {
 	t.Helper()
-	h := header{"Idempotency-Key": "o-1"}
+	h := header{"Idempotency-Key": "o-1", "Penstock-Pass": pass}
 	body := `{"reservation":"` + reservationID + `","customer":{"email":"zoe@shop.example"},"payment":{"reference":"p-1"},"metadata":{"utm":"x"}}`
 	accepted := s.expect(202, "", "POST", "/v1/orders", h, body)
 	if accepted.text(t, "status") != "queued" || accepted.text(t, "reservation") != reservationID {
@@ -80,7 +81,7 @@ func (s *stack) order(t *testing.T, reservationID string) (id string) {
 		t.Fatalf("the same order became another: %s", again.body)
 	}
 	s.expect(422, "idempotency_mismatch", "POST", "/v1/orders", h, strings.Replace(body, "zoe@", "eve@", 1))
-	s.expect(409, "already_ordered", "POST", "/v1/orders", header{"Idempotency-Key": "o-2"}, strings.Replace(body, "zoe@", "eve@", 1))
+	s.expect(409, "already_ordered", "POST", "/v1/orders", header{"Idempotency-Key": "o-2", "Penstock-Pass": pass}, strings.Replace(body, "zoe@", "eve@", 1))
 	testenv.Eventually(t, waitFor, "the order is committed", func() bool {
 		return s.expect(200, "", "GET", "/v1/orders/"+id, nil, "").text(t, "status") == "committed"
 	})
@@ -183,7 +184,7 @@ func TestAShopReservesForItsVisitor(t *testing.T) {
 // a shop: they change nothing, so that they neither break a visit nor tell a guesser anything.
 func TestAForeignAuthorizationChangesNothing(t *testing.T) {
 	s := newStack(t)
-	s.open(liveSale("spring", nil))
+	s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.ReleaseOnOrder = sale.Off() })) // several orders with one pass
 	_, pass := s.admitted("spring")
 	path := "/v1/sales/spring/reservations"
 	for i, foreign := range []string{
@@ -219,7 +220,7 @@ func TestASaleIsSoldOutAndComesBack(t *testing.T) {
 	if retry := both(); retry.text(t, "id") != first.text(t, "id") {
 		t.Fatal("the retry of the holder got another reservation")
 	}
-	s.expect(204, "", "DELETE", "/v1/reservations/"+first.text(t, "id"), nil, "")
+	s.expect(204, "", "DELETE", "/v1/reservations/"+first.text(t, "id"), header{"Penstock-Pass": pass}, "")
 	testenv.Eventually(t, waitFor, "the unit is on the shelf again", func() bool {
 		return s.do("POST", path, h, reserveBody("late", "SNKR-42", 1)).StatusCode == 201
 	})

@@ -17,7 +17,9 @@ type metrics struct {
 	refusals *prometheus.CounterVec
 	// takenBack counts passes that were used from too many networks.
 	takenBack prometheus.Counter
-	byCode    sync.Map // problem.Code → prometheus.Counter
+	// slotFailures counts slots that could not be given back after an order.
+	slotFailures prometheus.Counter
+	byCode       sync.Map // problem.Code → prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, error) {
@@ -32,6 +34,9 @@ func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, er
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "penstock_http_refusals_total", Help: "Refusals by their code.",
 		}, []string{"code"}),
+		slotFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "penstock_slot_release_failures_total", Help: "Slots of passes that could not be given back after an order.",
+		}),
 	}
 	m.takenBack = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "penstock_passes_taken_back_total", Help: "Passes that were used from too many networks and ended for it.",
@@ -42,7 +47,7 @@ func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, er
 	working := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "penstock_http_in_flight", Help: "Requests being worked on.",
 	}, func() float64 { return float64(inFlight.Load()) })
-	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, working} {
+	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, m.slotFailures, working} {
 		if err := reg.Register(one); err != nil {
 			return nil, err
 		}

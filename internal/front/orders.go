@@ -7,7 +7,6 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -37,10 +36,11 @@ func (s *Server) postOrders(c *call) error {
 	if err := intact(c.entry); err != nil {
 		return err
 	}
-	scope, err := s.orderScope(c, parsed.Reservation)
+	who, err := s.claimant(c, parsed.Reservation)
 	if err != nil {
 		return err
 	}
+	scope := who.scope(c.sale, parsed.Reservation)
 	hash := s.keys.hash([]byte("order"), []byte(scope), []byte(key))
 	if err := s.keys.begin(hash); err != nil {
 		return err
@@ -48,40 +48,21 @@ func (s *Server) postOrders(c *call) error {
 	defer s.keys.end(hash)
 	return s.accept(c, checkout.OrderRequest{
 		Reservation: parsed.Reservation, IdempotencyKey: scope + " " + key,
-		CustomerDoc: parsed.Customer, PaymentRef: parsed.PaymentRef, Metadata: parsed.Metadata,
+		By: who.proof(), CustomerDoc: parsed.Customer, PaymentRef: parsed.PaymentRef, Metadata: parsed.Metadata,
 	})
-}
-
-// orderScope says whose idempotency keys are meant: the shop's, the visitor's, or those of
-// whoever knows the reservation. A pass names its visitor even when its time is over, since an
-// order that is being repeated must keep its name. Errors: unauthorized, forbidden.
-func (s *Server) orderScope(c *call, reservationID string) (string, error) {
-	identity, named, err := s.shop(c)
-	if err != nil {
-		return "", err
-	}
-	if named {
-		return keyScope(identity), nil
-	}
-	pass, err := s.passThat(c, func(presented token) (queue.Pass, error) {
-		return s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
-	})
-	if err == nil {
-		return string(c.sale) + " " + passScope(pass), nil
-	}
-	return openScope + " " + reservationID, nil
 }
 
 func (s *Server) accept(c *call, req checkout.OrderRequest) error {
 	ctx, cancel := within(orderTimeout)
 	defer cancel()
-	accepted, again, err := s.Desk.Accept(ctx, c.entry.Stock(), c.entry.Record(), req)
+	accepted, err := s.Desk.Accept(ctx, c.entry.Stock(), c.entry.Record(), req)
 	if err != nil {
 		return err
 	}
-	order := checkout.Stored{Order: accepted, Status: reservation.OrderQueued}
+	s.slots.giveBack(c.entry, accepted.Bearer, accepted.PassUntil)
+	order := checkout.Stored{Order: accepted.Order, Status: reservation.OrderQueued}
 	c.buf = appendOrder(c.buf, &order)
-	if again {
+	if accepted.Again {
 		c.sendJSON(200)
 		return nil
 	}

@@ -19,42 +19,26 @@ func (s *Server) postReservations(c *call) error {
 	if err != nil {
 		return err
 	}
-	parsed, err := parseReservation(body)
+	rec := c.entry.Record()
+	parsed, err := parseReservation(body, rec.Reservation)
 	if err != nil {
 		return err
 	}
-	bearer, scope, err := s.bearer(c, c.entry.Record().Admission.Mode, parsed.Customer)
+	who, err := s.buyer(c, rec.Admission.Mode, parsed.Customer)
 	if err != nil {
 		return err
 	}
-	return s.reserve(c, reservation.Request{
-		IdempotencyKey: key, Scope: scope, Customer: parsed.Customer, Channel: parsed.Channel,
-		Lines: parsed.Lines, Bearer: bearer,
+	channel, err := who.channel(&rec.Sale, parsed.Channel)
+	if err != nil {
+		return err
+	}
+	return s.reserve(c, &who, reservation.Request{
+		IdempotencyKey: key, Scope: who.scope, Customer: parsed.Customer, Channel: channel,
+		Lines: parsed.Lines, Bearer: who.ticket, PassUntil: who.passUntil,
 	})
 }
 
-// bearer says on whose word units are held: bearer is the pass to check at the gate, scope whose
-// idempotency keys are meant. Errors: unauthorized, forbidden, pass_invalid.
-func (s *Server) bearer(c *call, mode sale.Mode, customer string) (bearer, scope string, err error) {
-	scope = customerScope(customer)
-	if mode != sale.Open {
-		pass, err := s.pass(c)
-		if err != nil {
-			return "", "", err
-		}
-		bearer, scope = pass.ID, passScope(pass)
-	}
-	identity, named, err := s.shop(c)
-	if err != nil {
-		return "", "", err
-	}
-	if named {
-		scope = keyScope(identity)
-	}
-	return bearer, scope, nil
-}
-
-func (s *Server) reserve(c *call, req reservation.Request) error {
+func (s *Server) reserve(c *call, who *buyer, req reservation.Request) error {
 	hash := s.keys.hash([]byte("reserve"), c.sale, []byte(req.Scope), []byte(req.IdempotencyKey))
 	if err := s.keys.begin(hash); err != nil {
 		return err
@@ -65,13 +49,23 @@ func (s *Server) reserve(c *call, req reservation.Request) error {
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	held, err := c.entry.Stock().Reserve(ctx, req)
+	held, again, err := c.entry.Stock().Reserve(ctx, req)
 	if err != nil {
 		return err
+	}
+	if who.passUntil.IsZero() && (!again || s.isHolder(c, who, &held)) {
+		s.giveHolder(c, held.ID)
 	}
 	c.buf = appendReservation(c.buf, &held)
 	c.sendJSON(201)
 	return nil
+}
+
+// isHolder reports whether somebody who repeats a request in an open sale is who made the reservation: a
+// customer's name and an idempotency key can be known to others.
+func (s *Server) isHolder(c *call, who *buyer, r *reservation.Reservation) bool {
+	tokens, _ := c.presentedHolder()
+	return who.shop != nil || who.ticket != "" && who.ticket == r.Bearer || s.Holders.Holds(r.ID, tokens...)
 }
 
 // stockOf finds the sale of a reservation's id, which names it. Errors: unknown_reservation,
@@ -82,6 +76,7 @@ func (s *Server) stockOf(c *call) (id string, stock *reservation.Stock, err erro
 	if err != nil {
 		return "", nil, err
 	}
+	c.sale = []byte(saleID)
 	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
 		return "", nil, err
 	}
@@ -110,9 +105,13 @@ func (s *Server) deleteReservation(c *call) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.claimant(c, id)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	if err := stock.Release(ctx, id); err != nil {
+	if err := stock.Release(ctx, id, who.proof()); err != nil {
 		return err
 	}
 	c.sendNothing()
@@ -127,9 +126,13 @@ func (s *Server) extendReservation(c *call) error {
 	if err != nil {
 		return err
 	}
+	who, err := s.claimant(c, id)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	extended, err := stock.Extend(ctx, id)
+	extended, err := stock.Extend(ctx, id, who.proof())
 	if err != nil {
 		return err
 	}

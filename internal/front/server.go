@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
 )
 
 // Deps is what the front stands on.
@@ -35,6 +36,8 @@ type Deps struct {
 	LookupOrder func(ctx context.Context, id string) (checkout.Stored, error)
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
+	// Holders make the tokens that prove who made a reservation in an open sale.
+	Holders *reservation.HolderKeys
 	// Keys recognises the API keys of shops; nil means that there are none.
 	Keys *auth.Keys
 	Log  *slog.Logger
@@ -84,6 +87,8 @@ type Server struct {
 	routes   [routeCount]route
 	metrics  *metrics
 	keys     *keys
+	door     *auth.Door // nil when there are no API keys
+	slots    *slots
 	pages    *pages
 	lookups  *lookups // nil when there is nobody to ask
 	failures throttle
@@ -111,6 +116,9 @@ func New(deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), idPrefix: newIDPrefix()}
+	if deps.Keys != nil {
+		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
+	}
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}
@@ -123,6 +131,7 @@ func New(deps Deps) (*Server, error) {
 	if s.metrics, err = newMetrics(deps.Metrics, &s.inFlight); err != nil {
 		return nil, fmt.Errorf("front: %w", err)
 	}
+	s.slots = newSlots(s.log, s.metrics.slotFailures)
 	s.routes = s.table()
 	s.http = s.newHTTP()
 	return s, nil
@@ -174,6 +183,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // requests under way are answered, or returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.markDown()
+	defer s.slots.close(ctx)
 	return s.http.ShutdownWithContext(ctx)
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/penstock/penstock/internal/customer"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -76,7 +77,7 @@ func TestCustomersOfAnOpenSaleShareNoKeys(t *testing.T) {
 		t.Fatalf("a got %s, then %s; b got %s", a, again, b)
 	}
 	reserve(422, "idempotency_mismatch", "a", 2)
-	reserve(201, "", strings.Repeat("c", maxCustomerBytes), 1)
+	reserve(201, "", strings.Repeat("c", customer.MaxBytes), 1)
 }
 
 func TestANodeThatIsNotReadyIsNoWarning(t *testing.T) {
@@ -148,7 +149,7 @@ func TestWhatGivesWayUnderLoad(t *testing.T) {
 		s.expect(200, "", "POST", "/v1/sales/spring/tickets", header{"Penstock-Ticket": ticket}, "")
 	}
 	reserve := func(status int, code problem.Code, key string) {
-		got := s.expect(status, code, "POST", "/v1/sales/spring/reservations", header{"Penstock-Pass": pass, "Idempotency-Key": key}, reserveBody("z", "SNKR-42", 1))
+		got := s.expect(status, code, "POST", "/v1/sales/spring/reservations", header{"Penstock-Pass": pass, "Idempotency-Key": key}, reserveBody("zoe", "SNKR-42", 1))
 		if status == 503 && got.Header.Get("Retry-After") == "" {
 			t.Fatal("503 without Retry-After")
 		}
@@ -163,7 +164,7 @@ func TestWhatGivesWayUnderLoad(t *testing.T) {
 	s.inFlight.Add(40)
 	poll()
 	reserve(503, "overloaded", "k-3")
-	s.expect(202, "", "POST", "/v1/orders", header{"Idempotency-Key": "o"}, `{"reservation":"`+held+`","customer":{}}`)
+	s.expect(202, "", "POST", "/v1/orders", header{"Idempotency-Key": "o", "Penstock-Pass": pass}, `{"reservation":"`+held+`","customer":{}}`)
 	s.inFlight.Add(-120)
 	reserve(201, "", "k-3")
 }
@@ -210,7 +211,7 @@ func TestTheTimeOfAStageRunsOnceSomebodyWaits(t *testing.T) {
 func TestTwiceAtATimeIsInFlight(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.Mode = sale.Open; o.Items[0].Stock = 1000 }))
-	hash := s.keys.hash([]byte("reserve"), []byte("spring"), []byte(customerScope("z")), []byte("k"))
+	hash := s.keys.hash([]byte("reserve"), []byte("spring"), []byte(openScope+":z"), []byte("k"))
 	if err := s.keys.begin(hash); err != nil { // a request that is being worked on
 		t.Fatal(err)
 	}

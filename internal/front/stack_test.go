@@ -47,6 +47,7 @@ type stack struct {
 	passes  *queue.PassKeys
 	logged  *lockedBuffer
 	shopKey string
+	vipKey  string // of a shop that has the channel vip
 
 	mu     sync.Mutex
 	ledger map[string]checkout.Stored
@@ -77,12 +78,19 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	running.Go(func() { _ = shelf.Run(ctx) })
 	running.Go(func() { s.conduct(ctx, shelf) })
 	desk := s.newDesk(ctx, shelf, &running)
-	plain, hash := auth.NewKey()
-	s.shopKey = plain
+	var shopHash, vipHash string
+	s.shopKey, shopHash = auth.NewKey()
+	s.vipKey, vipHash = auth.NewKey()
+	shops := map[string]auth.Identity{
+		shopHash: {KeyID: "shop-1", Name: "shop", Role: auth.Shop},
+		vipHash:  {KeyID: "shop-2", Name: "vip desk", Role: auth.Shop, Channels: []string{"vip", "fax"}},
+	}
 	deps := Deps{
 		Sales: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,
+		Holders: reservation.NewHolderKeys(stackSecret),
 		Keys: auth.NewKeys("bootstrap-key-of-the-admin", func(_ context.Context, asked string) (auth.Identity, bool, error) {
-			return auth.Identity{KeyID: "shop-1", Name: "shop", Role: auth.Shop}, asked == hash, nil
+			holder, found := shops[asked]
+			return holder, found, nil
 		}),
 		Log:     slog.New(slog.NewJSONHandler(s.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: prometheus.NewRegistry(), Demo: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
@@ -410,7 +418,7 @@ func reserveBody(customer, sku string, quantity int) string {
 func (s *stack) held(saleID, pass, key string) answer {
 	s.t.Helper()
 	h := header{"Penstock-Pass": pass, "Idempotency-Key": key}
-	return s.expect(201, "", "POST", "/v1/sales/"+saleID+"/reservations", h, reserveBody("c-"+key, "SNKR-42", 1))
+	return s.expect(201, "", "POST", "/v1/sales/"+saleID+"/reservations", h, reserveBody("zoe", "SNKR-42", 1))
 }
 
 // lockedBuffer takes the log of a server that is still running.

@@ -13,8 +13,12 @@ const (
 	Unauthorized           Code = "unauthorized"
 	PassRequired           Code = "pass_required"
 	TicketRequired         Code = "ticket_required"
+	HolderRequired         Code = "holder_required"
 	PassInvalid            Code = "pass_invalid"
+	PassBound              Code = "pass_bound"
 	TicketInvalid          Code = "ticket_invalid"
+	NotTheHolder           Code = "not_the_holder"
+	ChannelForbidden       Code = "channel_forbidden"
 	Forbidden              Code = "forbidden"
 	JoinRefused            Code = "join_refused"
 	NotFound               Code = "not_found"
@@ -71,8 +75,12 @@ var table = map[Code]row{
 	Unauthorized:           {http.StatusUnauthorized, "A valid API key is required"},
 	PassRequired:           {http.StatusUnauthorized, "A pass from the waiting room is required"},
 	TicketRequired:         {http.StatusUnauthorized, "A ticket is required"},
+	HolderRequired:         {http.StatusUnauthorized, "A proof that the reservation is yours is required"},
 	PassInvalid:            {http.StatusForbidden, "The pass is not valid here and now"},
+	PassBound:              {http.StatusForbidden, "The pass belongs to another customer"},
 	TicketInvalid:          {http.StatusForbidden, "The ticket is not valid here"},
+	NotTheHolder:           {http.StatusForbidden, "The reservation is somebody else's"},
+	ChannelForbidden:       {http.StatusForbidden, "This channel is not open to you"},
 	Forbidden:              {http.StatusForbidden, "This key may not do that"},
 	JoinRefused:            {http.StatusForbidden, "This waiting room takes nobody in"},
 	NotFound:               {http.StatusNotFound, "There is nothing here"},

@@ -34,14 +34,14 @@ func (w *world) buyPatiently(id, name string) (order string) {
 // buy reserves one unit and orders it.
 func (w *world) buy(ctx context.Context, id, name string) (order string, err error) {
 	entry := w.cache.Get(id)
-	held, err := entry.Stock().Reserve(ctx, reservation.Request{
+	held, _, err := entry.Stock().Reserve(ctx, reservation.Request{
 		IdempotencyKey: "r-" + name, Scope: "test", Customer: name, Lines: []reservation.Line{{SKU: "A", Quantity: 1}},
 	})
 	if err != nil {
 		return "", err
 	}
-	accepted, _, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
-		Reservation: held.ID, IdempotencyKey: "o-" + name, CustomerDoc: []byte(`{}`),
+	accepted, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
+		Reservation: held.ID, IdempotencyKey: "o-" + name, By: reservation.Proof{Proved: true}, CustomerDoc: []byte(`{}`),
 	})
 	return accepted.ID, err
 }
@@ -51,7 +51,7 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 	ctx := context.Background()
 	w.create("drop", 10)
 	order := w.buyPatiently("drop", "ada")
-	held, err := w.cache.Get("drop").Stock().Reserve(ctx, reservation.Request{
+	held, _, err := w.cache.Get("drop").Stock().Reserve(ctx, reservation.Request{
 		IdempotencyKey: "k", Scope: "test", Customer: "bob", Lines: []reservation.Line{{SKU: "A", Quantity: 2}},
 	})
 	if err != nil {
@@ -65,8 +65,8 @@ func TestASaleThatRedisForgotIsRebuiltFromOrdersAndJournal(t *testing.T) {
 		t.Fatalf("counts after the rebuild: %+v", c)
 	}
 	entry := w.cache.Get("drop")
-	again, _, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
-		Reservation: held.ID, IdempotencyKey: "late", CustomerDoc: []byte(`{}`),
+	again, err := w.desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
+		Reservation: held.ID, IdempotencyKey: "late", By: reservation.Proof{Proved: true}, CustomerDoc: []byte(`{}`),
 	})
 	if err != nil || again.ID == order {
 		t.Fatalf("the holder of before cannot order: %+v, %v", again, err)

@@ -47,6 +47,7 @@ local function add_held(key, core, text, r, channel, was)
     local o = read_record(was)
     if o.status == 'h' or o.epoch ~= r.epoch then return end
     o.created, o.expires, o.extensions, o.durability, o.payload = r.created, r.expires, r.extensions, r.durability, r.payload
+    o.bearer = r.bearer
     text = write_record(o)
     fresh[key] = text
     redis.call('SET', key, text, 'KEEPTTL')

@@ -1,7 +1,7 @@
 -- Reads a page of the reservations that hold units.
 -- KEYS: 1 due
 -- ARGV: 1 prefix of the record keys (same hash tag), 2 first rank, 3 last rank (at most 999 later)
--- Returns the members and their records in turn, '' for a record that is missing
+-- Returns the members and their records in turn, '' for a record that is missing, and for a pass (see bound.lua)
 local cores = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])
 if #cores == 0 then return {} end
 local keys = {}

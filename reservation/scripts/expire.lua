@@ -1,4 +1,5 @@
--- Returns the units of reservations whose time is over, the longest overdue first, each once.
+-- Returns the units of reservations whose time is over, the longest overdue first, each once. Forgets to whom
+-- the passes that are over belonged.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made
 -- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
 -- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
@@ -7,10 +8,16 @@ if state ~= 0 then return {state} end
 local now = clock()
 local due = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', digits(now), 'LIMIT', 0, ARGV[2])
 if #due == 0 then return {0, 0, 0} end
-local keys = {}
+local keys, passes = {}, {}
 local prefix = ARGV[1] .. head[3] .. ':'
-for i, core in ipairs(due) do keys[i] = prefix .. core end
-local records = redis.call('MGET', unpack(keys))
+for _, member in ipairs(due) do
+  if string.sub(member, 1, 1) == '#' then
+    passes[#passes + 1] = member
+  else
+    keys[#keys + 1] = prefix .. member
+  end
+end
+local records = #keys > 0 and redis.call('MGET', unpack(keys)) or {}
 local expired = 0
 for i, text in ipairs(records) do
   local r = text and read_record(text)
@@ -23,6 +30,10 @@ for i, text in ipairs(records) do
   end
 end
 redis.call('ZREM', KEYS[3], unpack(due))
+if #passes > 0 then
+  redis.call('HDEL', KEYS[2], unpack(passes))
+  redis.call('HINCRBY', KEYS[1], 'bound', digits(-#passes))
+end
 write_stock(KEYS[1])
 write_customers(KEYS[2])
 if expired > 0 then rotate_made(KEYS[1], KEYS[4], prefix, expired) end

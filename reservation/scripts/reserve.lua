@@ -1,22 +1,25 @@
 -- Decides a batch of reservations in their order, each all or nothing.
--- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a bearer), 5 made, 6…
+-- A pass belongs to the customer of its first reservation (see bound.lua).
+-- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a pass), 5 made, 6…
 --   one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
---       then per request: customer, bearer ('' = no check), record tail, number of lines L, then L times:
+--       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times:
 --       pool (1…P), units
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line
 -- from 0:
 --   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
+--   11 the pass belongs to another customer,
 --   6 sold out, +1 when units held by others may return, +2 when nothing at all is left
 local now = clock()
 local pools = tonumber(ARGV[3])
-local fields = {'ready', 'run', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer'}
+local fields = {'ready', 'run', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer', 'bound'}
+local FIXED = #fields
 local sku_of, names, a = {}, {}, 4
 for i = 1, pools do
   local name = ARGV[a] .. '|' .. ARGV[a + 1]
   sku_of[i], names[i] = ARGV[a], name
-  local f = 6 + i * 3
+  local f = FIXED + i * 3 - 3
   fields[f + 1], fields[f + 2], fields[f + 3] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a]
   a = a + 2
 end
@@ -26,7 +29,7 @@ if state ~= 0 then return {state} end
 
 local available, held, limit, touched = {}, {}, {}, {}
 for i = 1, pools do
-  local f = 6 + i * 3
+  local f = FIXED + i * 3 - 3
   available[i], held[i], limit[i] = tonumber(stock[f + 1]), tonumber(stock[f + 2]), tonumber(stock[f + 3] or 0)
 end
 local closed = 0
@@ -41,32 +44,55 @@ local expires = now + tonumber(stock[8])
 -- One read each for all records, customers and passes of the batch.
 local count = #KEYS - 5
 local records = redis.call('MGET', unpack(KEYS, 6))
-local at, customers, bearers, rank = {}, {}, {}, {}
+local at, customers, passes, rank = {}, {}, {}, {}
 for i = 1, count do
   at[i], customers[i] = a, ARGV[a]
-  local bearer = ARGV[a + 1]
-  if bearer ~= '' and not rank[bearer] then
-    bearers[#bearers + 1] = bearer
-    rank[bearer] = #bearers
+  local pass = ARGV[a + 1]
+  if pass ~= '' and not rank[pass] then
+    passes[#passes + 1] = pass
+    rank[pass] = #passes
   end
   a = a + 4 + 2 * ARGV[a + 3]
 end
+for i, pass in ipairs(passes) do customers[count + i] = bound_name(pass) end
 local packed = redis.call('HMGET', KEYS[2], unpack(customers))
-local passes = #bearers > 0 and redis.call('ZMSCORE', KEYS[4], unpack(bearers))
+local gate = #passes > 0 and redis.call('ZMSCORE', KEYS[4], unpack(passes))
+local bound, bound_now = {}, {}
+for i, pass in ipairs(passes) do
+  local text = packed[count + i]
+  bound[pass] = text and read_bound(text)
+end
 
 local units_of, fresh, results = {}, {}, {0, now, expires}
 local head = 'h ' .. ARGV[1] .. ' ' .. digits(now) .. ' ' .. digits(expires) .. ' 0 '
 local prefix = ARGV[2] + 1
-local new_records, new_due, new_cores = {}, {}, {}
+local new_records, new_due, new_cores, new_bound = {}, {}, {}, 0
+
+local function add_due(ms, member)
+  local n = #new_due
+  new_due[n + 1], new_due[n + 2] = ms, member
+end
+
+-- Notes that the pass of request i has made a reservation.
+local function bind(i, pass, core)
+  local b = bound[pass]
+  bound_now[pass] = true
+  if b then return add_bound(b, core) end
+  local until_ms = digits(gate[rank[pass]])
+  bound[pass] = {customer = customers[i], until_ms = until_ms, cores = core}
+  add_due(until_ms, bound_name(pass))
+  new_bound = new_bound + 1
+end
 
 -- Decides request i: 0, or the reason against it.
 local function decide(i)
   local p = at[i]
   if closed > 0 then return closed end
-  local bearer = ARGV[p + 1]
-  if bearer ~= '' then
-    local until_ms = passes[rank[bearer]]
+  local pass = ARGV[p + 1]
+  if pass ~= '' then
+    local until_ms = gate[rank[pass]]
     if not until_ms or tonumber(until_ms) <= now then return 3000 end
+    if bound[pass] and bound[pass].customer ~= customers[i] then return 11000 end
   end
   local lines = tonumber(ARGV[p + 3])
   for line = 0, lines - 1 do
@@ -115,8 +141,9 @@ for i = 1, count do
       local n = #new_records
       new_records[n + 1], new_records[n + 2] = key, text
       local core = string.sub(key, prefix)
-      new_due[n + 1], new_due[n + 2] = digits(expires), core
+      add_due(digits(expires), core)
       new_cores[#new_cores + 1] = core
+      if ARGV[at[i] + 1] ~= '' then bind(i, ARGV[at[i] + 1], core) end
     end
   end
   results[3 + i] = result
@@ -136,6 +163,14 @@ for customer, units in pairs(units_of) do
     local n = #packed_units
     packed_units[n + 1], packed_units[n + 2] = customer, text
   end
+end
+for pass in pairs(bound_now) do
+  local n = #packed_units
+  packed_units[n + 1], packed_units[n + 2] = bound_name(pass), write_bound(bound[pass])
+end
+if new_bound > 0 then
+  local n = #counters
+  counters[n + 1], counters[n + 2] = 'bound', digits(tonumber(stock[FIXED] or 0) + new_bound)
 end
 redis.call('MSET', unpack(new_records))
 redis.call('ZADD', KEYS[3], unpack(new_due))

@@ -20,7 +20,8 @@ local function remove(cores)
   redis.call('UNLINK', unpack(cores))
 end
 
--- Every record without a time to live is in made; those that hold units are in due as well.
+-- Every record without a time to live is in made; those that hold units are in due as well. The passes that
+-- are due have no record.
 if epoch then
   local cores = redis.call('ZRANGE', KEYS[3], 0, ARGV[4] - 1)
   if #cores > 0 then

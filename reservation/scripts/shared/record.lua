@@ -4,7 +4,8 @@
 --   order_key order_payload ordered committed
 -- status: h held, c confirmed, f failed (an order that the ledger refused for good), r released, x expired.
 -- Times in ms. committed is 0 until the ledger has the order; of a failed order it is 1 when its units are
--- withheld, 0 when they were given back. The bearer is the pass that made the reservation, '*' for none.
+-- withheld, 0 when they were given back. The bearer is who made the reservation, '*' when that is not known;
+-- "bearer/until" when it had a pass, which is over at until (ms).
 local RESOLVED_KEEP_MS = 900000 -- how long a released or expired reservation can still be looked up
 local COMMITTED_KEEP_MS = 86400000 -- how long an order can be looked up here once it is in the ledger
 local WORDS = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*) ?(%S*) ?(%d*) ?(%d*)$'

@@ -1,0 +1,102 @@
+package front
+
+import (
+	"time"
+
+	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// openScope begins the scopes of those who come without a ticket, a pass and a key.
+const openScope = "open"
+
+// buyer is on whose word units are held.
+type buyer struct {
+	shop *auth.Identity // nil for a visitor who comes without the shop's backend
+	// ticket is the number of the visitor's ticket; "" when there is none.
+	ticket string
+	// passUntil is when the visitor's pass is over; zero in the mode open, which needs none.
+	passUntil time.Time
+	// scope says whose idempotency keys are meant: the shop's, the visitor's, or those of a customer of whom
+	// nothing but the name is known.
+	scope string
+}
+
+// buyer finds out who asks for units. Errors: pass_required, pass_invalid, ticket_invalid, and those of shop.
+func (s *Server) buyer(c *call, mode sale.Mode, customer string) (who buyer, err error) {
+	if mode == sale.Open {
+		who.ticket, err = s.openTicket(c)
+	} else {
+		var pass queue.Pass
+		pass, err = s.pass(c)
+		who.ticket, who.passUntil = pass.ID, pass.ExpiresAt
+	}
+	if err != nil {
+		return buyer{}, err
+	}
+	if who.shop, err = s.shop(c); err != nil {
+		return buyer{}, err
+	}
+	switch {
+	case who.shop != nil:
+		who.scope = keyScope(who.shop)
+	case who.ticket != "":
+		who.scope = ticketScope(who.ticket)
+	default:
+		who.scope = openScope + ":" + customer
+	}
+	return who, nil
+}
+
+// openTicket is the number of the ticket that a visitor of an open sale has; "" without one. One that is not
+// believed is refused in the header, where a program put it, and passed over in a cookie. A pass of the time
+// before the sale was opened names its ticket as well. Error: ticket_invalid.
+func (s *Server) openTicket(c *call) (string, error) {
+	ticket, presented, err := s.ticket(c)
+	switch {
+	case err == nil:
+		return ticket.Number.String(), nil
+	case presented.inHeader:
+		return "", err
+	}
+	pass, err := s.passThat(c, func(presented token) (queue.Pass, error) {
+		return s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
+	})
+	if err != nil {
+		return "", nil //nolint:nilerr // neither is needed
+	}
+	return pass.ID, nil
+}
+
+func keyScope(shop *auth.Identity) string { return "key:" + shop.KeyID }
+
+// ticketScope is the same for a ticket and for the pass that it became.
+func ticketScope(number string) string { return "pass:" + number }
+
+// channel is the channel from which a buyer gets units. Visitors get theirs from the default channel of the
+// sale; the others are open to the API keys that have them. Errors: channel_forbidden, unknown_channel.
+func (who *buyer) channel(s *sale.Sale, named string) (string, error) {
+	standard, found := s.VisitorChannel()
+	switch {
+	case found && (named == "" || named == standard):
+		return standard, nil
+	case named == "" && who.hasChannels():
+		return "", problem.With(problem.ChannelForbidden, "the sale has no default_channel: name one of the channels of the API key")
+	case named == "":
+		return "", problem.With(problem.ChannelForbidden,
+			"the sale has channels and no default_channel: set default_channel in the sale, or reserve with an API key that has a channel")
+	}
+	if _, there := s.Channels[named]; !there {
+		return "", problem.With(problem.UnknownChannel, "the sale has no such channel")
+	}
+	if !who.hasChannel(named) {
+		return "", problem.With(problem.ChannelForbidden, "only an API key that has this channel may name it")
+	}
+	return named, nil
+}
+
+func (who *buyer) hasChannels() bool { return who.shop != nil && len(who.shop.Channels) > 0 }
+
+func (who *buyer) hasChannel(name string) bool { return who.shop != nil && who.shop.MaySell(name) }
