@@ -86,6 +86,7 @@ type visitor struct {
 	front, sale, name string
 	client            *http.Client
 	ticket, pass      string
+	holder            string // the proof of a reservation in an open sale
 }
 
 func (v *visitor) header() map[string]string {
@@ -95,6 +96,9 @@ func (v *visitor) header() map[string]string {
 	}
 	if v.pass != "" {
 		h["Penstock-Pass"] = v.pass
+	}
+	if v.holder != "" {
+		h["Penstock-Holder"] = v.holder
 	}
 	return h
 }

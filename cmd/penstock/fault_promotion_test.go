@@ -88,7 +88,7 @@ func promoteInADrop(t *testing.T, servers pairedRedis, redisURL string, ways []p
 	s.start()
 	units := rounds*(3*promotionMaxLag+60) + 100
 	s.createSale("drop", units, map[string]any{
-		"admission":   map[string]any{"rate_per_minute": 60000, "max_active": 10000, "pass_ttl": "2h"},
+		"admission":   map[string]any{"rate_per_minute": 60000, "max_active": 10000, "pass_ttl": "2h", "release_on_order": false},
 		"reservation": map[string]any{"ttl": "10s"},
 	})
 	crowd := newCrowd(s.front, "drop")

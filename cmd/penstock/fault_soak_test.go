@@ -45,7 +45,7 @@ func TestProcessesKilledAtRandomLoseNothing(t *testing.T) {
 	soak.split.start()
 	units := soak.kills*soakTurns + 200
 	soak.split.console.createSale("drop", units, map[string]any{
-		"admission":   map[string]any{"rate_per_minute": 60000, "max_active": 10000, "pass_ttl": "2h"},
+		"admission":   map[string]any{"rate_per_minute": 60000, "max_active": 10000, "pass_ttl": "2h", "release_on_order": false},
 		"reservation": map[string]any{"ttl": "10s"},
 		"ends_at":     time.Now().UTC().Add(3 * time.Hour),
 	})

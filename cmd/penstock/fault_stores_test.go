@@ -46,7 +46,7 @@ func TestFaultGateAnswersPollsWithoutAnyOneStore(t *testing.T) {
 			stores := newRealStores(t)
 			s := newServer(t, stores.env()...)
 			s.start()
-			s.createSale("drop", 1000, map[string]any{"admission": map[string]any{"rate_per_minute": 60000, "max_active": 1}})
+			s.createSale("drop", 1000, map[string]any{"admission": map[string]any{"rate_per_minute": 60000, "max_active": 1, "release_on_order": false}})
 			withoutAStore(t, s, fault(stores))
 		})
 	}

@@ -36,6 +36,10 @@ func TestHoldersKeepWhatTheyHoldWhenRedisForgets(t *testing.T) {
 	if again.text("id") != order {
 		t.Fatalf("the order of before became %s", again.raw)
 	}
+	stranger := &visitor{front: s.front, sale: "drop", name: "made-up", pass: v.pass}
+	if a := must(t, http.StatusForbidden, stranger.reservation("A", 1, "r-4")); a.text("code") != "pass_bound" {
+		t.Fatalf("the pass was lent to another customer: %s", a.raw)
+	}
 	must(t, http.StatusCreated, v.reservation("A", 1, "r-3"))
 	after := must(t, http.StatusOK, call{method: "GET", url: late.salePath("/ticket"), header: late.header()})
 	if after.body["place"] != place {

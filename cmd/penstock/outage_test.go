@@ -29,9 +29,9 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 	var orders []string
 	buy := func() {
 		t.Helper()
-		v.name = fmt.Sprintf("ada-%d", len(orders))
-		held := must(t, http.StatusCreated, v.reservation("A", 1, "r-"+v.name)).text("id")
-		orders = append(orders, must(t, http.StatusAccepted, v.order(held, "o-"+v.name)).text("id"))
+		key := fmt.Sprint(len(orders))
+		held := must(t, http.StatusCreated, v.reservation("A", 1, "r-"+key)).text("id")
+		orders = append(orders, must(t, http.StatusAccepted, v.order(held, "o-"+key)).text("id"))
 	}
 	buy()
 	if err := postgres.Stop(); err != nil {

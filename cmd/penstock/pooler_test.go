@@ -16,8 +16,9 @@ func TestAPoolerInTransactionModeStandsBeforeTheLedger(t *testing.T) {
 		s.start()
 		s.createSale(name, 5, map[string]any{"admission": map[string]any{"mode": "open"}})
 		v := &visitor{front: s.front, sale: name, name: "ada"}
-		held := must(t, http.StatusCreated, v.reservation("A", 1, "r")).text("id")
-		must(t, http.StatusAccepted, v.order(held, "o"))
+		held := must(t, http.StatusCreated, v.reservation("A", 1, "r"))
+		v.holder = held.header.Get("Penstock-Holder")
+		must(t, http.StatusAccepted, v.order(held.text("id"), "o"))
 		s.verify()
 		if code := s.terminate(); code != 0 {
 			t.Fatalf("round %d: exit %d", round, code)

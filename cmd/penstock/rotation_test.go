@@ -20,8 +20,11 @@ func TestNothingBreaksWhenTheSecretIsRotated(t *testing.T) {
 			s := newServer(t, append(env(t), "PENSTOCK_SECRET="+firstSecret, "PENSTOCK_NEXT_SECRET="+secondSecret)...)
 			s.start()
 			s.createSale("drop", 10, nil)
+			s.createSale("open", 10, map[string]any{"admission": map[string]any{"mode": "open"}})
 			v := &visitor{front: s.front, sale: "drop", name: "ada"}
 			v.admit(t)
+			walkIn := &visitor{front: s.front, sale: "open", name: "bob"} // has nothing but the token of the reservation
+			taken := must(t, http.StatusCreated, walkIn.reservation("A", 1, "r-1"))
 			announced := keyIDs(t, s.front)
 			if len(announced) != 2 {
 				t.Fatalf("keys before the rotation: %v, want the current and the next", announced)
@@ -47,6 +50,10 @@ func TestNothingBreaksWhenTheSecretIsRotated(t *testing.T) {
 				t.Fatalf("the same Idempotency-Key made a second hold: %s after %s", again.text("id"), held)
 			}
 			must(t, http.StatusAccepted, v.order(held, "o-1"))
+			s.awaitOpen("open")
+			must(t, http.StatusUnauthorized, walkIn.order(taken.text("id"), "o-2"))
+			walkIn.holder = taken.header.Get("Penstock-Holder")
+			must(t, http.StatusAccepted, walkIn.order(taken.text("id"), "o-2"))
 			s.verify()
 		})
 	}

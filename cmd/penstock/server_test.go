@@ -206,7 +206,8 @@ func (s *server) createSale(id string, stock int, members map[string]any) {
 	now := time.Now().UTC()
 	doc := map[string]any{
 		"id": id, "name": id, "starts_at": now.Add(-time.Second), "ends_at": now.Add(time.Hour),
-		"admission": map[string]any{"rate_per_minute": 60000, "max_active": 10000},
+		// The buyers of most tests buy several times with one pass.
+		"admission": map[string]any{"rate_per_minute": 60000, "max_active": 10000, "release_on_order": false},
 		"items":     []any{map[string]any{"sku": "A", "stock": stock}, map[string]any{"sku": "B", "stock": stock}},
 	}
 	for name, value := range members {

@@ -108,11 +108,11 @@ func prepareSoldOut(ctx context.Context, b *bench, s *stand.Stand, round int) (s
 	}
 	if round == 0 {
 		client := b.client(s)
-		reservation, err := client.Reserve(ctx, sale, sku, "first", "first")
+		held, err := client.Reserve(ctx, sale, sku, "first", "first")
 		if err != nil {
 			return shot{}, err
 		}
-		if _, err := client.PlaceOrder(ctx, reservation, "first", "first"); err != nil {
+		if _, err := client.PlaceOrder(ctx, held, "first", "first"); err != nil {
 			return shot{}, err
 		}
 		if err := b.awaitSold(ctx, s, sale, 1); err != nil {
@@ -175,7 +175,7 @@ func prepareOrder(ctx context.Context, b *bench, s *stand.Stand, round int) (sho
 	return shot{path: "/v1/orders", env: []string{"IDS=" + ids}, count: sold, settle: settle}, nil
 }
 
-// collectReservations makes reservations with the generator and returns the file of their ids.
+// collectReservations makes reservations with the generator and returns the file of their ids and proofs.
 func (b *bench) collectReservations(ctx context.Context, s *stand.Stand, sale string, round int) (string, error) {
 	ids := filepath.Join(b.dir, fmt.Sprintf("ids-%s-%d", sale, round))
 	path := "/v1/sales/" + sale + "/reservations"

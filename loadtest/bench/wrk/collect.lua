@@ -1,4 +1,4 @@
--- As reserve.lua, and keeps the ids of the reservations: one a line in the file IDS.<thread>.
+-- As reserve.lua, and keeps the reservations: id and proof of one a line in the file IDS.<thread>.
 dofile(os.getenv("WRK_DIR") .. "/reserve.lua")
 
 local file
@@ -8,7 +8,7 @@ function response(status, headers, body)
   file = file or assert(io.open(os.getenv("IDS") .. "." .. thread_number, "w"))
   local id = string.match(body, '"id":"([^"]+)"')
   if id then
-    file:write(id, "\n")
+    file:write(id, " ", headers["Penstock-Holder"], "\n")
     file:flush()
   end
 end

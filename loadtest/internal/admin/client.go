@@ -50,6 +50,8 @@ type request struct {
 	method, url string
 	headers     map[string]string
 	body        any
+	// answered, if not nil, gets the headers of the answer.
+	answered func(http.Header)
 }
 
 func (c *Client) admin(ctx context.Context, method, path string, body, out any) error {
@@ -85,6 +87,9 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if r.answered != nil {
+		r.answered(res.Header)
+	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
 		return err
