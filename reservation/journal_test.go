@@ -20,7 +20,10 @@ func TestJournalRecordsAreReadAsWritten(t *testing.T) {
 			status: letterHeld, epoch: number.Draw(t, "epoch"), created: number.Draw(t, "created"),
 			expires: number.Draw(t, "expires"), extensions: number.Draw(t, "extensions"), durability: 'j',
 			customer: CustomerKey("x"), channel: rapid.SampledFrom([]string{"*", "web"}).Draw(t, "channel"),
-			payload: hashText("p"), lines: packLines(lines), bearer: nothing,
+			payload: hashText("p"), lines: packLines(lines), bearer: rapid.SampledFrom([]string{nothing, "7", "134217727"}).Draw(t, "bearer"),
+		}
+		if want.bearer != nothing {
+			want.until = number.Draw(t, "until")
 		}
 		core := maker.core("s", "", word.Draw(t, "key"))
 		data, err := encodeJournal(kindExtended, core, &want)
@@ -41,9 +44,25 @@ func TestJournalRecordsAreReadAsWritten(t *testing.T) {
 	})
 }
 
+// A process of the version before has journaled reservations without their bearers.
+func TestJournalRecordsOfTheVersionBeforeAreRead(t *testing.T) {
+	r := record{status: letterHeld, epoch: 1, created: 2, expires: 3, durability: 'j', customer: CustomerKey("x"),
+		channel: "web", payload: hashText("p"), lines: "SHOE=2", bearer: "7", until: 9}
+	data, err := encodeJournal(kindHeld, "AAAAAAAAAAAAAAAAAAAAAA", &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := data[:len(data)-len("\x017\x09")]
+	old[1] = withoutBearer
+	r.bearer, r.until = nothing, 0
+	if _, _, got, err := decodeJournal(old); err != nil || got != r {
+		t.Fatalf("got %+v, %v; want %+v", got, err, r)
+	}
+}
+
 func FuzzDecodeJournal(f *testing.F) {
 	r := record{status: letterHeld, epoch: 1, created: 2, expires: 3, durability: 'd', customer: CustomerKey("x"),
-		channel: "web", payload: hashText("p"), lines: "SHOE=2,HAT=1"}
+		channel: "web", payload: hashText("p"), lines: "SHOE=2,HAT=1", bearer: "7", until: 9}
 	data, err := encodeJournal(kindHeld, "AAAAAAAAAAAAAAAAAAAAAA", &r)
 	if err != nil {
 		f.Fatal(err)

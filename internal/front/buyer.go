@@ -54,18 +54,23 @@ func (s *Server) buyer(c *call, mode sale.Mode, customer string) (who buyer, err
 // believed is refused in the header, where a program put it, and passed over in a cookie. A pass of the time
 // before the sale was opened names its ticket as well. Error: ticket_invalid.
 func (s *Server) openTicket(c *call) (string, error) {
-	ticket, presented, err := s.ticket(c)
-	switch {
-	case err == nil:
-		return ticket.Number.String(), nil
-	case presented.inHeader:
-		return "", err
+	if c.brings(ticketHeader, ticketCookie) {
+		ticket, presented, err := s.ticket(c)
+		if err == nil {
+			return ticket.Number.String(), nil
+		}
+		if presented.inHeader {
+			return "", err
+		}
+	}
+	if !c.brings(passHeader, passCookie) {
+		return "", nil
 	}
 	pass, err := s.passThat(c, func(presented token) (queue.Pass, error) {
 		return s.Passes.Verify(string(presented.text), string(c.sale), time.Time{})
 	})
 	if err != nil {
-		return "", nil //nolint:nilerr // neither is needed
+		return "", nil //nolint:nilerr // none is needed
 	}
 	return pass.ID, nil
 }

@@ -57,6 +57,13 @@ func (c *call) tokens(header []byte, cookiePrefix string) tokens {
 	return t
 }
 
+// brings reports whether the request has any credential of a kind.
+func (c *call) brings(header []byte, cookiePrefix string) bool {
+	presented := c.tokens(header, cookiePrefix)
+	_, some := presented.next()
+	return some
+}
+
 // next returns the next credential that is not empty. A browser brings a shop's whole jar along with each
 // poll, so only our own cookies are taken out of it.
 func (t *tokens) next() (token, bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ type slots struct {
 	failures prometheus.Counter
 	lines    throttle // of the log
 	working  chan struct{}
+	closing  sync.Once
 }
 
 func newSlots(log *slog.Logger, failures prometheus.Counter) *slots {
@@ -78,11 +80,13 @@ func (s *slots) failed(pass queue.Pass, err error) {
 
 // close waits until nothing is being given back any more, or ctx ends; what comes later is not.
 func (s *slots) close(ctx context.Context) {
-	for range maxSlotReleases {
-		select {
-		case s.working <- struct{}{}:
-		case <-ctx.Done():
-			return
+	s.closing.Do(func() {
+		for range maxSlotReleases {
+			select {
+			case s.working <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
 		}
-	}
+	})
 }
