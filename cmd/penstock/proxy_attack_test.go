@@ -35,6 +35,7 @@ var attackPaths = []string{
 	"/sales/../checkout", "/sales/..;/checkout", "/sales/%2e%2e/checkout", "/sales/..%2fcheckout", "/sales//../checkout", "/sales/x/../../checkout",
 	"/v1/sales/../../checkout", "/v1/sales/..%2f..%2fcheckout", "/v1/orders/../../checkout", "/v1/orders;/../../checkout",
 	"/v1/sales/%252e%252e/%252e%252e/checkout", "/_penstock/../checkout", "/_penstock", "/v1/auth/../../checkout",
+	"/checkout/../x", "/checkout/..", "/checkout/%2e%2e/x", "/checkout%2f..%2f..%2fx", "/checkout/..;/x", "/checkout/%252e%252e/x", "/checkout/.%2e/x?a=/",
 	"checkout", "*", "http:///checkout", "http://other.example/checkout", "http://shop.example//checkout", "HTTP://shop.example/%63heckout",
 	"/%u0063heckout", "/checkout\t", "/?/../checkout", "/x%3f/../checkout", "/x?/../checkout", "/checkout&x", "/ch%65ckout?x=/../y",
 }

@@ -88,8 +88,8 @@ func (s *watchedShop) checkouts(label string) (found []shopVisit) {
 }
 
 // mayBeCheckout tells whether there is a reading of a request target that is the checkout: decoded once,
-// twice or not at all, in any case, with "\" as "/", without ";parameters", with "//" and ".." resolved, and
-// with a "#" as a part of the path or as its end.
+// twice or not at all, in any case, with "\" as "/", without ";parameters", with "//" and ".." resolved or not,
+// and with a "#" as a part of the path or as its end.
 func mayBeCheckout(target string) bool {
 	if scheme, rest, absolute := strings.Cut(target, "://"); absolute && !strings.Contains(scheme, "/") {
 		_, target, _ = strings.Cut(rest, "/")
@@ -115,8 +115,8 @@ func mayBeCheckout(target string) bool {
 }
 
 func isCheckout(reading string) bool {
-	clean := path.Clean("/" + strings.ToLower(strings.ReplaceAll(reading, `\`, "/")))
-	return strings.HasPrefix(clean, "/checkout")
+	plain := "/" + strings.TrimLeft(strings.ToLower(strings.ReplaceAll(reading, `\`, "/")), "/")
+	return strings.HasPrefix(plain, "/checkout") || strings.HasPrefix(path.Clean(plain), "/checkout")
 }
 
 // withoutParameters takes ";parameters" off each segment, as servlet containers do.
