@@ -41,12 +41,14 @@ func (s *proxyStand) watch(t *testing.T, answer http.HandlerFunc) (gate *watched
 
 func (s *proxyStand) asksBriefly(t *testing.T) {
 	const asked = 20
-	gate, proxy := s.watch(t, func(w http.ResponseWriter, _ *http.Request) {
+	gate, proxy := s.watch(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Penstock-Sale", gatedSale) // as of an open sale: no ticket
-		w.WriteHeader(http.StatusNoContent)
+		if r.URL.Path == "/v1/auth" {
+			w.WriteHeader(http.StatusNoContent)
+		}
 	})
 	forged := map[string]string{
-		"Cookie": "a=b; c=d", "Penstock-Pass": "p", "Penstock-Sale": openSale, "Penstock-Redirect": "0", "Penstock-Ticket": "forged",
+		"Cookie": "a=b; c=d", "Penstock-Pass": "p", "Penstock-Device": "d", "Penstock-Sale": openSale, "Penstock-Redirect": "0", "Penstock-Ticket": "forged",
 		"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "gopher", "X-Forwarded-Uri": "/evil", "X-Forwarded-Method": "OPTIONS",
 	}
 	for range asked {
@@ -87,8 +89,9 @@ func (s *proxyStand) looksAtTheQuestion(t *testing.T, q *http.Request, proxy str
 	} else if len(q.Header.Values("Penstock-Sale"))+len(q.Header.Values("Penstock-Redirect")) != 0 {
 		t.Errorf("the visitor's headers are passed on: %v", q.Header)
 	}
-	if q.ProtoAtLeast(1, 1) == false || sale != gatedSale || host != proxy || method != "POST" || asked != "/checkout?x=1&sale="+openSale ||
-		q.Header.Get("X-Forwarded-Proto") != "http" || q.Header.Get("Cookie") != "a=b; c=d" || q.Header.Get("Penstock-Pass") != "p" {
+	if !q.ProtoAtLeast(1, 1) || sale != gatedSale || host != proxy || method != "POST" || asked != "/checkout?x=1&sale="+openSale ||
+		q.Header.Get("X-Forwarded-Proto") != "http" || q.Header.Get("Cookie") != "a=b; c=d" || q.Header.Get("Penstock-Pass") != "p" || q.Header.Get("Penstock-Device") != "d" ||
+		!strings.HasSuffix(q.Header.Get("X-Forwarded-For"), "127.0.0.1") {
 		t.Errorf("the question: %s %s %s %v", q.Method, q.RequestURI, q.Proto, q.Header)
 	}
 }
