@@ -22,8 +22,8 @@ var (
 	headerPassExpiresOut = []byte("Penstock-Pass-Expires")
 )
 
-// authorize answers a proxy's question whether a visitor may go on: 204 with a valid pass of a sale
-// that is running, and otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting
+// authorize answers a proxy's question whether a visitor may go on: 204 (200 below /v1/auth) with a valid pass
+// of a sale that is running, and otherwise 401, or 302 when asked by ?redirect=1, with the way to the waiting
 // room. The proxy names the sale and passes the visitor's cookies on. When it names none, the pass
 // does; it must then hold even where no pass is needed, or a visitor could go anywhere by naming an
 // open sale.
@@ -32,7 +32,7 @@ var (
 // passes: browsers send it without cookies, and the shop answers it.
 func (s *Server) authorize(c *call) error {
 	if s.asksForPreflight(c) {
-		c.sendNothing()
+		c.letPass()
 		return nil
 	}
 	named, err := c.saleOfProxy()
@@ -60,7 +60,7 @@ func (s *Server) authorize(c *call) error {
 	}
 	if !byPass && c.entry.Record().Admission.Mode == sale.Open {
 		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
-		c.sendNothing()
+		c.letPass()
 		return nil
 	}
 	return s.authorizePass(c)
@@ -167,8 +167,17 @@ func (s *Server) authorizePass(c *call) error {
 	h.SetCanonical(headerSaleOut, c.sale)
 	h.SetCanonical(headerTicketOut, strconv.AppendUint(c.key[:0], uint64(pass.Ticket), 10))
 	h.SetCanonical(headerPassExpiresOut, pass.ExpiresAt.UTC().AppendFormat(c.key[:0], "2006-01-02T15:04:05Z"))
-	c.sendNothing()
+	c.letPass()
 	return nil
+}
+
+// letPass answers that the visitor may go on. Envoy, which asks below /v1/auth, takes 200 for yes, and any
+// other 2xx for a refusal.
+func (c *call) letPass() {
+	c.sendNothing()
+	if c.target.route == routeAuthBelow {
+		c.ctx.SetStatusCode(200)
+	}
 }
 
 // sendToRoom says where a pass is to be had: in Location, and as 302 when the proxy asks for it.
