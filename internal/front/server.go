@@ -86,6 +86,7 @@ type Server struct {
 	keys     *keys
 	pages    *pages
 	lookups  *lookups // nil when there is nobody to ask
+	ownHost  string   // of PublicURL, as hostOf gives it; may be empty
 	failures throttle
 	sights   *sights
 
@@ -110,7 +111,9 @@ func New(deps Deps) (*Server, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), idPrefix: newIDPrefix()}
+	s := &Server{
+		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
+	}
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}

@@ -21,7 +21,7 @@ func TestAMinimalSaleGetsItsDefaults(t *testing.T) {
 	if s.Admission != want {
 		t.Errorf("admission %+v, want %+v", s.Admission, want)
 	}
-	if !s.OpensAt.Equal(s.StartsAt) || s.Durability != Journaled || s.Payment.Mode != PaymentNone {
+	if !s.OpensAt.Equal(s.StartsAt) || s.Durability != Journaled || s.Payment.Mode != PaymentNone || s.Handover != HandoverCode {
 		t.Errorf("got %+v", s)
 	}
 	if s.Reservation.MaxExtensions != 1 || s.Reservation.TTL != DefaultTTL || s.Items[0].Name != "SNKR-42" {
@@ -70,6 +70,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"currency":           {`"stock":1000`, `"stock":1,"price":{"amount":1,"currency":"euro"}`, "items[0].price.currency"},
 		"channel of nothing": {`"name"`, `"channels":{"web":0},"name"`, "channels"},
 		"payment":            {`"name"`, `"payment":{"mode":"authorize"},"name"`, "payment.mode"},
+		"handover":           {`"name"`, `"handover":"cookie","name"`, "handover"},
 		"trailing data":      {`]}`, `]} {}`, "document"},
 		"cut off":            {`]}`, `]`, "document"},
 	}
