@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 func TestSigningInAndOut(t *testing.T) {
