@@ -67,7 +67,7 @@ func (s *stage) openShop(settings ...string) string {
 	listen := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(s.t))
 	shop := "http://" + strings.Replace(listen, "127.0.0.1", "localhost", 1)
 	start(s.t, s.connector.dir, append([]string{
-		"PENSTOCK_SALE=" + sale, "PENSTOCK_ROOM_URL=" + s.room.url, "SHOP_LISTEN=" + listen, "PSR7_AUTOLOAD=/usr/share/php/Nyholm/Psr7/autoload.php", "PENSTOCK_CACHE_DIR=" + s.t.TempDir(),
+		"PENSTOCK_SALE=" + sale, "PENSTOCK_ROOM_URL=" + s.room.url, "SHOP_LISTEN=" + listen, "PENSTOCK_CACHE_DIR=" + s.t.TempDir(),
 	}, settings...), s.connector.command(s.t, listen)...)
 	testenv.Eventually(s.t, startLimit, "the shop answers", func() bool { return answers("http://"+listen+"/.well-known/x", http.StatusSeeOther) })
 	return shop
