@@ -181,7 +181,9 @@ func usedCodeOfAVisitorInside(t *testing.T, s *stage) {
 func headUsesNoCode(t *testing.T, s *stage) {
 	v := newVisitor(t)
 	brought := v.isSentOn(s.roomPage())
-	v.ask("HEAD", brought)
+	if got := newVisitor(t).ask("HEAD", brought); len(got.Cookies()) > 0 {
+		t.Error("it gave a cookie")
+	}
 	if got := v.open(brought); got.leadsTo() != s.page {
 		t.Fatalf("%d to %q", got.StatusCode, got.leadsTo())
 	}
