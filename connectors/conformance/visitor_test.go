@@ -70,8 +70,10 @@ func (v *visitor) isSentOn(roomAddress string) string {
 	var location string
 	testenv.Eventually(v.t, startLimit, "the visitor is sent on", func() bool {
 		got := v.open(roomAddress)
-		location = got.leadsTo()
-		return got.StatusCode == http.StatusSeeOther
+		if location = got.leadsTo(); strings.HasPrefix(location, "/sales/") { // it sees first whether cookies are kept
+			location = v.open(got.Request.URL.Scheme + "://" + got.Request.URL.Host + location).leadsTo()
+		}
+		return location != ""
 	})
 	return location
 }
