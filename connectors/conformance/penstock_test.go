@@ -134,7 +134,7 @@ func (r *room) newSale(id, target string) {
 
 func answers(url string, status int) bool {
 	client := &http.Client{Timeout: time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Get(url) //nolint:noctx // it has a time-out
+	response, err := client.Get(url)
 	if err != nil {
 		return false
 	}

@@ -53,7 +53,7 @@ func (o Options) withDefaults() Options {
 		o.Client = &http.Client{Timeout: askTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if o.Log == nil {
-		o.Log = slog.Default()
+		o.Log = slog.Default() //nolint:forbidigo // here that is the logger of the shop
 	}
 	return o
 }

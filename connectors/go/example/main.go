@@ -4,7 +4,7 @@ package main
 import (
 	"fmt"
 	"html"
-	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -17,7 +17,8 @@ func main() {
 		Sale: os.Getenv("PENSTOCK_SALE"), RoomURL: os.Getenv("PENSTOCK_ROOM_URL"), Online: os.Getenv("PENSTOCK_ONLINE") == "1",
 	})
 	if err != nil {
-		log.Fatal(err)
+		slog.Error("the options are wrong", "error", err)
+		os.Exit(2)
 	}
 	checkout := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		pass, _ := penstock.PassOf(r.Context())
@@ -26,5 +27,6 @@ func main() {
 		_, _ = fmt.Fprintf(w, "<h1>Checkout</h1><p>Ticket %s</p>", html.EscapeString(pass.Ticket))
 	})
 	server := &http.Server{Addr: os.Getenv("SHOP_LISTEN"), Handler: gate.Protect(checkout), ReadHeaderTimeout: 5 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	slog.Error("the shop has ended", "error", server.ListenAndServe())
+	os.Exit(1)
 }
