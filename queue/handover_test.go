@@ -137,6 +137,14 @@ func TestACodeIsGoodForAMinute(t *testing.T) {
 	}
 }
 
+// A node whose clock were wrong could give a code a longer life; by no more than its life again.
+func TestACodeOfTheFarFutureIsRefused(t *testing.T) {
+	c, client := newClock(t)
+	r, pass := admit(t, client, nil, c.now)
+	code := HandoverCode{Sale: "drop", Ticket: pass.Ticket, Epoch: 1, MadeMicros: c.now.Add(CodeLife).UnixMicro()}
+	redeemFails(t, r, code, problem.CodeExpired)
+}
+
 func TestAUsedCodeStaysUsedUntilItExpires(t *testing.T) {
 	c, client := newClock(t)
 	r, pass := admit(t, client, nil, c.now)
