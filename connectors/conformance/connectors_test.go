@@ -93,6 +93,7 @@ func TestConnectors(t *testing.T) {
 				{"a pass in the address is taken", passInTheAddress},
 				{"programs are told 401", programs},
 				{"with the online check a pass that was given back is refused", online},
+				{"with the online check a pass that is tied to a network is good there alone", tied},
 				{"an open sale needs no pass", openSale},
 				{"nothing breaks for a visitor inside when the secret is rotated", rotation},
 				{"while penstock is away visitors stay inside and nobody is decided about", away},
@@ -251,6 +252,27 @@ func online(t *testing.T, s *stage) {
 	}
 	if got := other.ask("GET", s.page, cookie...); !got.isShop() {
 		t.Errorf("offline a pass is good until it expires: %d", got.StatusCode)
+	}
+}
+
+func tied(t *testing.T, s *stage) {
+	setBinding := func(to string) {
+		s.room.admin("PATCH", "/"+sale, map[string]any{"admission": map[string]any{"pass_binding": to}})
+	}
+	setBinding("network")
+	defer setBinding("none")
+	strict := s.openShop("PENSTOCK_ONLINE=1")
+	v := newVisitor(t)
+	v.goesIn(s.page)
+	cookie := "penstock_pass_" + sale + "=" + v.passOf(s.shop, sale)
+	visits := func(headers ...string) page {
+		return newVisitor(t).ask("GET", strict, append(headers, "Cookie", cookie)...)
+	}
+	testenv.Eventually(t, startLimit, "the pass is good in the network in which it was claimed alone", func() bool {
+		return visits().isShop() && !visits("X-Forwarded-For", "198.51.100.7").isShop()
+	})
+	if got := visits(); !got.isShop() {
+		t.Errorf("in its own network: %d", got.StatusCode)
 	}
 }
 

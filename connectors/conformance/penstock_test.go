@@ -84,6 +84,7 @@ func openRoom(t testing.TB) *room {
 	r.env = []string{
 		fmt.Sprintf("PENSTOCK_LISTEN=127.0.0.1:%d", front), fmt.Sprintf("PENSTOCK_CONSOLE_LISTEN=127.0.0.1:%d", console),
 		"PENSTOCK_DATA_DIR=" + t.TempDir(), "PENSTOCK_ADMIN_KEY=" + adminKey,
+		"PENSTOCK_TRUSTED_PROXIES=127.0.0.0/8", // the shop, which tells who its visitor is
 	}
 	return r
 }

@@ -96,7 +96,7 @@ func (g *Gate) admission(r *http.Request) (Pass, error) {
 	}
 	pass, err := g.verify(r.Context(), cookie.Value)
 	if err == nil && g.Online {
-		err = g.askOnline(r.Context(), pass.Token)
+		err = g.askOnline(r, pass.Token)
 	}
 	return pass, err
 }

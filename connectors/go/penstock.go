@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,9 +45,9 @@ func (g *Gate) redeem(ctx context.Context, code string) (token string, err error
 	return answer.Pass, nil
 }
 
-// askOnline asks whether a pass is still good. The error is errRefused or errUnsure.
-func (g *Gate) askOnline(ctx context.Context, token string) error {
-	status, err := g.authorize(ctx, token)
+// askOnline asks whether a pass is still good where the visitor is. The error is errRefused or errUnsure.
+func (g *Gate) askOnline(r *http.Request, token string) error {
+	status, err := g.authorize(r.Context(), token, forwardedFor(r))
 	switch {
 	case err != nil:
 		return errors.Join(errUnsure, err)
@@ -58,14 +60,24 @@ func (g *Gate) askOnline(ctx context.Context, token string) error {
 	}
 }
 
-// authorize asks Penstock about a visitor with the pass, or with none.
-func (g *Gate) authorize(ctx context.Context, token string) (status int, err error) {
+// forwardedFor says for whom the shop asks, as a proxy would: Penstock may tie a pass to a network.
+func forwardedFor(r *http.Request) string {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		address = r.RemoteAddr
+	}
+	return strings.Join(append(r.Header.Values("X-Forwarded-For"), address), ", ")
+}
+
+// authorize asks Penstock about a visitor with the pass, or about nobody.
+func (g *Gate) authorize(ctx context.Context, token, visitor string) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.api+"/v1/auth?sale="+url.QueryEscape(g.Sale), nil)
 	if err != nil {
 		return 0, err
 	}
 	if token != "" {
 		request.Header.Set("Penstock-Pass", token)
+		request.Header.Set("X-Forwarded-For", visitor)
 	}
 	response, err := g.Client.Do(request)
 	if err != nil {
@@ -97,7 +109,7 @@ func (g *Gate) isOpen(ctx context.Context) bool {
 
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
-	status, err := g.authorize(bounded, "")
+	status, err := g.authorize(bounded, "", "")
 	open := err == nil && status == http.StatusNoContent
 	g.open.mu.Lock()
 	defer g.open.mu.Unlock()

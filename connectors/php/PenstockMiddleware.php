@@ -122,7 +122,7 @@ final class PenstockMiddleware implements MiddlewareInterface
     {
         $pass = $this->verify((string) ($request->getCookieParams()[$this->cookie] ?? ''));
         if ($this->online) {
-            $this->askOnline($pass->token);
+            $this->askOnline($pass->token, $request);
         }
         return $pass;
     }
@@ -399,10 +399,11 @@ final class PenstockMiddleware implements MiddlewareInterface
         return is_string($answer['pass'] ?? null) ? $answer['pass'] : throw new Unsure('the code is answered ' . $status);
     }
 
-    /** Asks whether a pass is still good. */
-    private function askOnline(string $token): void
+    /** Asks whether a pass is still good where the visitor is: Penstock may tie a pass to a network. */
+    private function askOnline(string $token, ServerRequestInterface $request): void
     {
-        [$status] = $this->ask('GET', '/v1/auth?sale=' . $this->sale, ['Penstock-Pass: ' . $token]);
+        $visitor = array_filter([$request->getHeaderLine('X-Forwarded-For'), (string) ($request->getServerParams()['REMOTE_ADDR'] ?? '')]);
+        [$status] = $this->ask('GET', '/v1/auth?sale=' . $this->sale, ['Penstock-Pass: ' . $token, 'X-Forwarded-For: ' . implode(', ', $visitor)]);
         if ($status === 401) {
             throw new Refused('the pass was given back');
         }

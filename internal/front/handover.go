@@ -39,12 +39,12 @@ func (s *Server) handOver(c *call, rec *sale.Record, location string) (string, e
 	return withParameter(u, codeParameter, code), nil
 }
 
-// passOf returns the pass that this request claimed, or else the one that it brought.
+// passOf returns the pass that this request claimed, or else the one that it brought and may use here.
 func (s *Server) passOf(c *call) (queue.Pass, bool) {
 	if c.admitted.Ticket > 0 {
 		return c.admitted, true
 	}
-	pass, err := s.pass(c)
+	pass, err := s.passHere(c)
 	return pass, err == nil
 }
 

@@ -25,7 +25,7 @@ type Sale struct {
 	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
 	TargetURL    string       `json:"target_url,omitempty"`
 	// Handover says how a shop on another host gets to know an admitted visitor.
-	Handover Handover `json:"handover,omitempty"`
+	Handover Handover `json:"handover"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.
@@ -160,7 +160,7 @@ const (
 // gets the cookie of the pass, and nothing is added.
 type Handover string
 
-// The choices. Empty, as in records of earlier versions, is HandoverCode.
+// The choices.
 const (
 	HandoverCode Handover = "code" // a code, good once, for which the shop gets the pass
 	HandoverPass Handover = "pass" // the pass itself, which can be copied as long as it lasts

@@ -117,7 +117,7 @@ func TestARecordOfAnEarlierVersionGetsTheDefaultsOfThisOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := r.Admission; a.MaxNetworks != DefaultMaxNetworks || a.PassBinding != BindNothing || a.RatePerMinute != 7 {
+	if a := r.Admission; a.MaxNetworks != DefaultMaxNetworks || a.PassBinding != BindNothing || a.RatePerMinute != 7 || r.Handover != HandoverCode {
 		t.Errorf("admission %+v", a)
 	}
 	if r.Reservation.MaxExtensions != 0 || r.Version != 3 {

@@ -245,7 +245,7 @@ func (s Sale) validateTerms() error {
 		return invalid("failed_orders", "want return or withhold")
 	}
 	switch s.Handover {
-	case "", HandoverCode, HandoverPass, HandoverNone:
+	case HandoverCode, HandoverPass, HandoverNone:
 	default:
 		return invalid("handover", "want code, pass or none")
 	}

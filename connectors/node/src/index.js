@@ -2,7 +2,7 @@ import { Keys } from './keys.js';
 import { Penstock } from './penstock.js';
 import { Refused, Unsure } from './errors.js';
 import { readOptions } from './options.js';
-import { addressOf, broughtBy, cookieOf, navigates, setPassCookie } from './visitor.js';
+import { addressOf, broughtBy, cookieOf, forwardedFor, navigates, setPassCookie } from './visitor.js';
 import { verifyPass } from './verify.js';
 
 export function penstock(given) {
@@ -37,7 +37,7 @@ async function admission(gate, request) {
   const token = cookieOf(request, gate.options.cookieName);
   if (!token) throw new Refused();
   const pass = await gate.verify(token);
-  if (gate.options.online) await gate.api.askOnline(token);
+  if (gate.options.online) await gate.api.askOnline(token, forwardedFor(request));
   return pass;
 }
 

@@ -29,9 +29,9 @@ export class Penstock {
     return (await readJson(response)).pass;
   }
 
-  /** Asks whether a pass is still good. */
-  async askOnline(token) {
-    const { status } = await this.#authorize({ 'Penstock-Pass': token });
+  /** Asks whether a pass is still good where the visitor is. */
+  async askOnline(token, visitor) {
+    const { status } = await this.#authorize({ 'Penstock-Pass': token, 'X-Forwarded-For': visitor });
     if (status === 401) throw new Refused();
     if (status !== 204) throw new Unsure(`the pass is answered ${status}`);
   }

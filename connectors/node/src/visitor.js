@@ -74,6 +74,11 @@ export function setPassCookie(request, response, { cookieName, shopUrl }, pass) 
   response.setHeader('Set-Cookie', [response.getHeader('Set-Cookie') ?? [], cookie].flat());
 }
 
+/** For whom the shop asks, as a proxy would say: Penstock may tie a pass to a network. */
+export function forwardedFor(request) {
+  return [request.headers['x-forwarded-for'], request.socket?.remoteAddress].filter(Boolean).join(', ');
+}
+
 /** Whether a browser asks for a page to show. A script could not follow to another host. */
 export function navigates(request) {
   const mode = request.headers['sec-fetch-mode'] ?? '';

@@ -30,7 +30,7 @@ $checkout = new class implements RequestHandlerInterface {
 };
 
 // A framework makes the request and sends the response; here both are done by hand.
-$request = (new ServerRequest($_SERVER['REQUEST_METHOD'], 'http://' . $_SERVER['HTTP_HOST'] . $_SERVER['REQUEST_URI'], getallheaders()))
+$request = (new ServerRequest($_SERVER['REQUEST_METHOD'], 'http://' . $_SERVER['HTTP_HOST'] . $_SERVER['REQUEST_URI'], getallheaders(), serverParams: $_SERVER))
     ->withQueryParams($_GET)->withCookieParams($_COOKIE);
 $response = $gate->process($request, $checkout);
 http_response_code($response->getStatusCode());
