@@ -12,10 +12,12 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=$(GIT_READABLE))
 TEST_TIMEOUT ?= 12m
 FUZZ_SECONDS ?= 10
 SOAK_KILLS ?= 100
+# Where the tests of the PHP connector find PSR-7. The Debian package php-nyholm-psr7 puts it there.
+export PSR7_AUTOLOAD ?= /usr/share/php/Nyholm/Psr7/autoload.php
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/penstock
@@ -43,6 +45,14 @@ test-idle: bin/nats-server ## Measure what sales without visitors cost. It still
 	scripts/install-test-servers
 	go test -v -count=1 -timeout 10m -tags idle -run '^TestSalesThatNobodyVisits' ./cmd/penstock
 
+.PHONY: test-connectors
+test-connectors: build ## Test the connectors for shops (Go, Node, PHP), alone and in front of a running server
+	scripts/install-connector-tests
+	cd connectors/go && go vet ./... && go test -race -count=1 -timeout 2m ./...
+	cd connectors/node && npm ci --no-audit --no-fund && npm run check && npm test && npm pack --dry-run
+	php connectors/php/test/keys_test.php
+	PENSTOCK_TEST_BINARY=$(CURDIR)/bin/penstock go test -count=1 -timeout 4m -tags connectors ./connectors/conformance
+
 .PHONY: soak-kill
 soak-kill: bin/nats-server ## Kill SOAK_KILLS (100) random processes in a drop, and look for lost orders
 	scripts/install-test-servers
@@ -52,6 +62,7 @@ soak-kill: bin/nats-server ## Kill SOAK_KILLS (100) random processes in a drop, 
 lint: bin/golangci-lint ## Check style and the fences between packages
 	scripts/check-sleeps
 	bin/golangci-lint run ./...
+	cd connectors/go && ../../bin/golangci-lint run ./...
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code

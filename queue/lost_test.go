@@ -39,9 +39,12 @@ func refusesEverything(t *testing.T, client rueidis.Client, rec sale.Record, tic
 	_, joinErr := r.Join(ctx)
 	_, _, _, claimErr := r.Claim(ctx, tickets[1])
 	_, _, _, againErr := r.Claim(ctx, tickets[0])
+	_, handOverErr := r.HandOver(pass)
+	_, _, redeemErr := r.Redeem(ctx, HandoverCode{Sale: rec.ID, Ticket: pass.Ticket, MadeMicros: time.Now().UnixMicro()})
 	for name, err := range map[string]error{
 		"join": joinErr, "claim": claimErr, "claim again": againErr,
 		"leave": r.Leave(ctx, tickets[2]), "release": r.Release(ctx, pass), "keep": r.Keep(ctx),
+		"hand over": handOverErr, "redeem": redeemErr,
 		"advance":         r.Advance(ctx, testTerm, plenty),
 		"raise":           r.raise(ctx, grant{top: 1000}, 1),
 		"advance, script": r.write(ctx, r.Snapshot(), testTerm, r.Snapshot().stand(), "", ""),

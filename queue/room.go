@@ -59,6 +59,7 @@ type Room struct {
 
 	shown  shown
 	losses losses
+	codes  codeClock
 
 	refreshing sync.Mutex
 	speed      speedometer

@@ -21,6 +21,9 @@ var leaveBody string
 //go:embed scripts/release_pass.lua
 var releaseBody string
 
+//go:embed scripts/redeem.lua
+var redeemBody string
+
 //go:embed scripts/advance.lua
 var advanceBody string
 
@@ -54,6 +57,7 @@ var (
 	leaveScript    = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
 	releaseScript  = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
 	sightScript    = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
+	redeemScript   = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
 	proveScript    = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
 	advanceScript  = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
 	snapshotScript = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
@@ -82,4 +86,5 @@ func roomKeys(saleID string) []string {
 const (
 	keyRoom   = 0
 	keyPasses = 1
+	keyIssued = 7
 )

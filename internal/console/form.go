@@ -17,7 +17,7 @@ type saleForm struct {
 	Begun    bool // then only the pace, the terms, the name and the end may change
 	Status   int
 
-	ID, Name, TargetURL               string
+	ID, Name, TargetURL, Handover     string
 	OpensAt, StartsAt, EndsAt         string // as datetime-local gives them, in Zone
 	Zone                              string // IANA; "" is UTC
 	Order, Mode                       string
@@ -99,7 +99,7 @@ func newSaleForm(start time.Time) *saleForm {
 func fillSaleForm(rec sale.Record) *saleForm {
 	f := &saleForm{
 		Existing: true, Status: http.StatusOK, Errors: map[string]string{},
-		ID: rec.ID, Name: rec.Name, TargetURL: rec.TargetURL,
+		ID: rec.ID, Name: rec.Name, TargetURL: rec.TargetURL, Handover: string(rec.Handover),
 		OpensAt: showTime(rec.OpensAt), StartsAt: showTime(rec.StartsAt), EndsAt: showTime(rec.EndsAt),
 		Order: string(rec.Admission.Order), Mode: string(rec.Admission.Mode),
 		Rate: strconv.Itoa(rec.Admission.RatePerMinute), MaxActive: strconv.Itoa(rec.Admission.MaxActive),
@@ -125,7 +125,7 @@ func readSaleForm(v url.Values) *saleForm {
 	text := func(name string) string { return strings.TrimSpace(v.Get(name)) }
 	f := &saleForm{
 		Status: http.StatusOK, Errors: map[string]string{},
-		ID: text("id"), Name: text("name"), TargetURL: text("target_url"),
+		ID: text("id"), Name: text("name"), TargetURL: text("target_url"), Handover: text("handover"),
 		OpensAt: text("opens_at"), StartsAt: text("starts_at"), EndsAt: text("ends_at"), Zone: text("zone"),
 		Order: text("admission.order"), Mode: text("admission.mode"),
 		Rate: text("admission.rate_per_minute"), MaxActive: text("admission.max_active"),
@@ -173,6 +173,9 @@ func nth(list []string, i int) string {
 func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s := base
 	s.Name, s.TargetURL, s.Draft = f.Name, f.TargetURL, f.Intent == "draft"
+	if f.Handover != "" {
+		s.Handover = sale.Handover(f.Handover)
+	}
 	s.ID = f.ID
 	s.Admission = f.admission(base.Admission)
 	s.Reservation.TTL = f.minutes("reservation.ttl", f.HoldMinutes)

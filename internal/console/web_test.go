@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 func TestSigningInAndOut(t *testing.T) {
@@ -234,6 +235,32 @@ func TestASaleIsChangedByFormIfNobodyElseDid(t *testing.T) {
 	v.Set("intent", "draft")
 	b.submit("/sales/spring/edit", v).expect(303)
 	b.get("/sales/spring").shows("Draft", "Nobody can see this sale yet.")
+}
+
+func TestTheFormShowsAndKeepsWhatTheRedirectCarries(t *testing.T) {
+	s := newStage(t)
+	b := s.signedIn(auth.Marketer)
+	b.get("/new-sale").shows(`<option value="code" selected>`)
+	v := saleValues("spring")
+	v.Set("handover", "pass")
+	b.submit("/new-sale", v).expect(303)
+	b.get("/sales/spring/edit").shows(`<option value="pass" selected>`)
+	b.get("/sales/spring").shows("<dd>The pass</dd>")
+	v.Del("handover") // as a form of an earlier version sends it
+	v.Set("version", "1")
+	v.Set("name", "Summer drop")
+	b.submit("/sales/spring/edit", v).expect(303)
+	if rec := s.record("spring"); rec.Handover != sale.HandoverPass || rec.Name != "Summer drop" {
+		t.Fatalf("got %+v", rec.Sale)
+	}
+	v.Set("version", "2")
+	v.Set("handover", "cookie")
+	refused := b.submit("/sales/spring/edit", v)
+	refused.expect(422)
+	refused.shows("want code, pass or none")
+	if got := s.admin("PATCH", "/admin/v1/sales/spring", `{"handover":"none"}`, 200).json(); got["handover"] != "none" {
+		t.Fatalf("got %v", got)
+	}
 }
 
 func TestARunningSaleKeepsItsItemsAndItsStart(t *testing.T) {

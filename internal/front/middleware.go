@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/queue"
 )
 
 // call is one request on its way through a handler. Calls are pooled: nothing may keep one, or a
@@ -21,6 +22,7 @@ type call struct {
 	route *route
 	target
 	entry     *salecache.Entry // the sale of the path, when it has one
+	admitted  queue.Pass       // the pass that this request claimed, if it did
 	buf       []byte           // the body of the answer is appended here
 	key       []byte           // scratch for names of cookies and values of headers
 	requestID []byte

@@ -153,7 +153,11 @@ func (s *Server) sendToShop(c *call, rec *sale.Record) error {
 	if to == "" {
 		return s.sendRoom(c, 200, rec, describeInside(rec))
 	}
-	return c.seeOther(to)
+	location, err := s.handOver(c, rec, to)
+	if err != nil {
+		return s.sendReturning(c, rec, place{})
+	}
+	return c.seeOther(location)
 }
 
 // sendRoom sends the page of the waiting room. The record is nil while this node does not know it.

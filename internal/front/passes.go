@@ -41,6 +41,7 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 	defer cancel()
 	pass, token, again, err = c.entry.Room().Claim(ctx, ticket)
 	if err == nil {
+		c.admitted = pass
 		c.setPassCookie(token, pass.ExpiresAt, c.entry.Now())
 	}
 	return pass, token, again, err

@@ -25,6 +25,7 @@ const (
 	routeExtend
 	routeOrders
 	routeOrder
+	routeHandover
 	routeAuth
 	routeAuthBelow
 	routeFlags
@@ -149,6 +150,10 @@ func matchV1(segments [][]byte, n int) target {
 		}
 		if n == 3 {
 			return target{route: routeOrder, id: segments[2]}
+		}
+	case "handover":
+		if n == 2 {
+			return target{route: routeHandover}
 		}
 	case "auth":
 		if n == 2 {

@@ -52,6 +52,7 @@ func (s *Server) table() [routeCount]route {
 		routeExtend:       {template: "/v1/reservations/{id}/extend", post: (*Server).extendReservation},
 		routeOrders:       {template: "/v1/orders", post: (*Server).postOrders},
 		routeOrder:        {template: "/v1/orders/{id}", get: (*Server).getOrder},
+		routeHandover:     {template: "/v1/handover", post: (*Server).postHandover},
 		routeAuth:         {template: "/v1/auth", any: (*Server).authorize},
 		routeAuthBelow:    {template: "/v1/auth/{path}", any: (*Server).authorize},
 		routeFlags:        {template: "/ofrep/v1/evaluate/flags", post: (*Server).postFlags},

@@ -91,6 +91,7 @@ type Server struct {
 	slots    *slots
 	pages    *pages
 	lookups  *lookups // nil when there is nobody to ask
+	ownHost  string   // of PublicURL, as hostOf gives it; may be empty
 	failures throttle
 	sights   *sights
 
@@ -115,7 +116,9 @@ func New(deps Deps) (*Server, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), idPrefix: newIDPrefix()}
+	s := &Server{
+		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
+	}
 	if deps.Keys != nil {
 		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
 	}

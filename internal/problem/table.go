@@ -27,6 +27,7 @@ const (
 	UnknownChannel         Code = "unknown_channel"
 	UnknownReservation     Code = "unknown_reservation"
 	UnknownOrder           Code = "unknown_order"
+	UnknownCode            Code = "unknown_code"
 	MethodNotAllowed       Code = "method_not_allowed"
 	SaleNotOpen            Code = "sale_not_open"
 	SalePaused             Code = "sale_paused"
@@ -45,6 +46,8 @@ const (
 	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
+	CodeUsed               Code = "code_used"
+	CodeExpired            Code = "code_expired"
 	BodyTooLarge           Code = "body_too_large"
 	UnsupportedMediaType   Code = "unsupported_media_type"
 	IdempotencyMismatch    Code = "idempotency_mismatch"
@@ -89,6 +92,7 @@ var table = map[Code]row{
 	UnknownChannel:         {http.StatusNotFound, "The sale has no such channel"},
 	UnknownReservation:     {http.StatusNotFound, "There is no such reservation"},
 	UnknownOrder:           {http.StatusNotFound, "There is no such order"},
+	UnknownCode:            {http.StatusNotFound, "There is no such code"},
 	MethodNotAllowed:       {http.StatusMethodNotAllowed, "The method is not allowed here"},
 	SaleNotOpen:            {http.StatusConflict, "The sale is not open"},
 	SalePaused:             {http.StatusConflict, "The sale is paused"},
@@ -107,6 +111,8 @@ var table = map[Code]row{
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},
+	CodeUsed:               {http.StatusGone, "The code was used"},
+	CodeExpired:            {http.StatusGone, "The code has expired"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
 	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},

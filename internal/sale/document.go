@@ -111,6 +111,7 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Reservation.PlusTags, KeepTags)
 	setDefault(&s.Payment.Mode, PaymentNone)
 	setDefault(&s.Durability, Journaled)
+	setDefault(&s.Handover, HandoverCode)
 	s.Items = append([]Item(nil), s.Items...)
 	for i := range s.Items {
 		setDefault(&s.Items[i].Name, s.Items[i].SKU)

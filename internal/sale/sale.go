@@ -27,6 +27,8 @@ type Sale struct {
 	// FailedOrders says what becomes of the units of an order that the ledger refuses for good.
 	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
 	TargetURL    string       `json:"target_url,omitempty"`
+	// Handover says how a shop on another host gets to know an admitted visitor.
+	Handover Handover `json:"handover"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.
@@ -179,6 +181,17 @@ type FailedOrders string
 const (
 	ReturnUnits   FailedOrders = "return"   // they are on sale again
 	WithholdUnits FailedOrders = "withhold" // they stay off sale until a person has looked
+)
+
+// Handover is what the redirect to a shop on another host carries. On the host of the waiting room the shop
+// gets the cookie of the pass, and nothing is added.
+type Handover string
+
+// The choices.
+const (
+	HandoverCode Handover = "code" // a code, good once, for which the shop gets the pass
+	HandoverPass Handover = "pass" // the pass itself, which can be copied as long as it lasts
+	HandoverNone Handover = "none" // nothing
 )
 
 // ReturnsUnits reports whether the units of an order that the ledger refused for good are on sale again.

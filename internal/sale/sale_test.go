@@ -21,7 +21,7 @@ func TestAMinimalSaleGetsItsDefaults(t *testing.T) {
 	if s.Admission != want {
 		t.Errorf("admission %+v, want %+v", s.Admission, want)
 	}
-	if !s.OpensAt.Equal(s.StartsAt) || s.Durability != Journaled || s.Payment.Mode != PaymentNone {
+	if !s.OpensAt.Equal(s.StartsAt) || s.Durability != Journaled || s.Payment.Mode != PaymentNone || s.Handover != HandoverCode {
 		t.Errorf("got %+v", s)
 	}
 	if s.Reservation.MaxExtensions != 1 || s.Reservation.TTL != DefaultTTL || s.Items[0].Name != "SNKR-42" {
@@ -76,6 +76,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"tags of exact":      {`"name"`, `"reservation":{"customer":"exact","plus_tags":"drop"},"name"`, "reservation.plus_tags"},
 		"release as text":    {`"name"`, `"admission":{"release_on_order":"no"},"name"`, "document"},
 		"payment":            {`"name"`, `"payment":{"mode":"authorize"},"name"`, "payment.mode"},
+		"handover":           {`"name"`, `"handover":"cookie","name"`, "handover"},
 		"trailing data":      {`]}`, `]} {}`, "document"},
 		"cut off":            {`]}`, `]`, "document"},
 	}
@@ -156,7 +157,7 @@ func TestARecordOfAnEarlierVersionGetsTheDefaultsOfThisOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := r.Admission; a.MaxNetworks != DefaultMaxNetworks || a.PassBinding != BindNothing || a.RatePerMinute != 7 {
+	if a := r.Admission; a.MaxNetworks != DefaultMaxNetworks || a.PassBinding != BindNothing || a.RatePerMinute != 7 || r.Handover != HandoverCode {
 		t.Errorf("admission %+v", a)
 	}
 	if r.Reservation.MaxExtensions != 0 || r.Version != 3 {

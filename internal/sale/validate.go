@@ -272,6 +272,11 @@ func (s Sale) validateTerms() error {
 	default:
 		return invalid("failed_orders", "want return or withhold")
 	}
+	switch s.Handover {
+	case HandoverCode, HandoverPass, HandoverNone:
+	default:
+		return invalid("handover", "want code, pass or none")
+	}
 	switch s.Durability {
 	case Memory, Journaled, Durable:
 		return nil
