@@ -167,7 +167,7 @@ func TestNoPageIsShownToStrangers(t *testing.T) {
 
 func TestWhatNeedsNoKey(t *testing.T) {
 	s := newStage(t)
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "metrics", "/static/console.css": "color-scheme", "/static/console.js": "EventSource", "/sign-in": "API key"} {
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready", "/metrics": "metrics", "/static/console.css": "color-scheme", "/static/console.js": "EventSource", "/sign-in": "API key", "/admin/v1/openapi.yaml": "openapi: 3.1"} {
 		a := s.do("GET", path, "", "")
 		a.expect(200)
 		a.shows(want)
