@@ -15,7 +15,7 @@ SOAK_KILLS ?= 100
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/penstock
@@ -53,6 +53,10 @@ lint: bin/golangci-lint ## Check style and the fences between packages
 	scripts/check-sleeps
 	bin/golangci-lint run ./...
 
+.PHONY: lint-openapi
+lint-openapi: ## Lint the OpenAPI documents of the front and of the admin API
+	scripts/lint-openapi
+
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code
 	bin/golangci-lint fmt ./...
@@ -78,7 +82,7 @@ tools: bin/golangci-lint bin/nats-server bin/k6 ## Build the tools: linter, NATS
 
 .PHONY: clean
 clean: ## Remove what was built and measured; data/ stays
-	rm -rf bin reports
+	rm -rf bin reports tools/openapi/node_modules
 
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && GOFLAGS=-buildvcs=false go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
