@@ -238,6 +238,7 @@ func TestTheDescriptionStatesTheLimitsOfASale(t *testing.T) {
 		"price":           {*schemas.GetOrZero("Price").Schema().Properties.GetOrZero("amount").Schema().Maximum, sale.MaxPriceAmount},
 		"rate_per_minute": {*admission.GetOrZero("rate_per_minute").Schema().Maximum, sale.MaxRatePerMinute},
 		"max_active":      {*admission.GetOrZero("max_active").Schema().Maximum, sale.MaxActive},
+		"max_networks":    {*admission.GetOrZero("max_networks").Schema().Maximum, sale.MaxNetworks},
 		"max_extensions":  {*reservation.GetOrZero("max_extensions").Schema().Maximum, sale.MaxExtensions},
 		"items":           {float64(*members.GetOrZero("items").Schema().MaxItems), sale.MaxItems},
 		"channels":        {float64(*members.GetOrZero("channels").Schema().MaxProperties), sale.MaxChannels},
