@@ -74,8 +74,8 @@ loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_
 	go run ./loadtest/run
 
 .PHONY: docs
-docs: ## Regenerate docs/configuration.md
-	UPDATE_DOCS=1 go test -count=1 -run TestDocumentationIsCurrent ./internal/config
+docs: ## Regenerate docs/configuration.md and docs/api.md
+	UPDATE_DOCS=1 go test -count=1 -run 'TestDocumentationIsCurrent|TestTheAPIPageIsCurrent' ./internal/config ./cmd/penstock
 
 .PHONY: tools
 tools: bin/golangci-lint bin/nats-server bin/k6 ## Build the tools: linter, NATS server, k6
