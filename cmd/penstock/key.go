@@ -67,19 +67,7 @@ type keyListCommand struct {
 }
 
 func (c *keyListCommand) Run(ctx context.Context, out terminal) error {
-	client, err := newAdminClient(&c.Client, adminTimeout)
-	if err != nil {
-		return err
-	}
-	var answer json.RawMessage
-	if err := client.do(ctx, http.MethodGet, "/admin/v1/keys", nil, &answer); err != nil {
-		return err
-	}
-	if c.JSON {
-		out.printf("%s\n", answer)
-		return nil
-	}
-	return printKeys(out, answer)
+	return printList(ctx, out, &c.Client, "/admin/v1/keys", c.JSON, printKeys)
 }
 
 func printKeys(out terminal, answer []byte) error {

@@ -3,42 +3,23 @@ package console
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv/openapi"
 )
 
-type description struct {
-	model     *v3.Document
-	validator validator.Validator
-}
-
 // readDescription parses openapi.yaml once for all tests.
-var readDescription = sync.OnceValues(func() (*description, error) {
-	doc, err := libopenapi.NewDocument(openAPI)
-	if err != nil {
-		return nil, err
-	}
-	model, err := doc.BuildV3Model()
-	if err != nil {
-		return nil, err
-	}
-	judge, faults := validator.NewValidator(doc)
-	return &description{model: &model.Model, validator: judge}, errors.Join(faults...)
-})
+var readDescription = sync.OnceValues(func() (*openapi.Document, error) { return openapi.Read(openAPI) })
 
-func described(t testing.TB) *description {
+func described(t testing.TB) *openapi.Document {
 	t.Helper()
 	d, err := readDescription()
 	if err != nil {
@@ -54,35 +35,28 @@ func conforms(t testing.TB, request *http.Request, got answer) {
 	if !strings.HasPrefix(request.URL.Path, "/admin/") {
 		return
 	}
-	for _, fault := range described(t).faults(t, request, got) {
+	for _, fault := range faults(t, request, got) {
 		t.Errorf("%s %s answers %d against openapi.yaml: %s\n%s", request.Method, request.URL.Path, got.status, fault, got.body)
 	}
 }
 
-func (d *description) faults(t testing.TB, request *http.Request, got answer) (faults []string) {
+func faults(t testing.TB, request *http.Request, got answer) []string {
 	t.Helper()
-	if got.status == http.StatusMethodNotAllowed || got.status == http.StatusNotFound && got.json()["code"] == "not_found" && d.operation(request) == nil {
-		request = request.Clone(request.Context()) // any refusal of the same shape: only the code and status differ
+	unlisted := got.status == http.StatusMethodNotAllowed || got.status == http.StatusNotFound && operationOf(t, request) == nil
+	if unlisted { // any refusal of the same shape: only the code and the status differ
+		request = request.Clone(request.Context())
 		request.Method, request.URL.Path = http.MethodDelete, "/admin/v1/keys/none"
 		got.status = http.StatusNotFound
 		got.body = bytes.ReplaceAll(got.body, []byte("method_not_allowed"), []byte("not_found"))
 	}
-	response := &http.Response{StatusCode: got.status, Header: got.header, Body: io.NopCloser(bytes.NewReader(got.body))}
-	_, found := d.validator.ValidateHttpResponse(request, response)
-	for _, fault := range found {
-		text := fault.Message + ": " + fault.Reason
-		for _, detail := range fault.SchemaValidationErrors {
-			text += "\n\t" + detail.FieldPath + " " + detail.Reason
-		}
-		faults = append(faults, text)
-	}
-	return faults
+	return described(t).Check(request, got.status, got.header, got.body)
 }
 
-// operation finds what the document says of a request, or nil.
-func (d *description) operation(request *http.Request) *v3.Operation {
+// operationOf finds what the document says of a request, or nil.
+func operationOf(t testing.TB, request *http.Request) *v3.Operation {
+	t.Helper()
 	asked := strings.Split(request.URL.Path, "/")
-	for path, item := range d.model.Paths.PathItems.FromOldest() {
+	for path, item := range described(t).Model.Paths.PathItems.FromOldest() {
 		template := strings.Split(path, "/")
 		same := len(template) == len(asked)
 		for i := 0; same && i < len(asked); i++ {
@@ -96,10 +70,8 @@ func (d *description) operation(request *http.Request) *v3.Operation {
 }
 
 func TestTheDescriptionIsValid(t *testing.T) {
-	if ok, faults := described(t).validator.ValidateDocument(); !ok {
-		for _, fault := range faults {
-			t.Errorf("%s: %s %+v", fault.Message, fault.Reason, fault.SchemaValidationErrors)
-		}
+	for _, fault := range described(t).Validate() {
+		t.Error(fault)
 	}
 }
 
@@ -107,41 +79,29 @@ func TestTheDescriptionIsValid(t *testing.T) {
 func TestAnUndocumentedStatusOrMemberIsNoticed(t *testing.T) {
 	s := newStage(t)
 	s.newSale("drop", later)
-	request := func(method, path string) *http.Request {
-		r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, http.NoBody)
+	for _, path := range []string{"", "/drop", "/drop/stats", "/drop/verify", "/drop/orders", "/drop/audit", "/none"} {
+		path = "/admin/v1/sales" + path
+		got := s.do("GET", path, bootstrapKey, "")
+		asked, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
-	}
-	for _, one := range []struct{ method, path, body, refusedBody string }{
-		{"GET", "/admin/v1/sales", "", ""},
-		{"GET", "/admin/v1/sales/drop", "", ""},
-		{"GET", "/admin/v1/sales/drop/stats", "", ""},
-		{"GET", "/admin/v1/sales/drop/orders", "", ""},
-		{"GET", "/admin/v1/audit", "", ""},
-		{"GET", "/admin/v1/flags", "", ""},
-		{"GET", "/admin/v1/keys", "", ""},
-		{"GET", "/admin/v1/sales/none", "", ""},
-	} {
-		got := s.do(one.method, one.path, bootstrapKey, one.body)
-		d := described(t)
 		more := got
 		more.body = bytes.Replace(got.body, []byte("{"), []byte(`{"undocumented":1,`), 1)
-		if len(d.faults(t, request(one.method, one.path), more)) == 0 {
-			t.Errorf("%s %s: an undocumented member passes", one.method, one.path)
+		if len(faults(t, asked, more)) == 0 {
+			t.Errorf("%s: an undocumented member passes", path)
 		}
 		other := got
 		other.status = http.StatusTeapot
-		if len(d.faults(t, request(one.method, one.path), other)) == 0 {
-			t.Errorf("%s %s: an undocumented status passes", one.method, one.path)
+		if len(faults(t, asked, other)) == 0 {
+			t.Errorf("%s: an undocumented status passes", path)
 		}
 	}
 }
 
 func TestTheDescriptionListsEveryCallWithItsRoleAndNoOther(t *testing.T) {
 	var listed, served []string
-	for path, item := range described(t).model.Paths.PathItems.FromOldest() {
+	for path, item := range described(t).Model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
 			role := "no key"
 			if node, there := operation.Extensions.Get("x-penstock-role"); there {
@@ -166,7 +126,7 @@ func TestTheDescriptionListsEveryCallWithItsRoleAndNoOther(t *testing.T) {
 
 // A code that the console can never answer would be in the list for nothing.
 func TestTheDescriptionListsNoCodeThatThereIsNot(t *testing.T) {
-	schema, _ := described(t).model.Components.Schemas.Get("Problem")
+	schema, _ := described(t).Model.Components.Schemas.Get("Problem")
 	code, _ := schema.Schema().Properties.Get("code")
 	for _, value := range code.Schema().Enum {
 		if !slices.Contains(problem.Codes(), problem.Code(value.Value)) {
@@ -179,7 +139,7 @@ func TestTheExamplesOfTheDescriptionAreTaken(t *testing.T) {
 	s := newStage(t)
 	fill := strings.NewReplacer("{sale}", "spring-drop", "{sku}", "SNKR-42")
 	sent := 0
-	for path, item := range described(t).model.Paths.PathItems.FromOldest() {
+	for path, item := range described(t).Model.Paths.PathItems.FromOldest() {
 		for method, operation := range item.GetOperations().FromOldest() {
 			for kind, example := range requestExamples(t, operation) {
 				for _, body := range example {
@@ -227,7 +187,7 @@ func requestExamples(t *testing.T, operation *v3.Operation) map[string][]string 
 }
 
 func TestTheDescriptionStatesTheLimitsOfASale(t *testing.T) {
-	schemas := described(t).model.Components.Schemas
+	schemas := described(t).Model.Components.Schemas
 	item := schemas.GetOrZero("Item").Schema().Properties
 	members := schemas.GetOrZero("SaleMembers").Schema().Properties
 	admission := members.GetOrZero("admission").Schema().Properties
