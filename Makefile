@@ -64,6 +64,10 @@ lint: bin/golangci-lint ## Check style and the fences between packages
 	bin/golangci-lint run ./...
 	cd connectors/go && ../../bin/golangci-lint run ./...
 
+.PHONY: lint-openapi
+lint-openapi: ## Lint the OpenAPI documents of the front and of the admin API
+	scripts/lint-openapi
+
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code
 	bin/golangci-lint fmt ./...
@@ -81,15 +85,15 @@ loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_
 	go run ./loadtest/run
 
 .PHONY: docs
-docs: ## Regenerate docs/configuration.md
-	UPDATE_DOCS=1 go test -count=1 -run TestDocumentationIsCurrent ./internal/config
+docs: ## Regenerate docs/configuration.md and docs/api.md
+	UPDATE_DOCS=1 go test -count=1 -run 'TestDocumentationIsCurrent|TestTheAPIPageIsCurrent' ./internal/config ./cmd/penstock
 
 .PHONY: tools
 tools: bin/golangci-lint bin/nats-server bin/k6 ## Build the tools: linter, NATS server, k6
 
 .PHONY: clean
 clean: ## Remove what was built and measured; data/ stays
-	rm -rf bin reports
+	rm -rf bin reports tools/openapi/node_modules
 
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && GOFLAGS=-buildvcs=false go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -83,6 +83,23 @@ func (c *adminClient) do(ctx context.Context, method, path string, body []byte, 
 	return json.Unmarshal(data, out)
 }
 
+// printList reads a list of the admin API, and prints it as it came or for a person.
+func printList(ctx context.Context, out terminal, settings *config.Client, path string, asJSON bool, show func(terminal, []byte) error) error {
+	client, err := newAdminClient(settings, adminTimeout)
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if err := client.do(ctx, http.MethodGet, path, nil, &answer); err != nil {
+		return err
+	}
+	if asJSON {
+		out.printf("%s\n", answer)
+		return nil
+	}
+	return show(out, answer)
+}
+
 func refusalOf(status int, data []byte) error {
 	r := &refusal{Status: status, Code: "unknown", Title: http.StatusText(status)}
 	if err := json.Unmarshal(data, r); err != nil {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -42,28 +40,11 @@ func TestAVisitorGetsFromTheLineToTheLedger(t *testing.T) {
 }
 
 func TestTheTourOfTheReadmeWorksAsWritten(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(readme), "<!-- tour:")
-	if !found {
-		t.Fatal("the README has no tour")
-	}
-	_, block, _ := strings.Cut(rest, "```sh\n")
-	script, _, found := strings.Cut(block, "```")
-	if !found || !strings.Contains(script, "/v1/orders") {
-		t.Fatalf("the tour is cut off: %q", script)
-	}
 	s := newServer(t)
 	s.start("--demo")
 	s.awaitSale(demoSale)
-	script = strings.Replace(script, "FRONT=http://localhost:8080", "FRONT="+s.front, 1)
-	out, err := exec.Command("timeout", "60", "bash", "-euo", "pipefail", "-c", script).CombinedOutput()
-	if err != nil {
-		t.Fatalf("the tour fails: %v\n%s", err, out)
-	}
-	if !strings.Contains(string(out), `"status":"committed"`) {
+	out := s.bash(replaced(t, scriptAfter(t, "../../README.md", "<!-- tour:"), "FRONT=http://localhost:8080", "FRONT="+s.front))
+	if !strings.Contains(out, `"status":"committed"`) {
 		t.Fatalf("the tour ends with %s", out)
 	}
 }

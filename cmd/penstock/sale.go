@@ -131,19 +131,7 @@ type saleListCommand struct {
 }
 
 func (c *saleListCommand) Run(ctx context.Context, out terminal) error {
-	client, err := newAdminClient(&c.Client, adminTimeout)
-	if err != nil {
-		return err
-	}
-	var answer json.RawMessage
-	if err := client.do(ctx, http.MethodGet, "/admin/v1/sales", nil, &answer); err != nil {
-		return err
-	}
-	if c.JSON {
-		out.printf("%s\n", answer)
-		return nil
-	}
-	return printSales(out, answer)
+	return printList(ctx, out, &c.Client, "/admin/v1/sales", c.JSON, printSales)
 }
 
 func printSales(out terminal, answer []byte) error {

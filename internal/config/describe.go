@@ -99,8 +99,8 @@ func WriteTable(w io.Writer, settings []Setting) error {
 const markdownIntro = `# Configuration
 
 Every setting is an environment variable and a flag. A flag wins over its variable, and the variable wins
-over the default. The last group is for the commands that talk to a running server (` + "`sale`, `verify`" + ` and
-` + "`preflight`" + `). All other groups are for ` + "`penstock serve`" + `. ` + "`penstock config`" + ` shows the settings of
+over the default. The last group is for the commands that talk to a running server (` + "`sale`, `key`, `verify`" + `
+and ` + "`preflight`" + `). All other groups are for ` + "`penstock serve`" + `. ` + "`penstock config`" + ` shows the settings of
 ` + "`penstock serve`" + `, each with its value and where it came from; secrets are hidden. A wrong setting ends the
 program with exit code 2 and one line that names it.
 

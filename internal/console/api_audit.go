@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
 )
 
@@ -22,7 +23,7 @@ type auditView struct {
 func viewEntry(e ledger.Entry) auditView {
 	return auditView{
 		ID: e.ID, At: atMillis(e.AtMillis), Actor: e.Actor, Role: e.Role, Action: e.Action,
-		Sale: e.Sale, Detail: rawJSON(e.Detail), IP: e.IP,
+		Sale: e.Sale, Detail: checkout.RawJSON(e.Detail), IP: e.IP,
 	}
 }
 

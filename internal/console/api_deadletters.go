@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/reservation"
@@ -24,7 +25,7 @@ type deadLetterView struct {
 
 func viewDeadLetter(d ledger.DeadLetter) deadLetterView {
 	view := deadLetterView{ID: d.ID, Reason: d.Reason, Times: d.Times, CreatedAt: atMillis(d.CreatedAtMillis)}
-	if view.Raw = rawJSON(d.Raw); view.Raw == nil {
+	if view.Raw = checkout.RawJSON(d.Raw); view.Raw == nil {
 		view.RawBase64 = d.Raw
 	}
 	return view
@@ -65,5 +66,5 @@ func (c *Console) postRedrive(w http.ResponseWriter, r *http.Request, who caller
 		return err
 	}
 	c.record(r.Context(), who, actRedrive, order.Sale, map[string]string{"id": letter.ID, "reason": letter.Reason, "order": order.ID})
-	return writeJSON(w, http.StatusOK, map[string]any{"id": letter.ID, "status": reservation.OrderCommitted, "order": viewOrder(order)})
+	return writeJSON(w, http.StatusOK, map[string]any{"id": letter.ID, "status": reservation.OrderCommitted, "order": checkout.ViewOf(order)})
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,47 +18,6 @@ const (
 	// pageWriteTimeout is how long the client may take to accept one page of an export.
 	pageWriteTimeout = time.Minute
 )
-
-type orderView struct {
-	ID          string          `json:"id"`
-	Sale        string          `json:"sale"`
-	Reservation string          `json:"reservation"`
-	Status      string          `json:"status"`
-	Customer    json.RawMessage `json:"customer,omitempty"`
-	Channel     string          `json:"channel,omitempty"`
-	PaymentRef  string          `json:"payment_ref,omitempty"`
-	Items       []orderItem     `json:"items"`
-	Metadata    json.RawMessage `json:"metadata,omitempty"`
-	CreatedAt   time.Time       `json:"created_at"`
-	CommittedAt time.Time       `json:"committed_at,omitzero"`
-}
-
-type orderItem struct {
-	SKU        string `json:"sku"`
-	Quantity   int64  `json:"quantity"`
-	UnitAmount int64  `json:"unit_amount"`
-	Currency   string `json:"currency,omitempty"`
-}
-
-func viewOrder(o checkout.Stored) orderView {
-	view := orderView{
-		ID: o.ID, Sale: o.Sale, Reservation: o.Reservation, Status: o.Status, Customer: rawJSON(o.CustomerDoc),
-		Channel: o.Channel, PaymentRef: o.PaymentRef, Metadata: rawJSON(o.Metadata),
-		Items: make([]orderItem, len(o.Lines)), CreatedAt: atMillis(o.CreatedAtMillis), CommittedAt: atMillis(o.CommittedAtMillis),
-	}
-	for i, line := range o.Lines {
-		view.Items[i] = orderItem{SKU: line.SKU, Quantity: line.Quantity, UnitAmount: line.UnitAmount, Currency: line.Currency}
-	}
-	return view
-}
-
-// rawJSON passes stored JSON on, and leaves out what is none, which would spoil the whole answer.
-func rawJSON(text []byte) json.RawMessage {
-	if !json.Valid(text) {
-		return nil
-	}
-	return text
-}
 
 func atMillis(ms int64) time.Time {
 	if ms == 0 {
@@ -85,9 +43,9 @@ func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) er
 	if err != nil {
 		return err
 	}
-	views := make([]orderView, len(orders))
+	views := make([]checkout.View, len(orders))
 	for i, o := range orders {
-		views[i] = viewOrder(o)
+		views[i] = checkout.ViewOf(o)
 	}
 	return writeJSON(w, http.StatusOK, listOf("orders", views, next))
 }
@@ -147,7 +105,7 @@ func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, c
 
 func writeRows(out *csv.Writer, orders []checkout.Stored) {
 	for _, o := range orders {
-		view := viewOrder(o)
+		view := checkout.ViewOf(o)
 		for _, item := range view.Items {
 			row := []string{
 				view.ID, view.Sale, view.Reservation, view.Status, view.Channel, item.SKU,

@@ -302,5 +302,5 @@ func TestAnErrorOfOursShowsNothingOfItself(t *testing.T) {
 		t.Fatalf("the answer is %s", a.body)
 	}
 	s.redrive = func(context.Context, string) (checkout.Stored, error) { panic("oh") }
-	s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "").expect(500)
+	s.do("POST", "/admin/v1/dead-letters/"+id+"/redrive", bootstrapKey, "").refused(500, "internal_error")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
+	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/verify"
 )
@@ -101,7 +102,10 @@ func (c *Console) recoverPanic(w http.ResponseWriter, r *http.Request) {
 		panic(reason)
 	}
 	c.deps.Log.ErrorContext(r.Context(), "a request of the console panicked", "path", r.URL.Path, "panic", reason)
-	w.WriteHeader(http.StatusInternalServerError)
+	if w.Header().Get("Content-Type") != "" { // the answer has begun: it can only be cut off
+		panic(http.ErrAbortHandler)
+	}
+	c.refuse(w, r, problem.InternalError)
 }
 
 // setSecurityHeaders allows what the pages use and nothing else. The referrer stays within the

@@ -115,6 +115,7 @@ func (c *Console) newMux() *http.ServeMux {
 	for _, route := range c.webRoutes() {
 		mux.Handle(route.pattern, c.web(route))
 	}
+	mux.HandleFunc("GET "+openAPIPath, getOpenAPI)
 	mux.HandleFunc("GET /sign-in", c.signInPage)
 	mux.HandleFunc("POST /sign-in", c.signInForm)
 	mux.Handle("GET /static/", c.static)

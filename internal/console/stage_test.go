@@ -163,7 +163,9 @@ func (s *stage) send(client *http.Client, req *http.Request) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return answer{t: s.t, status: resp.StatusCode, header: resp.Header, body: body}
+	a := answer{t: s.t, status: resp.StatusCode, header: resp.Header, body: body}
+	conforms(s.t, req, a)
+	return a
 }
 
 // admin calls as an admin and expects a status.

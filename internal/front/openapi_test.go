@@ -1,40 +1,18 @@
 package front
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
-	v3 "github.com/pb33f/libopenapi/datamodel/high/v3"
-
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/testenv/openapi"
 )
 
-type description struct {
-	model     *v3.Document
-	validator validator.Validator
-}
-
 // readDescription parses openapi.yaml once for all tests.
-var readDescription = sync.OnceValues(func() (*description, error) {
-	doc, err := libopenapi.NewDocument(openAPI)
-	if err != nil {
-		return nil, err
-	}
-	model, err := doc.BuildV3Model()
-	if err != nil {
-		return nil, err
-	}
-	judge, faults := validator.NewValidator(doc)
-	return &description{model: &model.Model, validator: judge}, errors.Join(faults...)
-})
+var readDescription = sync.OnceValues(func() (*openapi.Document, error) { return openapi.Read(openAPI) })
 
 // conforms holds an answer to openapi.yaml. What it does not list (unknown paths, other methods)
 // must be a problem document of the shape that it describes.
@@ -52,13 +30,8 @@ func conforms(t testing.TB, request *http.Request, got answer) {
 		request = request.Clone(request.Context())
 		request.Method, request.URL.Path = http.MethodGet, "/v1/auth"
 	}
-	again := *got.Response
-	again.Body = io.NopCloser(bytes.NewReader(got.body))
-	if ok, faults := d.validator.ValidateHttpResponse(request, &again); !ok {
-		for _, fault := range faults {
-			t.Errorf("%s %s answers %d against openapi.yaml: %s: %s %+v\n%s", request.Method, request.URL.Path,
-				got.StatusCode, fault.Message, fault.Reason, fault.SchemaValidationErrors, got.body)
-		}
+	for _, fault := range d.Check(request, got.StatusCode, got.Header, got.body) {
+		t.Errorf("%s %s answers %d against openapi.yaml: %s\n%s", request.Method, request.URL.Path, got.StatusCode, fault, got.body)
 	}
 }
 
@@ -67,10 +40,8 @@ func TestTheDescriptionIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, faults := d.validator.ValidateDocument(); !ok {
-		for _, fault := range faults {
-			t.Errorf("%s: %s %+v", fault.Message, fault.Reason, fault.SchemaValidationErrors)
-		}
+	for _, fault := range d.Validate() {
+		t.Error(fault)
 	}
 }
 
@@ -84,7 +55,7 @@ func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	var described, answered []string
-	schema, _ := d.model.Components.Schemas.Get("Problem")
+	schema, _ := d.Model.Components.Schemas.Get("Problem")
 	code, _ := schema.Schema().Properties.Get("code")
 	for _, value := range code.Schema().Enum {
 		described = append(described, value.Value)
@@ -106,7 +77,7 @@ func TestTheDescriptionListsEveryRouteAndNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	var described, served []string
-	for path, item := range d.model.Paths.PathItems.FromOldest() {
+	for path, item := range d.Model.Paths.PathItems.FromOldest() {
 		for method := range item.GetOperations().FromOldest() {
 			described = append(described, strings.ToUpper(method)+" "+path)
 		}

@@ -21,6 +21,7 @@ const (
 	routePasses
 	routePass
 	routeReservations
+	routeSaleOrders
 	routeReservation
 	routeExtend
 	routeOrders
@@ -188,6 +189,8 @@ func saleCall(name []byte) routeID {
 		return routePass
 	case "reservations":
 		return routeReservations
+	case "orders":
+		return routeSaleOrders
 	default:
 		return routeNone
 	}

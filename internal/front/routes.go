@@ -48,6 +48,7 @@ func (s *Server) table() [routeCount]route {
 		routePasses:       {template: "/v1/sales/{sale}/passes", post: (*Server).postPasses},
 		routePass:         {template: "/v1/sales/{sale}/pass", delete: (*Server).deletePass},
 		routeReservations: {template: "/v1/sales/{sale}/reservations", post: (*Server).postReservations, shedAt: loadReserve},
+		routeSaleOrders:   {template: "/v1/sales/{sale}/orders", get: (*Server).getOrders},
 		routeReservation:  {template: "/v1/reservations/{id}", get: (*Server).getReservation, delete: (*Server).deleteReservation},
 		routeExtend:       {template: "/v1/reservations/{id}/extend", post: (*Server).extendReservation},
 		routeOrders:       {template: "/v1/orders", post: (*Server).postOrders},

@@ -34,6 +34,9 @@ type Deps struct {
 	// LookupOrder asks the ledger for an order that Redis no longer knows; unknown_order when it
 	// does not exist. Nil means that there is nobody to ask.
 	LookupOrder func(ctx context.Context, id string) (checkout.Stored, error)
+	// NewOrders reads the orders of a sale that are in the ledger, from after a cursor; see
+	// ledger.Ledger.NewOrders. Nil means that there is no ledger to read from.
+	NewOrders func(ctx context.Context, saleID, after string, limit int) (orders []checkout.Stored, next string, err error)
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.
@@ -95,13 +98,17 @@ type Server struct {
 	failures throttle
 	sights   *sights
 
+	orderReaders *orderReaders
+
 	inFlight  atomic.Int64
 	calls     sync.Pool
 	idPrefix  string
 	idCounter atomic.Uint64
 
-	down     context.Context // ends with Shutdown
-	markDown context.CancelFunc
+	stopping     context.Context // ends when Shutdown begins
+	markStopping context.CancelFunc
+	down         context.Context // ends with Shutdown
+	markDown     context.CancelFunc
 }
 
 // New builds the front. It serves nothing until Serve. The error is about the metrics registry or
@@ -117,7 +124,8 @@ func New(deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
+		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), orderReaders: newOrderReaders(),
+		ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
 	}
 	if deps.Keys != nil {
 		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
@@ -125,6 +133,7 @@ func New(deps Deps) (*Server, error) {
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}
+	s.stopping, s.markStopping = context.WithCancel(context.Background())
 	s.down, s.markDown = context.WithCancel(context.Background())
 	s.calls.New = func() any { return &call{buf: make([]byte, 0, 1024), key: make([]byte, 0, 256)} }
 	var err error
@@ -185,6 +194,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
 // requests under way are answered, or returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.markStopping()
 	defer s.markDown()
 	defer s.slots.close(ctx)
 	return s.http.ShutdownWithContext(ctx)

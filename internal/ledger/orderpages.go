@@ -57,17 +57,19 @@ func orders(ctx context.Context, db *sql.DB, what columns, saleID string, startM
 	}
 	last := rows[len(rows)-1]
 	end := position{last.CreatedAtMillis, last.ID}
-	if err := addLines(ctx, db, rows, saleID, after, end); err != nil {
+	err = addLines(ctx, db, rows, `o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)`,
+		saleID, after.millis, after.id, end.millis, end.id)
+	if err != nil {
 		return nil, "", err
 	}
 	return rows, nextCursor(len(rows), limit, end), nil
 }
 
-// addLines reads the lines of all orders of a page in one query.
-func addLines(ctx context.Context, db *sql.DB, page []checkout.Stored, saleID string, after, end position) error {
+// addLines reads the lines of all orders of a page in one query. The condition selects the orders of the
+// page, which are called o.
+func addLines(ctx context.Context, db *sql.DB, page []checkout.Stored, condition string, args ...any) error {
 	lines, err := collect(ctx, db, queryTimeout, scanLine, `SELECT `+lineColumns+` FROM orders o JOIN order_lines l ON l.order_id = o.id
-		WHERE o.sale = $1 AND (o.created_ms, o.id) > ($2, $3) AND (o.created_ms, o.id) <= ($4, $5)
-		ORDER BY l.order_id, l.position`, saleID, after.millis, after.id, end.millis, end.id)
+		WHERE `+condition+` ORDER BY l.order_id, l.position`, args...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+	"time"
+
+	"github.com/penstock/penstock/internal/config"
+)
+
+type keyCommand struct {
+	Create keyCreateCommand `cmd:"" help:"Make an API key on a running server. Prints the key, which is shown only once."`
+	List   keyListCommand   `cmd:"" help:"List the API keys of a running server, without the keys themselves."`
+	Delete keyDeleteCommand `cmd:"" help:"End an API key of a running server, by its id."`
+}
+
+// apiKey is a key as the admin API gives it.
+type apiKey struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Role      string    `json:"role"`
+	Key       string    `json:"key,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+type keyCreateCommand struct {
+	config.Client
+	Name string `required:"" help:"What the key is for, 1 to 100 characters." placeholder:"NAME"`
+	Role string `required:"" enum:"viewer,marketer,operator,admin,shop" help:"What the key may do: viewer, marketer, operator, admin, or shop for a shop's backend." placeholder:"ROLE"`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Run prints the key alone to standard output, for a script, and the rest to standard error.
+func (c *keyCreateCommand) Run(ctx context.Context, out terminal) error {
+	client, err := newAdminClient(&c.Client, adminTimeout)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"name": c.Name, "role": c.Role})
+	if err != nil {
+		return err
+	}
+	var answer json.RawMessage
+	if err := client.do(ctx, http.MethodPost, "/admin/v1/keys", body, &answer); err != nil {
+		return err
+	}
+	if c.JSON {
+		out.printf("%s\n", answer)
+		return nil
+	}
+	var made apiKey
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return fmt.Errorf("the key was made, and the answer cannot be read: %w", err)
+	}
+	_, _ = fmt.Fprintf(out.stderr, "made the key %s of role %s; keep it now, it is not shown again\n", made.ID, made.Role)
+	out.printf("%s\n", made.Key)
+	return nil
+}
+
+type keyListCommand struct {
+	config.Client
+	JSON bool `help:"Print JSON."`
+}
+
+func (c *keyListCommand) Run(ctx context.Context, out terminal) error {
+	return printList(ctx, out, &c.Client, "/admin/v1/keys", c.JSON, printKeys)
+}
+
+func printKeys(out terminal, answer []byte) error {
+	var list struct {
+		Keys []apiKey `json:"keys"`
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return fmt.Errorf("the list of keys cannot be read: %w", err)
+	}
+	if len(list.Keys) == 0 {
+		out.printf("no keys yet, but PENSTOCK_ADMIN_KEY; make one with: penstock key create --name Checkout --role shop\n")
+		return nil
+	}
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tROLE\tCREATED\tNAME")
+	for _, k := range list.Keys {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", k.ID, k.Role, k.CreatedAt.Format(time.RFC3339), k.Name)
+	}
+	return table.Flush()
+}
+
+type keyDeleteCommand struct {
+	config.Client
+	ID string `arg:"" help:"The id of the key, as key list shows it." placeholder:"ID"`
+}
+
+func (c *keyDeleteCommand) Run(ctx context.Context, out terminal) error {
+	client, err := newAdminClient(&c.Client, adminTimeout)
+	if err != nil {
+		return err
+	}
+	if err := client.do(ctx, http.MethodDelete, "/admin/v1/keys/"+url.PathEscape(c.ID), nil, nil); err != nil {
+		return err
+	}
+	out.printf("%s deleted: on its node at once, on the others within 10 s\n", c.ID)
+	return nil
+}
