@@ -9,9 +9,6 @@ import (
 
 // checkLiveChange refuses what may not change once the doors are open.
 func checkLiveChange(old, next sale.Sale) error {
-	// What customers have taken is counted under their names, so the rule for names stays. A sale of an
-	// earlier version has none in its record.
-	oldTerms, nextTerms := old.WithDefaults().Reservation, next.WithDefaults().Reservation
 	fixed := []struct {
 		field     string
 		old, next any
@@ -22,8 +19,9 @@ func checkLiveChange(old, next sale.Sale) error {
 		{"admission.order", old.Admission.Order, next.Admission.Order},
 		{"items", old.Items, next.Items},
 		{"channels", old.Channels, next.Channels},
-		{"reservation.customer", oldTerms.Customer, nextTerms.Customer},
-		{"reservation.plus_tags", oldTerms.PlusTags, nextTerms.PlusTags},
+		// What customers have taken is counted under their names, so the rule for names stays.
+		{"reservation.customer", old.Reservation.Customer, next.Reservation.Customer},
+		{"reservation.plus_tags", old.Reservation.PlusTags, next.Reservation.PlusTags},
 		{"payment", old.Payment, next.Payment},
 		{"durability", old.Durability, next.Durability},
 	}
