@@ -102,7 +102,7 @@ export interface Client extends EventTarget {
   /** Turns a reservation into an order. After a lost answer the same request again gets the same order. */
   order(request: OrderRequest): Promise<Order>;
   orderStatus(order: Pick<Order, 'id'>): Promise<Order>;
-  /** Milliseconds until a time that Penstock told, by Penstock's clock; negative when it is over. */
+  /** Milliseconds until a time that Penstock told, by Penstock's clock; up to 2,000 too few. Negative when it is over. */
   msUntil(time: string): number;
 }
 

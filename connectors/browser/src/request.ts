@@ -48,8 +48,9 @@ export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: n
       retryAfterMs = msOf(header('Retry-After'));
       const text = await answer.text();
       doc = text && JSON.parse(text);
-      // Date has whole seconds. An answer for all may have been kept for some time.
-      if (!call.forAll) clockDiffers(Date.parse(header('Date')) + 500 - Date.now() || 0);
+      // Date is rounded down to a second, and the front renews it once a second. So it is up to two seconds behind;
+      // an answer for all may be older.
+      if (!call.forAll) clockDiffers(Date.parse(header('Date')) + 2000 - Date.now() || 0);
       const proof = header('Penstock-Holder');
       if (proof) memory.keep({ holders: [[doc.id, proof] as [string, string], ...known.holders ?? []].slice(0, 8) });
       if (answer.ok && (doc || status === 204)) return doc;

@@ -151,5 +151,5 @@ test('a wrong clock of the visitor does not change a countdown', async () => {
   const client = page.connect();
   client.join();
   await page.pass(0);
-  assert.equal(client.msUntil('2026-12-01T09:02:00Z'), 119_500); // Date has whole seconds
+  assert.equal(client.msUntil('2026-12-01T09:02:00Z'), 118_000); // the Date of an answer is up to two seconds behind
 });
