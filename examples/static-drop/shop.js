@@ -17,7 +17,7 @@
     availability: { in_stock: 'In stock', low: 'Only a few left', held_out: 'All pairs are in baskets; some may come back', sold_out: 'Sold out' },
     waiting: {
       early: ['You are in line', 'The sale has not started yet. You keep your place.'],
-      waiting: ['You are in line', 'Please keep this page open and look at it from time to time. When it is your turn, you have a short time to go on.'],
+      waiting: ['You are in line', 'Keep this page open; when it is your turn, its tab says so. Then you have a short time to go on.'],
       held_out: ['All pairs are in baskets', 'You keep your place. If somebody gives a pair back, you may still get one.'],
       paused: ['The sale is paused', 'You keep your place. It goes on in a moment.'],
     },
@@ -37,7 +37,7 @@
     show('down');
     return;
   }
-  const client = Penstock.connect({ sale });
+  const client = Penstock.connect({ sale, pollWhileHidden: true }); // so that the title of the tab can call the visitor
 
   /** The step that the visitor is at. */
   function stepNow() {
@@ -78,7 +78,7 @@
     byId('waiting-title').textContent = title;
     byId('waiting-note').textContent = note;
     byId('ahead').textContent = ticket.ahead === null ? 'Not drawn yet' : ticket.ahead.toLocaleString('en');
-    byId('wait').textContent = waitText(ticket.eta_seconds);
+    byId('wait').textContent = ['held_out', 'paused'].includes(ticket.state) ? 'Not known' : waitText(ticket.eta_seconds);
   }
 
   function waitText({ p50, p90 }) {
