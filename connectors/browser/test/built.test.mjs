@@ -19,8 +19,14 @@ test('the built files and the generated types are current', (t) => {
   }
 });
 
-test('each built file has 5,000 bytes at most, not compressed', () => {
-  for (const name of ['client.js', 'client.mjs']) assert.ok(statSync(join(root, kept[name])).size <= 5000, name);
+test('each built file has 5,000 bytes at most, not compressed, and the README says how many', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  for (const name of ['client.js', 'client.mjs']) {
+    const { size } = statSync(join(root, kept[name]));
+    assert.ok(size <= 5000, `${name} has ${size} bytes`);
+    const row = readme.split('\n').find((line) => line.startsWith(`| \`/sales/static/${name}\``));
+    assert.ok(row.includes(`| ${size.toLocaleString('en')} |`), `the README says of ${name}: ${row}; it has ${size} bytes`);
+  }
 });
 
 test('the sources fit the types', () => {

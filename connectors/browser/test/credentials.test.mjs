@@ -58,6 +58,20 @@ test('where nothing may be stored, everything works until the page is left', asy
   assert.equal((await page.outcome(client.reserve(request))).value.id, 'rsv_1');
 });
 
+test('when cookies stop arriving, the credentials travel as headers and are kept', async () => {
+  const storage = {};
+  let arrive = true;
+  const page = openPage((request) => front(arrive)(request), { storage });
+  const client = page.connect();
+  client.join();
+  await page.pass(3_000);
+  assert.doesNotMatch(JSON.stringify(storage), /T1/);
+  arrive = false;
+  assert.equal((await page.outcome(client.claim())).value.pass, 'P1');
+  assert.match(JSON.stringify(storage), /T1.*P1/);
+  assert.deepEqual(page.of('state').map(({ detail }) => detail.state), ['called']);
+});
+
 test('a place is not taken twice before it is known whether cookies arrive', async () => {
   const page = openPage(front(false));
   const client = page.connect();
