@@ -40,6 +40,11 @@ test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica 
 	go vet -tags faults ./cmd/penstock
 	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
 
+.PHONY: test-browser
+test-browser: build ## Test the browser client, also in headless Chromium; installs what is missing
+	scripts/install-test-browser
+	cd connectors/browser && timeout 4m npm test
+
 .PHONY: test-idle
 test-idle: bin/nats-server ## Measure what sales without visitors cost. It still fails (too much CPU time), so CI does not run it
 	scripts/install-test-servers
@@ -83,6 +88,11 @@ bench: ## Measure the hot paths on this machine
 .PHONY: loadtest
 loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_URL
 	go run ./loadtest/run
+
+.PHONY: client
+client: ## Build the browser client and its types again, after a change of it or of openapi.yaml
+	scripts/install-test-browser
+	cd connectors/browser && npm run build
 
 .PHONY: docs
 docs: ## Regenerate docs/configuration.md and docs/api.md

@@ -18,7 +18,7 @@ var (
 	headerPreflightAge   = []byte("Access-Control-Max-Age")
 	headerAsksForMethod  = []byte("Access-Control-Request-Method")
 	valueRequestHeaders  = []byte("Content-Type, Idempotency-Key, Penstock-Ticket, Penstock-Pass, Penstock-Holder")
-	valueExposedHeaders  = []byte("Retry-After, Penstock-Request-Id, Penstock-Holder")
+	valueExposedHeaders  = []byte("Date, Retry-After, Penstock-Request-Id, Penstock-Holder")
 	valuePreflightAge    = []byte("600") // seconds
 	methodOverrides      = [][]byte{[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override")}
 	preflightOfForwarded = []byte("forwarded")

@@ -44,7 +44,7 @@ func loadPages() (*pages, error) {
 			return nil, fmt.Errorf("front: static files: %w", err)
 		}
 		contentType := "text/css; charset=utf-8"
-		if strings.HasSuffix(entry.Name(), ".js") {
+		if strings.HasSuffix(entry.Name(), "js") { // .js and .mjs
 			contentType = "text/javascript; charset=utf-8"
 		}
 		p.static[entry.Name()] = staticFile{contentType: []byte(contentType), body: body}

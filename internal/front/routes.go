@@ -39,7 +39,7 @@ func (s *Server) table() [routeCount]route {
 		routeReady:        {template: "/readyz", get: (*Server).getReady, probe: true},
 		routeOpenAPI:      {template: "/openapi.yaml", get: (*Server).getOpenAPI, sameForAll: true},
 		routeJWKS:         {template: "/.well-known/jwks.json", get: (*Server).getJWKS, sameForAll: true},
-		routeStatic:       {template: "/sales/static/{name}", get: (*Server).getStatic},
+		routeStatic:       {template: "/sales/static/{name}", get: (*Server).getStatic, sameForAll: true},
 		routeRoomPage:     {template: "/sales/{sale}", get: (*Server).getRoomPage, post: (*Server).joinFromPage, ownUnknownSale: true},
 		routeRoomSlash:    {template: "/sales/{sale}/", get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
 		routeSale:         {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},

@@ -1,0 +1,145 @@
+import { type PenstockError, isGone, mayPass } from './problem';
+import { openMemory } from './memory';
+import { openWay, type Call } from './request';
+import { openPoll } from './poll';
+import { patiently } from './patience';
+import { hashOf, newKey } from './unanswered';
+import type { Client, Options, Order, OrderRequest, Pass, Reservation, ReservationRequest, Resumed, State, Ticket } from '../client';
+
+/** Makes a client. front is the address of Penstock's front. */
+export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHidden }: Options): Client {
+  const base = front.replace(/\/*$/, '/v1/');
+  const memory = openMemory(`penstock ${base} ${sale}`);
+  const { known, keep } = memory;
+  let aheadMs = 0;
+  const attempt = openWay(base, memory, (ms) => { aheadMs = ms; });
+  const events = new EventTarget();
+  const tell = (type: string, detail: unknown) => events.dispatchEvent(new CustomEvent(type, { detail }));
+  const told = (e: PenstockError) => { tell('problem', e); };
+  const at = (kind: string, id: string) => kind + '/' + encodeURIComponent(id);
+  const saleAt = at('sales', sale);
+  const reservationAt = (id: string) => at('reservations', id);
+  const ticketAt = saleAt + '/ticket';
+
+  const patient = <T>(one: () => Promise<T>, alsoPasses?: (e: PenstockError) => boolean) => patiently(one, timeoutMs, told, alsoPasses);
+  const send = <T>(method: string, path: string, call?: Call) => patient(() => attempt<T>(method, path, call));
+  /** Answers nothing when what is asked for does not exist any more. */
+  const ifThere = <T>(answer: Promise<T>): Promise<T | undefined> => answer.catch((e) => { if (!isGone(e)) throw e; }) as Promise<T | undefined>;
+
+  // The line.
+  let state: State = 'none';
+  const poll = openPoll(askTicket, show, (e) => {
+    told(e);
+    if (isGone(e)) forget();
+  }, pollWhileHidden);
+
+  async function askTicket(): Promise<Ticket> {
+    const ticket = await attempt<Ticket>('GET', ticketAt);
+    if (!memory.inHeaders) memory.cookiesArrive(true);
+    return ticket;
+  }
+  /** Tells what the ticket says now. Without one there is no place any more. */
+  function show(ticket?: Ticket) {
+    const before = state;
+    state = ticket ? ticket.state : 'none';
+    if (ticket?.ticket !== known.ticket) keep({ ticket: ticket?.ticket });
+    if (ticket) tell('ticket', ticket);
+    if (state !== before) tell('state', { state, before, ticket });
+  }
+  function forget() {
+    poll.stop();
+    keep({ pass: undefined });
+    show();
+  }
+  const takePlace = () => send<Ticket>('POST', saleAt + '/tickets', { showTicket: true });
+
+  let joining: Promise<Ticket> | undefined; // two calls at a time take one place
+  const join = () => joining ??= newcomer().finally(() => { joining = undefined; });
+  async function newcomer(): Promise<Ticket> {
+    let ticket = await takePlace().catch((e) => {
+      if (e.code !== 'ticket_invalid') throw e;
+      keep({ ticket: undefined, pass: undefined }); // of an earlier sale, or signed with a key of the past
+      return takePlace();
+    });
+    if (ticket.state === 'missed') {
+      keep({ ticket: ticket.ticket });
+      await leave();
+      ticket = await takePlace();
+    }
+    poll.follow(ticket);
+    return ticket;
+  }
+  async function leave() {
+    await ifThere(send('DELETE', ticketAt));
+    forget();
+  }
+  async function claim(): Promise<Pass> {
+    // A called visitor is told not_called while admission is full for a moment.
+    const pass = await patient(() => attempt<Pass>('POST', saleAt + '/passes'), (e) => e.code === 'not_called' && state === 'called');
+    keep({ pass: pass.pass });
+    return pass;
+  }
+
+  // Reservations and orders.
+  /** Sends a request under a key that is kept until it is answered, so that a retry is the same request. */
+  async function once<T>(kind: 'reserve' | 'checkout', path: string, request: object, reservation?: string): Promise<T> {
+    const body = JSON.stringify(request);
+    const hash = hashOf(body);
+    const earlier = known[kind];
+    const key = earlier?.[0] === hash ? earlier[1] : newKey();
+    keep({ [kind]: [hash, key] });
+    let answered = true;
+    try {
+      return await send<T>('POST', path, { body, key, reservation });
+    } catch (e) {
+      answered = !mayPass(e as PenstockError);
+      throw e;
+    } finally {
+      if (answered && known[kind]?.[1] === key) keep({ [kind]: undefined });
+    }
+  }
+  async function reserve(request: ReservationRequest) {
+    const held = await once<Reservation>('reserve', saleAt + '/reservations', request);
+    keep({ reservation: held.id });
+    return held;
+  }
+  function extend({ id, extensions }: Pick<Reservation, 'id' | 'extensions'>) {
+    const path = reservationAt(id);
+    let sent = false;
+    return patient(async () => {
+      // Extending is no request that may simply be sent again: the lost one may have arrived.
+      const now = sent && await attempt<Reservation>('GET', path);
+      if (now && now.extensions > extensions) return now;
+      sent = true;
+      return attempt<Reservation>('POST', path + '/extend', { reservation: id });
+    });
+  }
+  async function release({ id }: Pick<Reservation, 'id'>) {
+    await send('DELETE', reservationAt(id), { reservation: id });
+    keep({ reservation: undefined });
+  }
+  async function order(request: OrderRequest) {
+    const accepted = await once<Order>('checkout', 'orders', request, request.reservation);
+    keep({ order: accepted.id, reservation: undefined });
+    return accepted;
+  }
+  const orderStatus = ({ id }: Pick<Order, 'id'>) => send<Order>('GET', at('orders', id));
+
+  async function resume(): Promise<Resumed> {
+    const ticket = await ifThere(patient(askTicket));
+    if (ticket) poll.follow(ticket);
+    const { reservation: id } = known;
+    const reservation = id ? await ifThere(send<Reservation>('GET', reservationAt(id))) : undefined;
+    const orderId = reservation?.order ?? known.order;
+    return {
+      ticket, reservation: reservation?.status === 'held' ? reservation : undefined,
+      order: orderId ? await ifThere(orderStatus({ id: orderId })) : undefined,
+    };
+  }
+
+  return Object.assign(events, {
+    sale: () => send('GET', saleAt, { forAll: true }),
+    join, resume, stop: poll.stop, claim, leave, reserve, extend, release, order, orderStatus,
+    msUntil: (time: string) => Date.parse(time) - Date.now() - aheadMs,
+  }) as Client;
+}
