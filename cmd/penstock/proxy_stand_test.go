@@ -115,6 +115,19 @@ func freeAddress(t testing.TB) string {
 	return fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 }
 
+// builtProxy is a program that is built from tools/proxies.
+func builtProxy(t testing.TB, name string) string {
+	t.Helper()
+	program, err := filepath.Abs("../../bin/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%v: run make bin/%s", err, name)
+	}
+	return program
+}
+
 func writeFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
