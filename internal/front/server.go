@@ -3,11 +3,13 @@ package front
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
@@ -61,6 +64,13 @@ type Deps struct {
 	ReturnHosts []string
 	// AllowedOrigins are the origins, such as https://www.shop.example, whose pages may call the front.
 	AllowedOrigins []string
+	// TLS encrypts the connections; nil means that something in front does.
+	TLS *tls.Config
+	// Sites are the shops that Penstock stands in front of; nil means none. MaxShopRequests and
+	// MaxShopStreams bound what is under way to them; 0 means the defaults of package proxy.
+	Sites           *proxy.Sites
+	MaxShopRequests int
+	MaxShopStreams  int
 }
 
 // spareWorkers serve connections while those that were closed for them are still being put away.
@@ -85,7 +95,8 @@ type Server struct {
 	metrics  *metrics
 	keys     *keys
 	pages    *pages
-	lookups  *lookups // nil when there is nobody to ask
+	lookups  *lookups     // nil when there is nobody to ask
+	proxy    *proxy.Proxy // nil without sites
 	failures throttle
 	sights   *sights
 
@@ -123,9 +134,24 @@ func New(deps Deps) (*Server, error) {
 	if s.metrics, err = newMetrics(deps.Metrics, &s.inFlight); err != nil {
 		return nil, fmt.Errorf("front: %w", err)
 	}
+	if err := s.newProxy(); err != nil {
+		return nil, fmt.Errorf("front: %w", err)
+	}
 	s.routes = s.table()
 	s.http = s.newHTTP()
 	return s, nil
+}
+
+// newProxy builds the proxy to the shops, when there are sites.
+func (s *Server) newProxy() (err error) {
+	if s.Sites == nil {
+		return nil
+	}
+	s.proxy, err = proxy.New(s.Sites, proxy.Deps{
+		Admit: s.admitToShop, EndPass: s.endPassForShop, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
+		MaxRequests: s.MaxShopRequests, MaxStreams: s.MaxShopStreams, Log: s.log, Metrics: s.Metrics,
+	})
+	return err
 }
 
 func (s *Server) newHTTP() *fasthttp.Server {
@@ -167,14 +193,27 @@ func (s *Server) Serve(ln net.Listener) error {
 	})
 	// fasthttp does not remember a shutdown that came before it had the listener.
 	defer context.AfterFunc(s.down, func() { _ = bounded.Close() })()
-	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}})
+	if s.proxy != nil {
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer s.proxy.Stop()
+		running.Go(func() { s.proxy.Run(s.down) })
+	}
+	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, secure: s.TLS})
 }
 
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
 // requests under way are answered, or returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.markDown()
+	if s.proxy != nil {
+		s.proxy.Stop()
+	}
 	return s.http.ShutdownWithContext(ctx)
+}
+
+func (s *Server) newRequestID() string {
+	return s.idPrefix + strconv.FormatUint(s.idCounter.Add(1), 36)
 }
 
 // newIDPrefix tells this process's request ids from those of others; should the system have no

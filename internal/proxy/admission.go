@@ -60,7 +60,7 @@ func (e *Exchange) decide(now time.Time) error {
 
 // admit asks whether the visitor has a pass.
 func (e *Exchange) admit(protecting *rule, figures *siteMetrics) error {
-	got := e.proxy.deps.Admit(protecting.sale, e.head.get("Penstock-Pass"), e.head.cookies())
+	got := e.proxy.deps.Admit(protecting.sale, e.visitor())
 	switch {
 	case got.Verdict == Admitted:
 		figures.decided(decidedAdmitted)
@@ -76,6 +76,17 @@ func (e *Exchange) admit(protecting *rule, figures *siteMetrics) error {
 		figures.decided(decidedUnknown)
 		return got.Reason
 	}
+}
+
+// visitor is who sent the request, as far as it tells.
+func (e *Exchange) visitor() *Visitor {
+	v := &Visitor{Cookies: e.head.cookies(), Device: e.head.get("Penstock-Device"), Address: e.from.visitor}
+	for _, f := range e.head.fields {
+		if f.is("Penstock-Pass") {
+			v.Passes = append(v.Passes, f.value)
+		}
+	}
+	return v
 }
 
 // roomOf is the address of a waiting room that leads back to the page that was asked for.
@@ -107,7 +118,7 @@ func (e *Exchange) obey() {
 	ctx, cancel := context.WithTimeout(context.Background(), endPassTimeout)
 	defer cancel()
 	for _, saleID := range sales {
-		if err := e.proxy.deps.EndPass(ctx, saleID, e.head.get("Penstock-Pass"), e.head.cookies()); err != nil {
+		if err := e.proxy.deps.EndPass(ctx, saleID, e.visitor()); err != nil {
 			e.noteCommand("failed", err)
 			return
 		}

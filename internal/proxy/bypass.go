@@ -21,10 +21,10 @@ type secretHeader struct {
 	hash [sha256.Size]byte // of the value, so that comparing takes the same time whatever its length
 }
 
-// lets reports whether the request needs no pass. An address that only a header claims, and that may be a
-// proxy's own, is not believed.
+// lets reports whether the request needs no pass. An address of which it is not sure that it is the
+// visitor's is not believed.
 func (b *bypass) lets(h *head, from *origin, now time.Time) bool {
-	if from.visitor.IsValid() && !from.claimed && contains(b.networks, from.visitor) {
+	if from.visitor.IsValid() && from.sure && contains(b.networks, from.visitor) {
 		return true
 	}
 	for i := range b.headers {

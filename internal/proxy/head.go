@@ -237,7 +237,7 @@ func isOwn(path []byte) bool {
 	}
 	first, _, _ := bytes.Cut(path[1:], []byte("/"))
 	switch string(first) {
-	case "v1", "sales", "static", "ofrep":
+	case "v1", "sales", "ofrep":
 		return true
 	default:
 		return false

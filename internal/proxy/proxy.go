@@ -34,13 +34,20 @@ type Admission struct {
 	ExpiresAt time.Time
 }
 
-// Deps is what the proxy stands on. The two functions are given the header Penstock-Pass of a request and its
-// cookies; both may be nil, and neither may be kept.
+// Visitor is what a request tells of whoever sent it. It must not be kept: it lies in the buffer of the request.
+type Visitor struct {
+	Passes  [][]byte // the headers Penstock-Pass
+	Cookies []byte   // of all Cookie headers
+	Device  []byte   // the header Penstock-Device
+	Address netip.Addr
+}
+
+// Deps is what the proxy stands on.
 type Deps struct {
 	// Admit decides whether a visitor may go on to what a sale protects.
-	Admit func(saleID string, pass, cookies []byte) Admission
+	Admit func(saleID string, v *Visitor) Admission
 	// EndPass takes the visitor's pass of a sale away, if there is one that holds.
-	EndPass func(ctx context.Context, saleID string, pass, cookies []byte) error
+	EndPass func(ctx context.Context, saleID string, v *Visitor) error
 	// NewRequestID names a request that Penstock itself answers.
 	NewRequestID func() string
 	// TrustedProxies are those whose X-Forwarded headers are believed.
