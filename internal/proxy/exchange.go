@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"fmt"
 	"net"
+	"runtime/debug"
 	"time"
 )
 
@@ -60,7 +62,7 @@ func (e *Exchange) Relay(conn net.Conn, arrived []byte, overTLS bool) Result {
 	buffer := p.buffers.get()
 	e.conn, e.arrived, e.tls, e.keep = conn, arrived, overTLS, !e.head.close
 	e.out = newSink(conn, buffer, visitorTimeout)
-	if err := e.serve(); err != nil {
+	if err := e.serveSafely(); err != nil {
 		e.refuse(err)
 	}
 	e.out.flush()
@@ -72,6 +74,17 @@ func (e *Exchange) Relay(conn net.Conn, arrived []byte, overTLS bool) Result {
 	*e = Exchange{proxy: p, head: head{fields: e.head.fields}, reply: reply{fields: e.reply.fields}}
 	p.pool.Put(e)
 	return result
+}
+
+// serveSafely turns a panic into an error: it would end the process, and everybody else's requests with it.
+func (e *Exchange) serveSafely() (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			e.keep = false
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	return e.serve()
 }
 
 // serve decides about the request and passes it on. An error is refused with a document or a page.

@@ -27,11 +27,16 @@ func isPlain(path []byte) bool {
 	return true
 }
 
-// readings returns every way in which a server may understand a path: it may decode escapes once or twice,
-// take what follows an escaped "?" for a query, cut the parameters of segments (";x=y"), and ignore dots and
-// spaces at the end of segments. Each reading has its dot segments resolved and its slashes merged. The
-// error is bad_request for a path that is refused whatever it was meant to be.
+// maxOddPathBytes bounds a path that is not plain: it is looked at many times.
+const maxOddPathBytes = 4 << 10
+
+// readings returns every way in which a server may understand a path. It may decode escapes once or twice, and
+// take what follows an escaped "?" for a query; and it may do, or not do, each of what reading has. The error is
+// bad_request for a path that is refused whatever it was meant to be.
 func readings(path []byte) ([][]byte, error) {
+	if len(path) > maxOddPathBytes {
+		return nil, errAmbiguousPath("it is too long for one with escapes, dots or parameters")
+	}
 	once, err := unescape(path)
 	if err != nil {
 		return nil, err
@@ -54,49 +59,72 @@ func readings(path []byte) ([][]byte, error) {
 	}
 	var all [][]byte
 	for _, text := range texts {
-		for _, how := range []reading{{}, {cutParameters: true}, {trimEnds: true}, {cutParameters: true, trimEnds: true}} {
+		for how := range reading(allOfReading) {
 			one, err := how.of(text)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, one)
+			if hasPlainSegments(text) {
+				break // the others are the same
+			}
 		}
 	}
 	return all, nil
 }
 
-// reading is what a server does with the segments of a path.
-type reading struct{ cutParameters, trimEnds bool }
+// hasPlainSegments reports that every reading of a path that is decoded is the path itself.
+func hasPlainSegments(path []byte) bool {
+	for i, ch := range path {
+		ends := i+1 == len(path) || path[i+1] == '/'
+		if ch == ';' || (ch == '.' || ch == ' ') && ends || ch == '/' && i+1 < len(path) && (path[i+1] == '/' || path[i+1] == '.') {
+			return false
+		}
+	}
+	return true
+}
 
-// of resolves the dot segments and merges the slashes of a path that is decoded.
+// reading is what a server does with the segments of a path.
+type reading int
+
+const (
+	resolveDots   reading = 1 << iota // "." and ".." are resolved
+	mergeSlashes                      // empty segments are left out
+	cutParameters                     // what follows a ";" is left out
+	trimEnds                          // dots and spaces at the end of a segment are left out
+	allOfReading
+)
+
+// of returns the path as a server understands it that does so.
 func (r reading) of(path []byte) ([]byte, error) {
 	out := make([]byte, 0, len(path)+1)
-	var segment []byte
-	for rest, more := path, true; more; {
+	slash := false // it ends like the name of a directory
+	_, rest, more := bytes.Cut(path, []byte("/"))
+	for more {
+		var segment []byte
 		segment, rest, more = bytes.Cut(rest, []byte("/"))
-		if r.cutParameters {
+		if r&cutParameters != 0 {
 			segment, _, _ = bytes.Cut(segment, []byte(";"))
 		}
-		switch {
-		case len(segment) == 0, string(segment) == ".":
-			segment = nil
-			continue
-		case string(segment) == "..":
-			out = out[:max(bytes.LastIndexByte(out, '/'), 0)]
-			segment = nil
-			continue
-		}
+		dots := string(segment) == "." || string(segment) == ".."
 		ended := bytes.TrimRight(segment, ". ")
-		if len(ended) == 0 {
+		if len(ended) == 0 && len(segment) > 0 && !dots {
 			return nil, errAmbiguousPath("a segment has nothing but dots and spaces")
 		}
-		if r.trimEnds {
+		slash = true
+		switch {
+		case len(segment) == 0 && r&mergeSlashes != 0, string(segment) == "." && r&resolveDots != 0:
+			continue
+		case string(segment) == ".." && r&resolveDots != 0:
+			out = out[:max(bytes.LastIndexByte(out, '/'), 0)]
+			continue
+		case r&trimEnds != 0 && !dots:
 			segment = ended
 		}
-		out = append(append(out, '/'), segment...)
+		out, slash = append(append(out, '/'), segment...), false
 	}
-	if segment == nil {
-		out = append(out, '/') // it ends like the name of a directory
+	if slash {
+		out = append(out, '/')
 	}
 	return out, nil
 }
