@@ -105,8 +105,10 @@ type Server struct {
 	idPrefix  string
 	idCounter atomic.Uint64
 
-	down     context.Context // ends with Shutdown
-	markDown context.CancelFunc
+	stopping     context.Context // ends when Shutdown begins
+	markStopping context.CancelFunc
+	down         context.Context // ends with Shutdown
+	markDown     context.CancelFunc
 }
 
 // New builds the front. It serves nothing until Serve. The error is about the metrics registry or
@@ -125,6 +127,7 @@ func New(deps Deps) (*Server, error) {
 	if deps.LookupOrder != nil {
 		s.lookups = newLookups(deps.LookupOrder)
 	}
+	s.stopping, s.markStopping = context.WithCancel(context.Background())
 	s.down, s.markDown = context.WithCancel(context.Background())
 	s.calls.New = func() any { return &call{buf: make([]byte, 0, 1024), key: make([]byte, 0, 256)} }
 	var err error
@@ -198,6 +201,8 @@ func (s *Server) Serve(ln net.Listener) error {
 		defer running.Wait()
 		defer s.proxy.Stop()
 		running.Go(func() { s.proxy.Run(s.down) })
+		// fasthttp does not know that these have been served, and would wait for a request.
+		defer context.AfterFunc(s.stopping, bounded.CloseServed)()
 	}
 	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, secure: s.TLS})
 }
@@ -208,6 +213,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.markDown()
 	if s.proxy != nil {
 		s.proxy.Stop()
+		s.markStopping()
 	}
 	return s.http.ShutdownWithContext(ctx)
 }

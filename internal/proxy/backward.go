@@ -35,7 +35,7 @@ func writeReply(s *sink, h *head, a *reply, form bodyForm, keep bool) {
 	writeStatus(s, a.status, a.reason)
 	for _, f := range a.fields {
 		switch {
-		case f.staysHere(a.connection), f.begins("Penstock-"), f.is("Via"):
+		case f.staysHere(a.connection), f.begins("Penstock-"), f.resembles("Via"):
 		default:
 			writeField(s, f)
 		}

@@ -18,28 +18,31 @@ var (
 // field is one header line. Name and value lie in the buffer that was parsed.
 type field struct{ name, value []byte }
 
-// is compares the name without regard to case. An underscore counts as a hyphen: programs behind a CGI-like
-// interface cannot tell one from the other, so neither may get past what is stripped.
+// is compares the name without regard to case.
 func (f field) is(name string) bool {
-	if len(f.name) != len(name) {
+	return f.resembles(name) && bytes.IndexByte(f.name, '_') < 0
+}
+
+// resembles compares the name so that an underscore counts as a hyphen: programs behind a CGI-like interface
+// cannot tell one from the other, so neither may get past what is stripped.
+func (f field) resembles(name string) bool { return len(f.name) == len(name) && f.begins(name) }
+
+// begins reports whether the name begins so, compared as resembles does.
+func (f field) begins(prefix string) bool {
+	if len(f.name) < len(prefix) {
 		return false
 	}
-	for i, ch := range f.name {
-		if foldName(ch) != foldName(name[i]) {
+	for i := range len(prefix) {
+		if foldName(f.name[i]) != foldName(prefix[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// begins reports whether the name begins so, compared as is does.
-func (f field) begins(prefix string) bool {
-	return len(f.name) >= len(prefix) && field{name: f.name[:len(prefix)]}.is(prefix)
-}
-
 // framesMessage reports whether the header belongs to the connection and the length of the message.
 func (f field) framesMessage() bool {
-	return f.is("Host") || f.is("Content-Length") || f.is("Transfer-Encoding") || f.is("Connection")
+	return f.resembles("Host") || f.resembles("Content-Length") || f.resembles("Transfer-Encoding") || f.resembles("Connection")
 }
 
 func foldName(ch byte) byte {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -103,13 +104,35 @@ func parseSites(text []byte, limits Limits) (*Sites, error) {
 
 // oneLine says what is wrong with a YAML text, and where.
 func oneLine(err error) error {
-	var placed yaml.Error
-	if errors.As(err, &placed) && placed.GetToken() != nil {
-		message, _, _ := strings.Cut(placed.GetMessage(), "\n")
-		return fmt.Errorf("line %d: %s", placed.GetToken().Position.Line, message)
-	}
 	message, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(message)
+	var placed yaml.Error
+	if !errors.As(err, &placed) || placed.GetToken() == nil {
+		return errors.New(message)
+	}
+	message, _, _ = strings.Cut(placed.GetMessage(), "\n")
+	var mistyped *yaml.TypeError
+	if errors.As(err, &mistyped) {
+		message = "want " + kindInWords(mistyped.DstType) + " here; put quotes around a text with colons"
+	}
+	return fmt.Errorf("line %d: %s", placed.GetToken().Position.Line, message)
+}
+
+func kindInWords(wanted reflect.Type) string {
+	switch wanted.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map, reflect.Pointer:
+		return "a mapping"
+	case reflect.Int64:
+		if wanted == reflect.TypeFor[time.Duration]() {
+			return "a duration such as 5s"
+		}
+	}
+	return "a number"
 }
 
 func readFile(path string) ([]byte, error) {

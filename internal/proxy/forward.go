@@ -31,7 +31,7 @@ func writeRequest(s *sink, h *head, target []byte, host string, from *origin, ab
 	s.addText("\r\n")
 	for _, f := range h.fields {
 		switch {
-		case f.staysHere(h.connection), f.isForwarding(from.trusted), f.begins("Penstock-"), isSecret(f, secrets), f.is("Via"):
+		case f.staysHere(h.connection), f.isForwarding(from.trusted), f.begins("Penstock-"), isSecret(f, secrets), f.resembles("Via"):
 		case f.is("Cookie"):
 			writeCookies(s, f.value)
 		default:
@@ -48,8 +48,8 @@ func writeRequest(s *sink, h *head, target []byte, host string, from *origin, ab
 // 7.6.1), or is written anew.
 func (f field) staysHere(connection []byte) bool {
 	switch {
-	case f.framesMessage(), f.is("Keep-Alive"), f.is("Proxy-Connection"), f.is("Proxy-Authenticate"), f.is("Proxy-Authorization"),
-		f.is("TE"), f.is("Trailer"), f.is("Upgrade"), f.is("HTTP2-Settings"):
+	case f.framesMessage(), f.resembles("Keep-Alive"), f.resembles("Proxy-Connection"), f.resembles("Proxy-Authenticate"), f.resembles("Proxy-Authorization"),
+		f.resembles("TE"), f.resembles("Trailer"), f.resembles("Upgrade"), f.resembles("HTTP2-Settings"):
 		return true
 	}
 	return len(connection) > 0 && listHas(connection, string(f.name))
@@ -59,14 +59,14 @@ func (f field) staysHere(connection []byte) bool {
 // those are replaced that are written anew.
 func (f field) isForwarding(trusted bool) bool {
 	if trusted {
-		return f.is("X-Forwarded-For") || f.is("X-Forwarded-Proto") || f.is("X-Forwarded-Host")
+		return f.resembles("X-Forwarded-For") || f.resembles("X-Forwarded-Proto") || f.resembles("X-Forwarded-Host")
 	}
-	return f.begins("X-Forwarded-") || f.is("Forwarded") || f.is("X-Real-IP")
+	return f.begins("X-Forwarded-") || f.resembles("Forwarded") || f.resembles("X-Real-IP")
 }
 
 func isSecret(f field, secrets []string) bool {
 	for _, name := range secrets {
-		if f.is(name) {
+		if f.resembles(name) {
 			return true
 		}
 	}

@@ -201,7 +201,7 @@ func (h *head) cookies() []byte {
 // overridesMethod reports that a framework may take the request for one of another method.
 func (h *head) overridesMethod() bool {
 	for _, f := range h.fields {
-		if f.is("X-HTTP-Method-Override") || f.is("X-HTTP-Method") || f.is("X-Method-Override") {
+		if f.resembles("X-HTTP-Method-Override") || f.resembles("X-HTTP-Method") || f.resembles("X-Method-Override") {
 			return true
 		}
 	}

@@ -125,7 +125,7 @@ func (e *Exchange) awaitReply(a *attempt) error {
 func (e *Exchange) noReply(a *attempt, up *upload, err error) error {
 	if up != nil {
 		_ = a.Close()
-		if fault := up.abort(e); fault != nil && !errors.Is(fault, errUploadCut) {
+		if fault := up.abort(e, a); fault != nil && !errors.Is(fault, errUploadCut) {
 			a.end(false, nil)
 			return fault // the request itself broke off
 		}
@@ -166,7 +166,7 @@ func (e *Exchange) answer(a *attempt, up *upload) error {
 	if form == byClosing || e.proxy.stopping.Load() {
 		e.keep = false
 	}
-	if up != nil && !up.isDone() {
+	if up != nil && !up.whole.Load() {
 		e.keep = false // the answer came before the request ended: what follows cannot be told apart
 	}
 	release := e.asStream(a)
@@ -182,10 +182,11 @@ func (e *Exchange) answer(a *attempt, up *upload) error {
 func (e *Exchange) finish(a *attempt, up *upload, form bodyForm, err error) error {
 	whole := err == nil && e.out.err == nil
 	if up != nil {
-		fault := up.abort(e)
-		e.linger = fault != nil
+		fault := up.abort(e, a)
 		whole = whole && fault == nil
-		e.keep = e.keep && fault == nil
+		if !up.whole.Load() {
+			e.keep, e.linger = false, true
+		}
 	}
 	switch {
 	case err != nil && e.out.err == nil:

@@ -64,7 +64,7 @@ func (r *rule) mayMean(request *head) bool {
 		return false
 	}
 	for _, c := range r.headers {
-		if !slices.ContainsFunc(request.fields, func(f field) bool { return f.is(c.name) && c.met(f.value) }) {
+		if !slices.ContainsFunc(request.fields, func(f field) bool { return f.resembles(c.name) && c.met(f.value) }) {
 			return false
 		}
 	}
@@ -99,11 +99,10 @@ func (r *rule) surelyMeans(request *head) bool {
 	for _, c := range r.headers {
 		found := false
 		for _, f := range request.fields {
-			if f.is(c.name) {
-				if found = c.met(f.value); !found {
-					return false
-				}
+			if f.resembles(c.name) && !c.met(f.value) {
+				return false
 			}
+			found = found || f.is(c.name)
 		}
 		if !found {
 			return false

@@ -11,6 +11,7 @@ import (
 // from the visitor until it is done.
 type upload struct {
 	done     chan struct{}
+	whole    atomic.Bool // all of the body was read: what the visitor sends next is another request
 	aborting atomic.Bool // it is made to end
 	fault    error       // why the body broke off; set before done is closed
 }
@@ -23,7 +24,7 @@ func (e *Exchange) startUpload(a *attempt) *upload {
 	_ = a.SetReadDeadline(time.Time{}) // the time for the answer begins when the request has been sent
 	go func() {
 		defer close(up.done)
-		up.fault = e.copyRequestBody(a)
+		up.fault = e.copyRequestBody(a, up)
 		if errors.Is(up.fault, errAbandoned) && up.aborting.Load() {
 			up.fault = errUploadCut
 		}
@@ -36,19 +37,11 @@ func (e *Exchange) startUpload(a *attempt) *upload {
 	return up
 }
 
-func (u *upload) isDone() bool {
-	select {
-	case <-u.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // abort ends an upload, if it is still under way, and returns why it did not send the whole body.
-func (u *upload) abort(e *Exchange) error {
+func (u *upload) abort(e *Exchange, a *attempt) error {
 	u.aborting.Store(true)
-	if !u.isDone() {
+	_ = a.SetWriteDeadline(time.Unix(1, 0)) // the shop has answered and need not read on
+	if !u.whole.Load() {
 		_ = e.conn.SetReadDeadline(time.Unix(1, 0)) // wakes it
 	}
 	<-u.done
@@ -57,13 +50,13 @@ func (u *upload) abort(e *Exchange) error {
 
 // copyRequestBody sends the body to the shop as it comes. Errors: body_too_large, bad_request, errAbandoned
 // when the visitor does not go on, errUploadCut when the shop does not read on.
-func (e *Exchange) copyRequestBody(a *attempt) error {
+func (e *Exchange) copyRequestBody(a *attempt, up *upload) error {
 	buffer := e.proxy.buffers.get()
 	defer e.proxy.buffers.put(buffer)
 	to := newSink(a.link, buffer, a.server.limits.idle)
 	in := e.proxy.buffers.get()
 	defer e.proxy.buffers.put(in)
-	source := visitorBody{e: e, buffer: in[:], idle: a.server.limits.idle}
+	source := visitorBody{e: e, up: up, buffer: in[:], idle: a.server.limits.idle}
 	if e.head.bodyBytes == chunkedLength {
 		return source.copyChunks(&to)
 	}
@@ -73,6 +66,7 @@ func (e *Exchange) copyRequestBody(a *attempt) error {
 // visitorBody reads the body of a request: first what has arrived with the head, then from the connection.
 type visitorBody struct {
 	e      *Exchange
+	up     *upload
 	buffer []byte
 	idle   time.Duration
 }
@@ -101,12 +95,13 @@ func (v *visitorBody) copyLength(to *sink) error {
 		if err != nil {
 			return err
 		}
-		to.add(piece)
-		to.flush()
 		left -= int64(len(piece))
+		v.up.whole.Store(left == 0)
 		if !fromConn {
 			v.e.used += len(piece)
 		}
+		to.add(piece)
+		to.flush()
 		if to.err != nil {
 			return errUploadCut
 		}
@@ -136,6 +131,7 @@ func (v *visitorBody) copyChunks(to *sink) error {
 				v.e.used += used
 			}
 			if done {
+				v.up.whole.Store(true)
 				if fromConn {
 					v.e.surplus = append([]byte(nil), piece[at:]...)
 				}
