@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/testenv"
@@ -132,7 +134,10 @@ func listenAgain(t testing.TB, address string) net.Listener {
 }
 
 // metric is the sum of a metric over its labels.
-func (s *stack) metric(t testing.TB, name string) (sum float64) {
+func (s *stack) metric(t testing.TB, name string) float64 { return s.metricWith(t, name, "") }
+
+// metricWith is the sum of a metric over those that have a label of this value, or over all when it is empty.
+func (s *stack) metricWith(t testing.TB, name, value string) (sum float64) {
 	t.Helper()
 	families, err := s.Metrics.(*prometheus.Registry).Gather()
 	if err != nil {
@@ -143,8 +148,53 @@ func (s *stack) metric(t testing.TB, name string) (sum float64) {
 			continue
 		}
 		for _, one := range family.GetMetric() {
-			sum += one.GetCounter().GetValue() + one.GetGauge().GetValue()
+			has := value == "" || slices.ContainsFunc(one.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == value })
+			if has {
+				sum += one.GetCounter().GetValue() + one.GetGauge().GetValue()
+			}
 		}
 	}
 	return sum
+}
+
+// tries sends requests as they are written, on one connection as long as that is kept.
+type tries struct {
+	s       *stack
+	conn    net.Conn
+	answers *bufio.Reader
+}
+
+func (s *stack) tries() *tries { return &tries{s: s} }
+
+func (t *tries) close() {
+	if t.conn != nil {
+		_ = t.conn.Close()
+	}
+	t.conn = nil
+}
+
+// send returns the status of the answer; 0 for none.
+func (t *tries) send(method, target, lines string) int {
+	if t.conn == nil {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(t.s.url, "http://"))
+		if err != nil {
+			return 0
+		}
+		t.conn, t.answers = conn, bufio.NewReader(conn)
+	}
+	_ = t.conn.SetDeadline(time.Now().Add(waitFor))
+	if _, err := io.WriteString(t.conn, method+" "+target+" HTTP/1.1\r\nHost: a\r\n"+lines+"\r\n"); err != nil {
+		t.close()
+		return 0
+	}
+	answer, err := http.ReadResponse(t.answers, &http.Request{Method: method})
+	if err != nil {
+		t.close()
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, answer.Body)
+	if answer.Close {
+		t.close()
+	}
+	return answer.StatusCode
 }

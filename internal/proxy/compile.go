@@ -29,7 +29,7 @@ func (f *fileBypass) compile() (b bypass, err error) {
 		if !isToken([]byte(written.Name)) {
 			return bypass{}, fmt.Errorf("headers: %q is no name of a header", written.Name)
 		}
-		secret, err := written.read()
+		secret, err := fileSecret{SecretEnv: written.SecretEnv, SecretFile: written.SecretFile}.read()
 		if err != nil {
 			return bypass{}, fmt.Errorf("headers: %s: %w", written.Name, err)
 		}

@@ -68,7 +68,8 @@ type fileBypass struct {
 
 type fileSecretHeader struct {
 	Name       string `yaml:"name"`
-	fileSecret `yaml:",inline"`
+	SecretEnv  string `yaml:"secret_env"`
+	SecretFile string `yaml:"secret_file"`
 }
 
 // fileSecret says where a secret is, so that the sites file itself may be read by anybody.
