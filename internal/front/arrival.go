@@ -1,6 +1,7 @@
 package front
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/proxy"
 )
 
 const (
@@ -45,6 +47,8 @@ func (b *buffers) put(one []byte) {
 type arrivals struct {
 	*listener.Listener
 	buffers *buffers
+	shop    *proxy.Proxy // nil without a shop behind Penstock
+	secure  *tls.Config  // nil without TLS
 }
 
 // Accept implements net.Listener.
@@ -53,7 +57,11 @@ func (a *arrivals) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newArrival(conn.(*listener.Conn), a.buffers), nil
+	arrived := newArrival(conn.(*listener.Conn), a.buffers, a.shop)
+	if a.secure == nil {
+		return arrived, nil
+	}
+	return arrived.encrypt(a.secure), nil
 }
 
 // arrival is a connection whose first Read of each request returns only when the request has
@@ -65,19 +73,23 @@ func (a *arrivals) Accept() (net.Conn, error) {
 type arrival struct {
 	*listener.Conn
 	buffers *buffers
-	raw     syscall.RawConn
-	between bool // the next Read begins a request
+	stream  net.Conn        // what is read and written: the connection, or TLS on it
+	raw     syscall.RawConn // nil with TLS
+	between bool            // the next Read begins a request
+	shop    *proxy.Proxy
+	relay   relayState
 
 	buf        []byte // what has arrived; nil or buf[from:to] is not yet read by fasthttp
 	from, to   int
+	until      int                   // where the request ends in buf; with a shop, fasthttp gets no more of it
 	readable   func(fd uintptr) bool // readRaw, made once
 	readResult error
 }
 
 // newArrival takes a connection of TCP, or of another kind that the system has.
-func newArrival(conn *listener.Conn, pool *buffers) *arrival {
+func newArrival(conn *listener.Conn, pool *buffers, shop *proxy.Proxy) *arrival {
 	raw, _ := conn.Conn.(syscall.Conn).SyscallConn() // it has no error for a connection that was accepted
-	a := &arrival{Conn: conn, buffers: pool, raw: raw, between: true}
+	a := &arrival{Conn: conn, buffers: pool, stream: conn.Conn, raw: raw, between: true, shop: shop}
 	a.readable = a.readRaw
 	return a
 }
@@ -85,9 +97,9 @@ func newArrival(conn *listener.Conn, pool *buffers) *arrival {
 // followArrival is fasthttp's ConnState: after an answer the next request begins, with what arrives
 // or with what fasthttp has read already.
 func followArrival(conn net.Conn, state fasthttp.ConnState) {
-	a, ours := conn.(*arrival)
+	a := arrivalOf(conn)
 	switch {
-	case !ours:
+	case a == nil:
 	case state == fasthttp.StateIdle:
 		a.between = true
 		a.End()
@@ -107,9 +119,12 @@ func (a *arrival) Read(p []byte) (int, error) {
 		a.between = false
 	}
 	if a.from == a.to {
-		return a.Conn.Read(p)
+		return a.stream.Read(p)
 	}
-	n := copy(p, a.buf[a.from:a.to])
+	n := copy(p, a.buf[a.from:max(a.from, a.until)])
+	if n == 0 {
+		n = copy(p, a.buf[a.from:a.to]) // it is part of a body whose end was not known
+	}
 	if a.from += n; a.from == a.to {
 		a.release()
 	}
@@ -123,16 +138,48 @@ func (a *arrival) release() {
 	a.buf, a.from, a.to = nil, 0, 0
 }
 
-// awaitRequest returns when a request has arrived. The deadline for its first byte is set already.
+// awaitRequest returns when a request of Penstock's own has arrived. Those for the shop are relayed before. The
+// deadline for the first byte is set already.
 func (a *arrival) awaitRequest() error {
-	var head progress
+	for {
+		var head progress
+		if err := a.awaitHead(&head); err != nil {
+			return err
+		}
+		relayed, err := a.relayToShop(&head)
+		if err != nil {
+			return err
+		}
+		if relayed {
+			continue
+		}
+		var wanted announced
+		if head.done {
+			wanted = bodyOf(a.buf[a.from : a.from+head.end])
+		}
+		if err := a.awaitBody(&head, wanted); err != nil {
+			return err
+		}
+		a.until = a.to
+		if a.shop != nil && !wanted.chunked {
+			a.until = min(a.from+head.end+wanted.bytes, a.to) // what follows may be for the shop
+		}
+		if !a.Begin() {
+			return net.ErrClosed // it was closed to make room for others
+		}
+		return nil
+	}
+}
+
+// awaitHead returns when the headers have arrived, or too much for headers.
+func (a *arrival) awaitHead(head *progress) error {
 	for {
 		if a.from < a.to {
 			head.look(a.buf[a.from:a.to])
 			if head.done || a.to-a.from >= maxHeaderBytes {
-				break
+				return nil
 			}
-			if err := a.deadline(&head, headTimeout); err != nil {
+			if err := a.deadline(head, headTimeout); err != nil {
 				return err
 			}
 		}
@@ -140,20 +187,12 @@ func (a *arrival) awaitRequest() error {
 			return err
 		}
 	}
-	if err := a.awaitBody(&head); err != nil {
-		return err
-	}
-	if !a.Begin() {
-		return net.ErrClosed // it was closed to make room for others
-	}
-	return nil
 }
 
 // awaitBody returns when the body that the head announces has arrived.
-func (a *arrival) awaitBody(head *progress) error {
+func (a *arrival) awaitBody(head *progress, wanted announced) error {
 	var body progress
-	wanted := bodyOf(a.buf[a.from : a.from+head.end])
-	if !head.done || !wanted.some() {
+	if !wanted.some() {
 		return nil
 	}
 	for !wanted.arrived(a.buf[a.from+head.end : a.to]) {
@@ -178,6 +217,9 @@ func (a *arrival) deadline(p *progress, limit time.Duration) error {
 
 // more reads what has arrived. The buffer is taken only when there is something to put into it.
 func (a *arrival) more() error {
+	if a.raw == nil {
+		return a.moreDecrypted()
+	}
 	if err := a.raw.Read(a.readable); err != nil {
 		return err
 	}

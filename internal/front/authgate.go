@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // Headers of forward-auth: the first two ask, the others tell the shop whom it serves.
@@ -47,23 +46,28 @@ func (s *Server) authorize(c *call) error {
 		return problem.With(problem.BadRequest, "name the sale as ?sale=, or send one pass")
 	}
 	c.sale = named
-	if !sale.ValidID(string(c.sale)) {
-		return problem.UnknownSale
+	got, err := s.admit(string(c.sale), c.tokens(passHeader, passCookie), s.placeOfVisitor(c), byPass)
+	c.entry = got.entry
+	if errors.Is(err, problem.PassRequired) {
+		return s.sendToRoom(c)
 	}
-	entry, err := s.find(string(c.sale), problem.UnknownSale)
 	if err != nil {
 		return err
 	}
-	c.entry = entry
-	if !c.entry.Phase().Running() {
-		return s.sendToRoom(c)
+	c.tellAdmitted(&got)
+	c.letPass()
+	return nil
+}
+
+// tellAdmitted tells the shop whom it serves.
+func (c *call) tellAdmitted(got *admitted) {
+	h := &c.ctx.Response.Header
+	h.SetCanonical(headerSaleOut, c.sale)
+	if !got.hasPass {
+		return
 	}
-	if !byPass && c.entry.Record().Admission.Mode == sale.Open {
-		c.ctx.Response.Header.SetCanonical(headerSaleOut, c.sale)
-		c.letPass()
-		return nil
-	}
-	return s.authorizePass(c)
+	h.SetCanonical(headerTicketOut, strconv.AppendUint(c.key[:0], uint64(got.pass.Ticket), 10))
+	h.SetCanonical(headerPassExpiresOut, got.pass.ExpiresAt.UTC().AppendFormat(c.key[:0], "2006-01-02T15:04:05Z"))
 }
 
 // saleOfProxy returns the sale that the question names, as ?sale= or in the header Penstock-Sale; empty
@@ -150,25 +154,6 @@ func audience(token []byte) []byte {
 		return nil
 	}
 	return []byte(claims.Audience)
-}
-
-func (s *Server) authorizePass(c *call) error {
-	if err := seen(c.entry); err != nil {
-		return err // it is not known which passes were given back
-	}
-	pass, err := s.passHere(c)
-	if errors.Is(err, problem.Unavailable) {
-		return err
-	}
-	if err != nil {
-		return s.sendToRoom(c)
-	}
-	h := &c.ctx.Response.Header
-	h.SetCanonical(headerSaleOut, c.sale)
-	h.SetCanonical(headerTicketOut, strconv.AppendUint(c.key[:0], uint64(pass.Ticket), 10))
-	h.SetCanonical(headerPassExpiresOut, pass.ExpiresAt.UTC().AppendFormat(c.key[:0], "2006-01-02T15:04:05Z"))
-	c.letPass()
-	return nil
 }
 
 // letPass answers that the visitor may go on. Envoy, which asks below /v1/auth, takes 200 for yes, and any

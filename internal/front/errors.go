@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -87,7 +88,7 @@ func (s *Server) transportError(ctx *fasthttp.RequestCtx, err error) {
 	c.route, c.broken = &s.routes[routeNone], true
 	s.refuse(c, wordTransportError(err))
 	if c.code == problem.BodyTooLarge || c.code == problem.HeadersTooLarge {
-		drain(ctx.Conn())
+		listener.Drain(ctx.Conn())
 	}
 	s.finish(c)
 }
@@ -106,28 +107,5 @@ func wordTransportError(err error) error {
 		return problem.With(problem.HeadersTooLarge, "the request line and headers are 32768 bytes at most, cookies included")
 	default:
 		return problem.With(problem.BadRequest, "this is not a well-formed HTTP/1.1 request")
-	}
-}
-
-const (
-	drainBytes   = 4 << 20
-	drainSilence = 100 * time.Millisecond
-	drainTime    = time.Second
-)
-
-// drain reads off what a client is still sending, within bounds: closing a connection with unread
-// bytes resets it, and the reset would overtake the answer.
-func drain(conn net.Conn) {
-	end := time.Now().Add(drainTime)
-	scratch := make([]byte, 4<<10)
-	for total := 0; total < drainBytes && time.Now().Before(end); {
-		if conn.SetReadDeadline(time.Now().Add(drainSilence)) != nil {
-			return
-		}
-		n, err := conn.Read(scratch)
-		if err != nil {
-			return
-		}
-		total += n
 	}
 }

@@ -25,7 +25,7 @@ func (s *Server) handOver(c *call, rec *sale.Record, location string) (string, e
 	if err != nil || !s.elsewhere(c, u) || rec.Handover == sale.HandoverNone {
 		return location, nil
 	}
-	pass, ok := s.passOf(c)
+	pass, ok := s.passToHandOver(c)
 	if !ok {
 		return location, nil // a sale in the mode open needs none
 	}
@@ -39,8 +39,8 @@ func (s *Server) handOver(c *call, rec *sale.Record, location string) (string, e
 	return withParameter(u, codeParameter, code), nil
 }
 
-// passOf returns the pass that this request claimed, or else the one that it brought and may use here.
-func (s *Server) passOf(c *call) (queue.Pass, bool) {
+// passToHandOver returns the pass that this request claimed, or else the one that it brought and may use here.
+func (s *Server) passToHandOver(c *call) (queue.Pass, bool) {
 	if c.admitted.Ticket > 0 {
 		return c.admitted, true
 	}

@@ -3,6 +3,7 @@ package front
 import (
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -59,11 +60,15 @@ func (s *Server) tied(c *call, pass queue.Pass) error {
 // passHere returns the pass that was presented, if it holds and may be used from where it comes. Errors:
 // pass_required, pass_invalid, and unavailable while it is not known whether it may.
 func (s *Server) passHere(c *call) (queue.Pass, error) {
-	from := s.placeOfVisitor(c)
-	return s.passThat(c, func(presented token) (queue.Pass, error) {
-		pass, err := s.verifyPass(c, presented)
+	return s.passFrom(c.entry, c.tokens(passHeader, passCookie), s.placeOfVisitor(c))
+}
+
+// passFrom is passHere for a request of any kind.
+func (s *Server) passFrom(entry *salecache.Entry, presented tokens, from visitorPlace) (queue.Pass, error) {
+	return bestPass(presented, func(one token) (queue.Pass, error) {
+		pass, err := s.passOf(entry, one)
 		if err == nil {
-			err = s.mayUse(c.entry, pass, from)
+			err = s.mayUse(entry, pass, from)
 		}
 		return pass, err
 	})
@@ -73,12 +78,18 @@ func (s *Server) passHere(c *call) (queue.Pass, error) {
 // the cookies: who sets one means it, while a browser sends its cookies always. Errors: pass_required,
 // pass_invalid.
 func (s *Server) pass(c *call) (queue.Pass, error) {
-	return s.passThat(c, func(presented token) (queue.Pass, error) { return s.verifyPass(c, presented) })
+	return s.passThat(c, func(presented token) (queue.Pass, error) { return s.passOf(c.entry, presented) })
 }
 
-// passThat returns the pass that verify takes; of several cookies, that with the latest end.
-func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (best queue.Pass, err error) {
-	tokens, held := c.tokens(passHeader, passCookie), false
+// passThat returns the pass that verify takes of those that the request brings.
+func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (queue.Pass, error) {
+	return bestPass(c.tokens(passHeader, passCookie), verify)
+}
+
+// bestPass returns the pass that verify takes; of several cookies, that with the latest end. Errors:
+// pass_required when none is there, or that of verify.
+func bestPass(tokens tokens, verify func(token) (queue.Pass, error)) (best queue.Pass, err error) {
+	held := false
 	for {
 		presented, more := tokens.next()
 		if !more {
@@ -98,18 +109,19 @@ func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (best
 	case held:
 		return best, nil
 	case err == nil:
-		return queue.Pass{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(c.sale))
+		return queue.Pass{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(tokens.sale))
 	default:
 		return queue.Pass{}, err
 	}
 }
 
-func (s *Server) verifyPass(c *call, presented token) (queue.Pass, error) {
-	pass, err := s.Passes.Verify(string(presented.text), c.entry.Record().ID, c.entry.Now())
+// passOf returns the pass of a token, if it holds. Error: pass_invalid.
+func (s *Server) passOf(entry *salecache.Entry, presented token) (queue.Pass, error) {
+	pass, err := s.Passes.Verify(string(presented.text), entry.Record().ID, entry.Now())
 	if err != nil {
 		return queue.Pass{}, err
 	}
-	if c.entry.Room().Revoked(pass) {
+	if entry.Room().Revoked(pass) {
 		return queue.Pass{}, problem.With(problem.PassInvalid, "the pass was given back or taken back")
 	}
 	return pass, nil

@@ -3,11 +3,13 @@ package front
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
@@ -67,6 +70,13 @@ type Deps struct {
 	ReturnHosts []string
 	// AllowedOrigins are the origins, such as https://www.shop.example, whose pages may call the front.
 	AllowedOrigins []string
+	// TLS encrypts the connections; nil means that something in front does.
+	TLS *tls.Config
+	// Sites are the shops that Penstock stands in front of; nil means none. MaxShopRequests and
+	// MaxShopStreams bound what is under way to them; 0 means the defaults of package proxy.
+	Sites           *proxy.Sites
+	MaxShopRequests int
+	MaxShopStreams  int
 }
 
 // spareWorkers serve connections while those that were closed for them are still being put away.
@@ -93,8 +103,9 @@ type Server struct {
 	door     *auth.Door // nil when there are no API keys
 	slots    *slots
 	pages    *pages
-	lookups  *lookups // nil when there is nobody to ask
-	ownHost  string   // of PublicURL, as hostOf gives it; may be empty
+	lookups  *lookups     // nil when there is nobody to ask
+	proxy    *proxy.Proxy // nil without sites
+	ownHost  string       // of PublicURL, as hostOf gives it; may be empty
 	failures throttle
 	sights   *sights
 
@@ -144,9 +155,24 @@ func New(deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("front: %w", err)
 	}
 	s.slots = newSlots(s.log, s.metrics.slotFailures)
+	if err := s.newProxy(); err != nil {
+		return nil, fmt.Errorf("front: %w", err)
+	}
 	s.routes = s.table()
 	s.http = s.newHTTP()
 	return s, nil
+}
+
+// newProxy builds the proxy to the shops, when there are sites.
+func (s *Server) newProxy() (err error) {
+	if s.Sites == nil {
+		return nil
+	}
+	s.proxy, err = proxy.New(s.Sites, proxy.Deps{
+		Admit: s.admitToShop, EndPass: s.endPassForShop, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
+		MaxRequests: s.MaxShopRequests, MaxStreams: s.MaxShopStreams, Log: s.log, Metrics: s.Metrics,
+	})
+	return err
 }
 
 func (s *Server) newHTTP() *fasthttp.Server {
@@ -188,7 +214,15 @@ func (s *Server) Serve(ln net.Listener) error {
 	})
 	// fasthttp does not remember a shutdown that came before it had the listener.
 	defer context.AfterFunc(s.down, func() { _ = bounded.Close() })()
-	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}})
+	if s.proxy != nil {
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer s.proxy.Stop()
+		running.Go(func() { s.proxy.Run(s.down) })
+		// fasthttp does not know that these have been served, and would wait for a request.
+		defer context.AfterFunc(s.stopping, bounded.CloseServed)()
+	}
+	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, secure: s.TLS})
 }
 
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
@@ -197,7 +231,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.markStopping()
 	defer s.markDown()
 	defer s.slots.close(ctx)
+	if s.proxy != nil {
+		s.proxy.Stop()
+	}
 	return s.http.ShutdownWithContext(ctx)
+}
+
+func (s *Server) newRequestID() string {
+	return s.idPrefix + strconv.FormatUint(s.idCounter.Add(1), 36)
 }
 
 // newIDPrefix tells this process's request ids from those of others; should the system have no

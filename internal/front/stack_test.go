@@ -357,7 +357,9 @@ func (s *stack) do(method, path string, h header, body string) answer {
 	if got.body, err = io.ReadAll(response.Body); err != nil {
 		s.t.Fatal(err)
 	}
-	conforms(s.t, request, got)
+	if s.Sites == nil { // a shop answers what it likes
+		conforms(s.t, request, got)
+	}
 	return got
 }
 

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 const (
@@ -36,30 +38,14 @@ func (s *Server) placeOfVisitor(c *call) visitorPlace {
 	return visitorPlace{network: networkOf(s.visitorAddress(c)), device: deviceOf(c)}
 }
 
-// visitorAddress is the address nearest to us that is not one of a trusted proxy: each proxy adds to
-// X-Forwarded-For at the end the address from which it was called, and whoever was called by a visitor
-// added theirs. It is that of the connection when all of them are trusted.
+// visitorAddress is the address that is nearest to us and not one of a trusted proxy.
 func (s *Server) visitorAddress(c *call) netip.Addr {
 	tcp, ok := c.ctx.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return netip.Addr{}
 	}
-	address := tcp.AddrPort().Addr().Unmap()
-	list := bytes.Join(c.ctx.Request.Header.PeekAll(string(headerForwardedFor)), []byte(","))
-	for s.trusts(address) && len(list) > 0 {
-		last := list
-		if at := bytes.LastIndexByte(list, ','); at >= 0 {
-			last, list = list[at+1:], list[:at]
-		} else {
-			list = nil
-		}
-		said, err := netip.ParseAddr(string(bytes.TrimSpace(last)))
-		if err != nil {
-			break
-		}
-		address = said.Unmap()
-	}
-	return address
+	visitor, _ := address.Visitor(tcp.AddrPort().Addr().Unmap(), c.ctx.Request.Header.PeekAll(string(headerForwardedFor)), s.trusts)
+	return visitor
 }
 
 func networkOf(address netip.Addr) string {
@@ -74,12 +60,21 @@ func networkOf(address netip.Addr) string {
 	return network.String()
 }
 
-// deviceOf fingerprints the device key, so that what is stored is no key.
 func deviceOf(c *call) string {
-	key := c.ctx.Request.Header.PeekCanonical(deviceHeader)
-	if len(key) == 0 {
-		key = cookieValue(c.ctx.Request.Header.PeekCanonical(cookieHeader), deviceCookiePrefix)
+	h := &c.ctx.Request.Header
+	return fingerprint(deviceKey(h.PeekCanonical(deviceHeader), h.PeekCanonical(cookieHeader)))
+}
+
+// deviceKey returns the device key of a request, from its header or else its cookie.
+func deviceKey(header, cookies []byte) []byte {
+	if len(header) > 0 {
+		return header
 	}
+	return cookieValue(cookies, deviceCookiePrefix)
+}
+
+// fingerprint stands for a device key, so that what is stored is no key. It is empty for one that is none.
+func fingerprint(key []byte) string {
 	if len(key) == 0 || len(key) > maxDevice {
 		return ""
 	}

@@ -98,6 +98,16 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
+// CloseServed closes the connections that have had a request and have none under way.
+func (l *Listener) CloseServed() {
+	candidates, _ := l.silent(netip.Prefix{})
+	for _, one := range candidates {
+		if one.served && one.conn.since.CompareAndSwap(one.since, closedForRoom) {
+			_ = one.conn.Close()
+		}
+	}
+}
+
 // pause waits; false when the listener was closed meanwhile.
 func (l *Listener) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)

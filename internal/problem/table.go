@@ -61,6 +61,8 @@ const (
 	Overloaded             Code = "overloaded"
 	RoomFull               Code = "room_full"
 	Unavailable            Code = "unavailable"
+	BadGateway             Code = "bad_gateway"
+	ShopUnreachable        Code = "shop_unreachable"
 )
 
 // Codes returns every code of the contract, sorted.
@@ -126,4 +128,6 @@ var table = map[Code]row{
 	Overloaded:             {http.StatusServiceUnavailable, "Too busy just now"},
 	RoomFull:               {http.StatusServiceUnavailable, "The waiting room is full"},
 	Unavailable:            {http.StatusServiceUnavailable, "Not available just now"},
+	BadGateway:             {http.StatusBadGateway, "The shop answered in a way that cannot be passed on"},
+	ShopUnreachable:        {http.StatusServiceUnavailable, "The shop does not answer just now"},
 }
