@@ -145,7 +145,7 @@ func TestForwardAuthBelievesWhatAProxySaysOnlyFromAnAddressThatIsTrusted(t *test
 
 func TestTheAskedForPageSurvivesTheRoom(t *testing.T) {
 	s := newStack(t)
-	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL = "https://shop.example/checkout" }))
+	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL, o.Handover = "https://shop.example/checkout", sale.HandoverNone }))
 	_, pass := s.admitted("spring")
 	const asked = "/checkout?variant=42&utm_source=a%20b"
 	for name, c := range map[string]struct {
@@ -178,7 +178,7 @@ func TestTheAskedForPageSurvivesTheRoom(t *testing.T) {
 
 func TestTheRoomLeadsOnlyToHostsThatSomebodyAllowed(t *testing.T) {
 	s := newStack(t)
-	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL = "https://shop.example/checkout?variant=1#pay" }))
+	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL, o.Handover = "https://shop.example/checkout?variant=1#pay", sale.HandoverNone }))
 	_, pass := s.admitted("spring")
 	s.PublicURL, s.ReturnHosts = "https://queue.example", []string{"www.shop.example"}
 	const target = "https://shop.example/checkout?variant=1"

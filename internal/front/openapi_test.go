@@ -49,6 +49,8 @@ func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 	consoleOnly := []problem.Code{
 		problem.Conflict, problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
 		problem.StillRefused, problem.InvalidSale, problem.Misdirected,
+		// of the reverse proxy, for paths that are the shop's
+		problem.BadGateway, problem.ShopUnreachable,
 	}
 	d, err := readDescription()
 	if err != nil {

@@ -25,19 +25,19 @@ func TestWhatIsNotPenstocksOwnIsAnsweredByTheShop(t *testing.T) {
 	})
 	s := newDoor(t, sites(t, shop.URL))
 	host := strings.TrimPrefix(s.url, "http://")
-	for _, path := range []string{"/", "/shoes?size=42", "/demo", "/healthz/x", "/a//b/../c;d", "/v11", "/.well-known/security.txt"} {
+	for _, path := range []string{"/", "/shoes?size=42", "/demo", "/static/shop.css", "/healthz/x", "/a//b/../c;d", "/v11", "/.well-known/security.txt"} {
 		got := s.do("GET", path, nil, "")
 		if want := "GET " + path + " " + host; got.StatusCode != 200 || string(got.body) != want || got.Header.Get("X-Shop") == "" || got.Header.Get("Via") != "1.1 penstock" {
 			t.Errorf("%s: %d %q %v, want %q", path, got.StatusCode, got.body, got.Header, want)
 		}
 	}
-	for _, path := range []string{"/healthz", "/openapi.yaml", "/static/penstock.css"} {
+	for _, path := range []string{"/healthz", "/openapi.yaml", "/sales/static/penstock.css"} {
 		if got := s.do("GET", path, nil, ""); got.StatusCode != 200 || got.Header.Get("X-Shop") != "" {
 			t.Errorf("%s: %d %v", path, got.StatusCode, got.Header)
 		}
 	}
 	s.expect(404, "not_found", "GET", "/v1/nothing", nil, "")
-	s.expect(404, "not_found", "GET", "/static/../v1", nil, "")
+	s.expect(404, "not_found", "GET", "/sales/static/../v1", nil, "")
 }
 
 func TestAHostThatIsNotConfiguredIsRefused(t *testing.T) {
