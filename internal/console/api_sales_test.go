@@ -96,6 +96,9 @@ func TestASaleThatHasBegunIsTheOperators(t *testing.T) {
 	s.do("PATCH", path, s.key(auth.Operator), patch).expect(200)
 	s.audited("sale.change", "drop", `"admission.rate_per_minute"`)
 	s.do("PATCH", path, bootstrapKey, `{"starts_at":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`).refused(409, "sale_is_live")
+	for _, terms := range []string{`{"customer":"exact"}`, `{"plus_tags":"drop"}`} { // limits are counted under the names
+		s.do("PATCH", path, bootstrapKey, `{"reservation":`+terms+`}`).refused(409, "sale_is_live")
+	}
 	s.do("DELETE", path, bootstrapKey, "").refused(409, "sale_is_live")
 	s.newSale("next", later)
 	s.do("PATCH", "/admin/v1/sales/next", s.key(auth.Marketer), patch).expect(200)
