@@ -69,8 +69,8 @@ func (l *Ledger) numbered(ctx context.Context, saleID string, after int64, limit
 		WHERE sale = $1 AND number > $2 ORDER BY number LIMIT $3`, saleID, after, bounded(limit))
 }
 
-// numberOrders gives numbers to up to maxPage orders that have none, those committed first before the
-// others, and reports whether there were any.
+// numberOrders gives numbers to up to maxPage orders that have none, and reports whether there were any.
+// Which of them come first matters to nobody; among those of one call it is the order of the commits.
 func (l *Ledger) numberOrders(ctx context.Context, saleID string) (given bool, err error) {
 	waiting, err := collect(ctx, l.read, queryTimeout, scanInt64, `SELECT 1 FROM orders WHERE sale = $1 AND number IS NULL LIMIT 1`, saleID)
 	if err != nil || len(waiting) == 0 {
@@ -86,8 +86,8 @@ func (l *Ledger) numberOrders(ctx context.Context, saleID string) (given bool, e
 		}
 		result, err := tx.ExecContext(ctx, `UPDATE orders SET number = n.number FROM (
 				SELECT id, $2 + row_number() OVER (ORDER BY committed_ms, id) AS number FROM (
-					SELECT id, committed_ms FROM orders WHERE sale = $1 AND number IS NULL ORDER BY committed_ms, id LIMIT $3
-				) AS first
+					SELECT id, committed_ms FROM orders WHERE sale = $1 AND number IS NULL LIMIT $3
+				) AS chosen
 			) AS n WHERE n.id = orders.id`, saleID, last, maxPage)
 		if err != nil {
 			return err
