@@ -31,13 +31,13 @@ func TestWhatIsNotPenstocksOwnIsAnsweredByTheShop(t *testing.T) {
 			t.Errorf("%s: %d %q %v, want %q", path, got.StatusCode, got.body, got.Header, want)
 		}
 	}
-	for _, path := range []string{"/healthz", "/openapi.yaml", "/static/penstock.css"} {
+	for _, path := range []string{"/healthz", "/openapi.yaml", "/sales/static/penstock.css"} {
 		if got := s.do("GET", path, nil, ""); got.StatusCode != 200 || got.Header.Get("X-Shop") != "" {
 			t.Errorf("%s: %d %v", path, got.StatusCode, got.Header)
 		}
 	}
 	s.expect(404, "not_found", "GET", "/v1/nothing", nil, "")
-	s.expect(404, "not_found", "GET", "/static/../v1", nil, "")
+	s.expect(404, "not_found", "GET", "/sales/static/../v1", nil, "")
 }
 
 func TestAHostThatIsNotConfiguredIsRefused(t *testing.T) {
