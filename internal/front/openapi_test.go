@@ -77,7 +77,7 @@ func TestTheDescriptionIsValid(t *testing.T) {
 func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 	consoleOnly := []problem.Code{
 		problem.Conflict, problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
-		problem.StillRefused, problem.InvalidSale, problem.RateLimited, problem.Misdirected,
+		problem.StillRefused, problem.InvalidSale, problem.RateLimited,
 	}
 	d, err := readDescription()
 	if err != nil {
