@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/internal/proxy"
 )
 
 func read(t *testing.T, path string) []byte {
@@ -130,6 +131,12 @@ func TestImageSetsSettingsThatExist(t *testing.T) {
 		if !known(name) {
 			t.Errorf("the image sets %s, which is no setting", name)
 		}
+	}
+}
+
+func TestTheExampleOfASitesFileIsRead(t *testing.T) {
+	if _, err := proxy.ReadSites("sites.yaml", proxy.Limits{MaxBodyBytes: proxy.DefaultMaxBodyBytes}); err != nil {
+		t.Fatal(err)
 	}
 }
 

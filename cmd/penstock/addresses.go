@@ -20,19 +20,22 @@ func (n *node) frontURL() string {
 	if n.frontListener == nil {
 		return ""
 	}
-	return localURL(n.frontListener.Addr())
+	if n.certificate != nil {
+		return localURL("https", n.frontListener.Addr())
+	}
+	return localURL("http", n.frontListener.Addr())
 }
 
-func (n *node) consoleURL() string { return localURL(n.consoleListener.Addr()) }
+func (n *node) consoleURL() string { return localURL("http", n.consoleListener.Addr()) }
 
 // localURL shows a listener that takes every address as localhost.
-func localURL(addr net.Addr) string {
+func localURL(scheme string, addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return "http://" + addr.String()
+		return scheme + "://" + addr.String()
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

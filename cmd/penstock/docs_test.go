@@ -51,7 +51,7 @@ func registeredMetrics(t *testing.T) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parser.Parse([]string{"--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0", "--data-dir", t.TempDir()}); err != nil {
+	if _, err := parser.Parse([]string{"--listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--upstream", "http://127.0.0.1:1"}); err != nil {
 		t.Fatal(err)
 	}
 	running, err := start(t.Context(), &settings, slog.New(slog.DiscardHandler))

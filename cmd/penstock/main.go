@@ -30,6 +30,7 @@ type commands struct {
 	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
 	Preflight preflightCommand `cmd:"" help:"Check the settings of a running server's stores; exit 0 only if sales may be armed."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the ledger's schema up to date."`
+	Link      linkCommand      `cmd:"" help:"Sign a link that needs no pass, for a site with signed links."`
 	Config    configCommand    `cmd:"" help:"Print every setting, its value and where it comes from."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }

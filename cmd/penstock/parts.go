@@ -28,6 +28,7 @@ func (n *node) newFront() (err error) {
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),
 		AllowedOrigins: config.Texts(n.cfg.AllowedOrigins),
+		TLS:            n.certificate, Sites: n.sites, MaxShopRequests: n.cfg.MaxShopRequests, MaxShopStreams: n.cfg.MaxShopStreams,
 	})
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/preflight"
+	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
@@ -67,6 +69,9 @@ type node struct {
 	front     *front.Server
 	console   *http.Server
 
+	sites       *proxy.Sites // nil when there is nothing behind this process
+	certificate *tls.Config  // nil when the front speaks plain HTTP
+
 	frontListener   net.Listener
 	consoleListener net.Listener
 	connections     listener.Shares
@@ -106,8 +111,14 @@ func (n *node) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare loads or makes the keys and the registry of metrics.
-func (n *node) prepare() error {
+// prepare reads the files, loads or makes the keys, and makes the registry of metrics.
+func (n *node) prepare() (err error) {
+	if n.sites, err = readSites(n.cfg); err != nil {
+		return err
+	}
+	if n.certificate, err = readCertificate(n.cfg, n.log); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(n.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("PENSTOCK_DATA_DIR: %w", err)
 	}
@@ -141,6 +152,10 @@ func (n *node) listen() (err error) {
 		return err
 	}
 	n.connections = listener.Share(descriptors)
+	if n.sites != nil {
+		// Connections to the shops need descriptors as well. Visitors keep half of theirs at least.
+		n.connections.Front -= min(n.sites.MaxConnections()+n.cfg.MaxShopStreams, n.connections.Front/2)
+	}
 	if n.consoleListener, err = net.Listen("tcp", n.cfg.ConsoleListen); err != nil {
 		return fmt.Errorf("PENSTOCK_CONSOLE_LISTEN: %w", err)
 	}

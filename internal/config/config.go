@@ -22,6 +22,16 @@ type Config struct {
 	Roles          []Role     `group:"Serving" env:"PENSTOCK_ROLES" default:"gate,drain,console" help:"What this process does: gate serves visitors, drain writes orders to the ledger, console serves operators."`
 	NodeID         string     `group:"Serving" env:"PENSTOCK_NODE_ID" help:"Name of this process among its peers, unique. Unset: host name and a random part."`
 	Demo           bool       `group:"Serving" env:"PENSTOCK_DEMO" help:"Add a demo shop and a live sale called demo."`
+	TLSCert        string     `group:"Serving" env:"PENSTOCK_TLS_CERT" help:"File with the certificate (PEM) and its chain with which the front speaks TLS. It is read again when it changes. Unset: the front speaks plain HTTP."`
+	TLSKey         string     `group:"Serving" env:"PENSTOCK_TLS_KEY" help:"File with the private key (PEM) of the certificate."`
+
+	Sites            string   `group:"Reverse proxy" env:"PENSTOCK_SITES" help:"A sites file (YAML): the shops that this process stands in front of, and what is protected by which sale. See docs/proxy.md."`
+	Upstream         string   `group:"Reverse proxy" env:"PENSTOCK_UPSTREAM" help:"The short form of a sites file: one shop for every host, such as https://shop.internal:8443."`
+	UpstreamCA       string   `group:"Reverse proxy" env:"PENSTOCK_UPSTREAM_CA" help:"File with the certificates (PEM) of the authorities that are believed when the upstream is https. Unset: those of the system."`
+	Protect          []string `group:"Reverse proxy" env:"PENSTOCK_PROTECT" help:"Paths of the upstream and the sales that protect them, such as /checkout=spring-drop, separated by commas. The flag can be repeated."`
+	MaxShopBodyBytes int64    `group:"Reverse proxy" env:"PENSTOCK_MAX_SHOP_BODY_BYTES" default:"67108864" help:"The largest body of a request for a shop, where its site does not say otherwise. Larger ones get 413."`
+	MaxShopRequests  int      `group:"Reverse proxy" env:"PENSTOCK_MAX_SHOP_REQUESTS" default:"4096" help:"Requests that may be under way to the shops at the same time. Further ones get 503 with Retry-After."`
+	MaxShopStreams   int      `group:"Reverse proxy" env:"PENSTOCK_MAX_SHOP_STREAMS" default:"1024" help:"WebSockets and event streams to the shops that may be open at the same time. Further WebSockets get 503."`
 
 	DataDir          string `group:"State" env:"PENSTOCK_DATA_DIR" default:"./data" help:"Directory of the embedded stores and of generated keys."`
 	RedisURL         URL    `group:"State" env:"PENSTOCK_REDIS_URL" help:"Redis 7 or later: redis://[user:password@]host:port[/db]; more nodes of a cluster as ?addr=host:port, sentinels with ?master_set=name. Unset: embedded."`

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
@@ -299,7 +300,7 @@ func TestTenThousandTriesGetNobodyThrough(t *testing.T) {
 	paths := []string{
 		"/checkout", "/checkout/pay", "//checkout", "/./checkout", "/x/../checkout", "/x/%2e%2e/checkout", "/%63heckout", "/checkout;x", "/checkout/help/../pay",
 		"/checkout/help/..;/pay", "/CHECKOUT", "/checkout%20", "/checkout.", "/%2563heckout", "/checkout%2fpay", "/a%5c..%5ccheckout", "/checkout%00", "/checkout?x=/help",
-		"/checkout/.", "/;/checkout", "/checkout//../checkout", "/sales/../checkout", "/v1/../checkout", "/static/%2e%2e/checkout", "/healthz/../checkout",
+		"/checkout/.", "/;/checkout", "/checkout//../checkout", "/sales/../checkout", "/v1/../checkout", "/sales/static/%2e%2e/checkout", "/healthz/../checkout",
 	}
 	methods := []string{"GET", "POST", "HEAD", "OPTIONS", "PUT", "PROPFIND", "get"}
 	heads := []string{"", "X-Original-URL: /shoes\r\n", "X-Rewrite-URL: /shoes\r\n", "X-HTTP-Method-Override: OPTIONS\r\n", "Penstock-Sale: other\r\n", "Accept: text/html\r\n", "Connection: Penstock-Pass, Cookie\r\n", "Forwarded: for=10.0.0.1\r\n", "X-Forwarded-For: 127.0.0.1\r\n"}
@@ -324,4 +325,32 @@ func TestTenThousandTriesGetNobodyThrough(t *testing.T) {
 		t.Fatalf("%d of 10,000 reached the checkout", n)
 	}
 	g.expect(200, "", "GET", "/checkout", header{"Penstock-Pass": good}, "")
+}
+
+// The whole way of a browser: asked for the checkout, sent to the waiting room, admitted, and back to the page.
+func TestABrowserIsBroughtBackToThePageThatItAskedFor(t *testing.T) {
+	g := newGatedShop(t)
+	g.open(liveSale("spring", nil))
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	testenv.Eventually(t, waitFor, "the browser is in the checkout", func() bool {
+		request, err := http.NewRequest("GET", g.url+"/checkout/step?a=1&b=%2F", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/html")
+		answer, err := browser.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		_ = readAll(t, answer)
+		return answer.Request.URL.Path == "/checkout/step" && answer.StatusCode == 200
+	})
+	if got := g.asked.Load(); got.URL.RequestURI() != "/checkout/step?a=1&b=%2F" || got.Header.Get("Penstock-Ticket") != "1" || got.Header.Get("Cookie") != "" {
+		t.Fatalf("the shop was asked for %s with %v", got.URL.RequestURI(), got.Header)
+	}
 }

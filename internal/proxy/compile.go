@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,6 +70,9 @@ func (f *fileUpstream) compile() (*upstream, []*check, error) {
 		address, secure, err := parseServer(written)
 		if err != nil {
 			return nil, nil, err
+		}
+		if slices.ContainsFunc(u.servers, func(other *server) bool { return other.label == written }) {
+			return nil, nil, fmt.Errorf("the server %s is there twice", written)
 		}
 		var config *tls.Config
 		if secure {

@@ -75,6 +75,16 @@ func OneUpstream(u Upstream, limits Limits) (*Sites, error) {
 	return compile(&fileOf{Sites: []fileSite{one}}, limits)
 }
 
+// MaxConnections is how many connections to the servers of all sites may be open at once.
+func (s *Sites) MaxConnections() (n int) {
+	for _, one := range s.all {
+		for _, server := range one.upstream.servers {
+			n += cap(server.slots)
+		}
+	}
+	return n
+}
+
 // find returns the site of a host, which may have a port; nil when there is none.
 func (s *Sites) find(host []byte) *site {
 	name := strings.ToLower(string(withoutPort(host)))
