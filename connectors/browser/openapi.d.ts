@@ -21,6 +21,10 @@ export interface paths {
          *     sent on: to the page in `return`, if it is on the waiting room's own host, on the host of `target_url` or
          *     on one of `PENSTOCK_RETURN_HOSTS`; otherwise to `target_url`, with the other parameters of the query
          *     that it does not have itself. HEAD and prefetching give no ticket.
+         *
+         *     When that is on another host, the redirect carries what the shop needs to let the visitor in there:
+         *     `penstock_code`, for which `POST /v1/handover` gives the pass once and within 60 s; or, where the sale
+         *     says `handover: pass`, the pass itself as `penstock_pass`.
          */
         get: operations["getRoomPage"];
         put?: never;
@@ -138,7 +142,8 @@ export interface paths {
         post?: never;
         /**
          * Give the slot back
-         * @description The pass is worth nothing afterwards, and the next visitor is called.
+         * @description The pass is worth nothing afterwards, and the next visitor is called. Again is no error: an order has given
+         *     the slot back by itself, unless the sale says `admission.release_on_order: false`.
          */
         delete: operations["deletePass"];
         options?: never;
@@ -161,9 +166,51 @@ export interface paths {
          * Hold units
          * @description All items or none. A sale in the mode `open` needs no pass. The same key and body again give
          *     the same answer. Keys are told apart by the pass, or by the API key of a shop's backend, which
-         *     sends the visitor's pass along; in the mode `open`, without an API key, by the `customer`.
+         *     sends the visitor's pass along. In the mode `open`, without an API key, they are told apart by the
+         *     visitor's ticket if there is one, else by the `customer`.
+         *
+         *     A pass belongs to the `customer` of its first reservation: with another one the answer is 403
+         *     `pass_bound`. This holds for a shop's backend too, and until the pass is over, whatever becomes of the
+         *     reservation.
+         *
+         *     Units come from the `default_channel` of the sale. Only an API key that has a channel may name that one;
+         *     anything else is 403 `channel_forbidden`.
+         *
+         *     In the mode `open` the answer to a new reservation has the header `Penstock-Holder` and the cookie
+         *     `penstock_holder_{sale}`: the proof of whoever made it. Who repeats the request gets the same body, and the
+         *     proof only with the ticket that made the reservation, an API key, or the proof itself. So take a ticket
+         *     first, and an answer that was lost can be asked for again.
          */
         post: operations["postReservations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The orders of a sale, for the shop's backend
+         * @description Needs an API key of the role `shop`, because the answer holds personal data. It tells each order of the sale
+         *     that is in the ledger once, in the same sequence to everybody. Go on from `next`: an order that reaches the
+         *     ledger later comes later, whenever it was accepted, so that nobody who goes on misses one. `status` is that
+         *     of the moment of the answer. An order that failed is not in the list; `GET /v1/orders/{id}` tells of it.
+         *
+         *     With `wait_seconds` the answer comes when there is an order, or empty when the time is over or this node
+         *     stops; then ask again from `next`. One key may have 4 such calls under way at a time on a node (429
+         *     `rate_limited`), all keys together 64 (503 `overloaded`).
+         */
+        get: operations["listSaleOrders"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -189,7 +236,7 @@ export interface paths {
         post?: never;
         /**
          * Give the units back
-         * @description Again is no error.
+         * @description Again is no error. Only the holder may; see POST /v1/orders.
          */
         delete: operations["deleteReservation"];
         options?: never;
@@ -209,7 +256,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Hold the units for the full time again */
+        /**
+         * Hold the units for the full time again
+         * @description Only the holder may; see POST /v1/orders.
+         */
         post: operations["extendReservation"];
         delete?: never;
         options?: never;
@@ -230,6 +280,14 @@ export interface paths {
          * Turn a reservation into an order
          * @description 202 means that the order is durable. After 503 or a broken connection send the same again: the
          *     order is accepted once, whatever happened.
+         *
+         *     Only the holder may: whoever sends the pass or the ticket with which the reservation was made, the proof
+         *     that came with it in the mode `open` (`Penstock-Holder`), or a shop's API key. A pass is a proof also when
+         *     its time is over or it was given back. Without any proof the answer is 401 `holder_required`, with
+         *     somebody else's it is 403 `not_the_holder`.
+         *
+         *     After the order the slot of the pass goes back to the line, unless the pass holds more units or the sale
+         *     says `admission.release_on_order: false`. For another reservation the visitor then needs another turn.
          */
         post: operations["postOrders"];
         delete?: never;
@@ -272,7 +330,8 @@ export interface paths {
          *     Only a sale that has started and has not ended lets anybody in. When the proxy names no sale, the pass
          *     does: the claim `aud` of the one in the header, or the name of its cookie; the pass must then be valid in
          *     the mode `open` too. With nothing that names a sale, or with valid passes of several, the answer is 400.
-         *     Any method is answered like GET, as proxies ask with that of the visitor.
+         *     Any method is answered like GET, as proxies ask with that of the visitor. Yes is 204; below `/v1/auth/`, as Envoy
+         *     asks, it is 200.
          *
          *     `Location` is absolute: `PENSTOCK_PUBLIC_URL`, or the scheme and host that a trusted proxy
          *     (`PENSTOCK_TRUSTED_PROXIES`) tells in `X-Forwarded-Proto` and `X-Forwarded-Host`. It leads back to the
@@ -291,6 +350,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/handover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the code in a redirect for the pass
+         * @description For the server of a shop on another host than the waiting room. It gets the code as `penstock_code` in
+         *     the address to which the waiting room sends an admitted visitor, and keeps the pass as a cookie of its
+         *     own. A code is good once and for 60 s; a code that is older than one of the same visitor that was
+         *     used is not good any more. It takes no key: the code is the secret. A visitor whose code is refused
+         *     gets a new one from the waiting room.
+         */
+        post: operations["postHandover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/{path}": {
         parameters: {
             query?: never;
@@ -300,9 +383,10 @@ export interface paths {
         };
         /**
          * Forward-auth for proxies that append the visitor's path
-         * @description As /v1/auth, for Envoy. The rest of the path may have any number of segments. Path and query are the
-         *     visitor's: they are the page that is led back to, and nothing in the query is meant for us. Name the
-         *     sale in the header `Penstock-Sale`; `Penstock-Redirect: 1` does what `?redirect=1` does.
+         * @description As /v1/auth, for Envoy: yes is 200, as Envoy takes no other 2xx for it. The rest of the path may have any number
+         *     of segments. Path and query are the visitor's: they are the page that is led back to, and nothing in the
+         *     query is meant for us. Name the sale in the header `Penstock-Sale`; `Penstock-Redirect: 1` does what
+         *     `?redirect=1` does.
          */
         get: operations["authorizeBelow"];
         put?: never;
@@ -528,7 +612,7 @@ export interface components {
             /** @description The path of the request; absent when it could not be read. */
             instance?: string;
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "pass_invalid" | "ticket_invalid" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "turn_missed" | "reservation_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         Price: {
             /** @description In minor units. */
@@ -596,13 +680,30 @@ export interface components {
             /** Format: date-time */
             expires_at: string;
         };
+        HandoverRequest: {
+            code: string;
+        };
+        Handover: {
+            /** @description A JWT; see /.well-known/jwks.json. */
+            pass: string;
+            sale: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
         Line: {
             sku: string;
             quantity: number;
         };
         ReservationRequest: {
-            /** @description How the shop tells its customers apart; kept as a hash. */
+            /**
+             * @description How the shop tells its customers apart, 128 bytes at most; kept as a hash. Unless the sale says
+             *     `reservation.customer: exact`, spellings that read alike are one customer: Unicode form NFKC, full case
+             *     folding, without characters that are not seen, white space trimmed and collapsed; with
+             *     `reservation.plus_tags: drop`, in a name with exactly one "@", without the part from the first "+" to the
+             *     "@". Control characters are refused then.
+             */
             customer: string;
+            /** @description Only an API key names another one than the sale's default_channel. */
             channel?: string;
             items: components["schemas"]["Line"][];
         };
@@ -652,6 +753,36 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             committed_at?: string;
+        };
+        ShopOrder: {
+            id: string;
+            sale: string;
+            reservation: string;
+            /** @enum {unknown} */
+            status: "committed" | "payment_pending" | "paid" | "declined" | "failed" | "refunded";
+            /** @description The shop's own, as it was sent. */
+            customer?: Record<string, never>;
+            channel?: string;
+            payment_ref?: string;
+            items: {
+                sku: string;
+                quantity: number;
+                /** @description In minor units; 0 for an item without a price. */
+                unit_amount: number;
+                currency?: string;
+            }[];
+            /** @description The shop's own, as it was sent. */
+            metadata?: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it reached the ledger.
+             */
+            committed_at: string;
         };
         Flag: {
             key: string;
@@ -768,7 +899,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `ticket_required`, `pass_required`, `unauthorized` */
+        /** @description `ticket_required`, `pass_required`, `holder_required`, `unauthorized` */
         Unauthorized: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -778,7 +909,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `ticket_invalid`, `pass_invalid`, `join_refused`, `forbidden` */
+        /** @description `ticket_invalid`, `pass_invalid`, `pass_bound`, `not_the_holder`, `channel_forbidden`, `join_refused`, `forbidden` */
         Forbidden: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -788,20 +919,9 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order` */
+        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order`, `unknown_code` */
         NotFound: {
             headers: {
-                "Penstock-Request-Id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `method_not_allowed`: any method that a path does not list. */
-        MethodNotAllowed: {
-            headers: {
-                Allow: components["headers"]["Allow"];
                 "Penstock-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
             };
@@ -822,7 +942,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `turn_missed`, `reservation_expired` */
+        /** @description `turn_missed`, `reservation_expired`, `code_used`, `code_expired` */
         Gone: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -865,8 +985,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `too_many_releases`: this pass reserves and gives back in a loop. Come back after `Retry-After`. */
-        TooManyReleases: {
+        /**
+         * @description `too_many_releases`: this pass or ticket reserves and gives back in a loop. `rate_limited`: too many unknown
+         *     API keys came from this address. Come back after `Retry-After`.
+         */
+        TooMany: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -932,7 +1055,6 @@ export interface components {
         SetCookie: string;
         /** @description Seconds. */
         RetryAfter: number;
-        Allow: string;
     };
     pathItems: never;
 }
@@ -1226,6 +1348,9 @@ export interface operations {
             /** @description The units are held until `expires_at`. */
             201: {
                 headers: {
+                    /** @description In the mode `open`, for whoever made the reservation. */
+                    "Penstock-Holder"?: string;
+                    "Set-Cookie": components["headers"]["SetCookie"];
                     "Penstock-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
                 };
@@ -1255,7 +1380,87 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
-            429: components["responses"]["TooManyReleases"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSaleOrders: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the answer before; without it the list begins with the first order. */
+                after?: string;
+                limit?: number;
+                /** @description How long to wait when there is no order after the cursor. */
+                wait_seconds?: number;
+            };
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of orders. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "orders": [
+                     *         {
+                     *           "id": "ord_spring-drop_1_3f9c2a",
+                     *           "sale": "spring-drop",
+                     *           "reservation": "rsv_spring-drop_1_3f9c2a",
+                     *           "status": "committed",
+                     *           "customer": {
+                     *             "email": "ada@example.com"
+                     *           },
+                     *           "payment_ref": "pi_123",
+                     *           "items": [
+                     *             {
+                     *               "sku": "SNKR-42",
+                     *               "quantity": 1,
+                     *               "unit_amount": 12900,
+                     *               "currency": "EUR"
+                     *             }
+                     *           ],
+                     *           "created_at": "2030-12-01T10:00:04.120Z",
+                     *           "committed_at": "2030-12-01T10:00:04.310Z"
+                     *         }
+                     *       ],
+                     *       "next": "MTIgc3ByaW5nLWRyb3A",
+                     *       "more": false
+                     *     }
+                     */
+                    "application/json": {
+                        orders: components["schemas"]["ShopOrder"][];
+                        /** @description The cursor from which to go on. Keep it once the orders are stored. */
+                        next: string;
+                        /** @description There may be more already, so ask again at once. */
+                        more: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `rate_limited`: the key has as many calls under way as it may. Come back after `Retry-After`. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1300,9 +1505,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             204: components["responses"]["Done"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1330,11 +1538,14 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1384,6 +1595,7 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1432,6 +1644,19 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The visitor may go on. */
+            200: {
+                headers: {
+                    "Penstock-Sale"?: string;
+                    /** @description The number of the visitor's ticket; absent where no pass is needed. */
+                    "Penstock-Ticket"?: string;
+                    /** @description Absent where no pass is needed. */
+                    "Penstock-Pass-Expires"?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The visitor may go on. */
             204: {
                 headers: {
                     "Penstock-Sale"?: string;
@@ -1470,6 +1695,38 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    postHandover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandoverRequest"];
+            };
+        };
+        responses: {
+            /** @description The pass. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     authorizeBelow: {
         parameters: {
             query?: {
@@ -1489,7 +1746,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The visitor may go on. */
-            204: {
+            200: {
                 headers: {
                     "Penstock-Sale"?: string;
                     /** @description The number of the visitor's ticket; absent where no pass is needed. */

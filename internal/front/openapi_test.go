@@ -48,9 +48,7 @@ func TestTheDescriptionIsValid(t *testing.T) {
 func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 	consoleOnly := []problem.Code{
 		problem.Conflict, problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
-		problem.StillRefused, problem.InvalidSale, problem.Misdirected,
-		// of the reverse proxy, for paths that are the shop's
-		problem.BadGateway, problem.ShopUnreachable,
+		problem.StillRefused, problem.InvalidSale,
 	}
 	d, err := readDescription()
 	if err != nil {
