@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 )
@@ -18,8 +19,8 @@ func (a *arrival) encrypt(config *tls.Config) *encryptedArrival {
 	return &encryptedArrival{arrival: a, secured: secured}
 }
 
-// Handshake makes the connection one of TLS for fasthttp.
-func (e *encryptedArrival) Handshake() error { return e.secured.Handshake() }
+// Handshake makes the connection one of TLS for fasthttp, which has set a deadline.
+func (e *encryptedArrival) Handshake() error { return e.secured.HandshakeContext(context.Background()) }
 
 // ConnectionState tells what was agreed on.
 func (e *encryptedArrival) ConnectionState() tls.ConnectionState { return e.secured.ConnectionState() }

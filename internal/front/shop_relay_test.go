@@ -116,6 +116,7 @@ func TestHopByHopHeadersEndAtThePenstock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer answer.Body.Close()
 	if answer.Header.Get("X-Inner") != "" || answer.Header.Get("Keep-Alive") != "" || answer.Header.Get("X-Outer") != "1" || answer.Close {
 		t.Errorf("%v", answer.Header)
 	}
@@ -343,6 +344,7 @@ func TestAnswersWithoutABodyKeepTheConnection(t *testing.T) {
 		if err != nil || answer.ContentLength != 5 {
 			t.Fatalf("%+v %v", answer, err)
 		}
+		_ = answer.Body.Close()
 		if body := r.expect(200); body != "hello" {
 			t.Fatal(body)
 		}
@@ -438,6 +440,7 @@ func TestAnAnswerThatBreaksOffIsNotTakenForAWholeOne(t *testing.T) {
 			got, err := http.ReadResponse(visitor.answers, nil)
 			if err == nil {
 				_, err = io.ReadAll(got.Body)
+				_ = got.Body.Close()
 			}
 			if err == nil {
 				t.Errorf("%s, HTTP/%s: taken for whole", name, version)
@@ -470,6 +473,7 @@ func TestAnAnswerThatIsNotWellFormedIsABadGateway(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
+			_ = got.Body.Close()
 			if got.StatusCode >= 200 {
 				if got.StatusCode != 502 {
 					t.Errorf("%s: %d", name, got.StatusCode)
@@ -600,6 +604,7 @@ func TestShuttingDownFinishesWhatIsUnderWay(t *testing.T) {
 	if err != nil || !answer.Close || string(readAll(t, answer)) != "last" {
 		t.Fatalf("%v %v", answer, err)
 	}
+	_ = answer.Body.Close()
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}

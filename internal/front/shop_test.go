@@ -192,6 +192,7 @@ func (t *tries) send(method, target, lines string) int {
 		t.close()
 		return 0
 	}
+	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, answer.Body)
 	if answer.Close {
 		t.close()

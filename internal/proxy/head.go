@@ -96,57 +96,76 @@ func (h *head) parseTarget(target []byte) error {
 	return nil
 }
 
+// framing is what the headers of a request say about the message itself.
+type framing struct {
+	hosts, lengths, encodings int
+	host                      []byte
+	websocket                 bool
+}
+
 // understand reads what the headers say about the message itself.
 func (h *head) understand() error {
-	var hosts, lengths, encodings int
-	var host []byte
-	var websocket bool
+	var said framing
 	for _, f := range h.fields {
-		switch {
-		case bytes.IndexByte(f.name, '_') >= 0:
-			if f.framesMessage() {
-				return malformed("a header that frames the message is written with an underscore")
-			}
-		case f.is("Host"):
-			hosts++
-			host = f.value
-		case f.is("Content-Length"):
-			lengths++
-			n, err := parseLength(f.value)
-			if err != nil {
-				return malformed("the Content-Length is not a number")
-			}
-			h.bodyBytes = n
-		case f.is("Transfer-Encoding"):
-			encodings++
-			if !bytes.EqualFold(f.value, []byte("chunked")) {
-				return malformed("the only Transfer-Encoding that is understood is chunked")
-			}
-		case f.is("Connection"):
-			h.addConnection(f.value)
-		case f.is("Expect"):
-			h.expects = bytes.EqualFold(f.value, []byte("100-continue"))
-		case f.is("Upgrade"):
-			websocket = bytes.EqualFold(f.value, []byte("websocket"))
+		if err := h.take(f, &said); err != nil {
+			return err
 		}
 	}
-	if lengths > 1 || encodings > 1 || lengths > 0 && encodings > 0 || encodings > 0 && h.http10 {
-		return malformed(errFraming.Error())
+	if err := said.check(h.http10); err != nil {
+		return err
 	}
-	if encodings > 0 {
+	if said.encodings > 0 {
 		h.bodyBytes = chunkedLength
 	}
-	if hosts > 1 || hosts == 0 && !h.http10 {
-		return malformed("there must be one Host header")
-	}
 	if h.host == nil {
-		h.host = host
+		h.host = said.host
 	}
 	if !isHost(h.host) {
 		return malformed("the Host is not well-formed")
 	}
-	h.upgrade = websocket && !h.http10 && h.bodyBytes == 0 && listHas(h.connection, "upgrade") && string(h.method) == "GET"
+	h.upgrade = said.websocket && !h.http10 && h.bodyBytes == 0 && listHas(h.connection, "upgrade") && string(h.method) == "GET"
 	h.expects = h.expects && !h.http10 && h.bodyBytes != 0
+	return nil
+}
+
+// check makes sure that there is one way to read where the message ends and for whom it is.
+func (said *framing) check(http10 bool) error {
+	if said.lengths+said.encodings > 1 || said.encodings > 0 && http10 {
+		return malformed(errFraming.Error())
+	}
+	if said.hosts > 1 || said.hosts == 0 && !http10 {
+		return malformed("there must be one Host header")
+	}
+	return nil
+}
+
+// take notes what one header says.
+func (h *head) take(f field, said *framing) (err error) {
+	switch {
+	case bytes.IndexByte(f.name, '_') >= 0:
+		if f.framesMessage() {
+			return malformed("a header that frames the message is written with an underscore")
+		}
+	case f.is("Host"):
+		said.hosts++
+		said.host = f.value
+	case f.is("Content-Length"):
+		said.lengths++
+		if h.bodyBytes, err = parseLength(f.value); err != nil {
+			return malformed("the Content-Length is not a number")
+		}
+	case f.is("Transfer-Encoding"):
+		said.encodings++
+		if !bytes.EqualFold(f.value, []byte("chunked")) {
+			return malformed("the only Transfer-Encoding that is understood is chunked")
+		}
+	case f.is("Connection"):
+		h.addConnection(f.value)
+	case f.is("Expect"):
+		h.expects = bytes.EqualFold(f.value, []byte("100-continue"))
+	case f.is("Upgrade"):
+		said.websocket = bytes.EqualFold(f.value, []byte("websocket"))
+	}
 	return nil
 }
 

@@ -59,7 +59,7 @@ func readings(path []byte) ([][]byte, error) {
 	}
 	var all [][]byte
 	for _, text := range texts {
-		for how := range reading(allOfReading) {
+		for how := range allOfReading {
 			one, err := how.of(text)
 			if err != nil {
 				return nil, err

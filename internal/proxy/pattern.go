@@ -47,11 +47,9 @@ func newGlob(glob string, protects bool) (pattern, error) {
 			expression.WriteString("[^/]*")
 			rest = rest[len("*"):]
 		default:
-			literal := rest[:1]
+			literal := rest
 			if next := strings.IndexAny(rest[1:], "*/"); next >= 0 {
 				literal = rest[:1+next]
-			} else {
-				literal = rest
 			}
 			expression.WriteString(regexp.QuoteMeta(literal))
 			rest = rest[len(literal):]

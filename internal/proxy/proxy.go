@@ -197,10 +197,11 @@ func (p *Proxy) openStreams() int {
 	return len(p.streams)
 }
 
-// warn logs trouble, but not each of many lines.
-func (p *Proxy) warn(message string, err error, attrs ...slog.Attr) {
+// warn logs trouble, but not each of many lines. What says in a few words what went wrong.
+func (p *Proxy) warn(what string, err error, attrs ...slog.Attr) {
 	if !p.lines.Allow() || errors.Is(err, context.Canceled) {
 		return
 	}
-	p.log.LogAttrs(context.Background(), slog.LevelWarn, message, append(attrs, slog.Any("error", err))...)
+	attrs = append(attrs, slog.String("what", what), slog.Any("error", err))
+	p.log.LogAttrs(context.Background(), slog.LevelWarn, "trouble with a shop", attrs...)
 }

@@ -94,24 +94,14 @@ func (a *reply) parse(text, method []byte) error {
 func (a *reply) understand(method []byte) error {
 	chunked := false
 	for _, f := range a.fields {
-		switch {
-		case bytes.IndexByte(f.name, '_') >= 0:
-		case f.is("Content-Length"):
-			n, err := parseLength(f.value)
-			if err != nil || a.declared >= 0 && a.declared != n {
-				return errReplyHead
-			}
-			a.declared = n
-		case f.is("Transfer-Encoding"):
+		if f.is("Transfer-Encoding") {
 			if chunked || !bytes.EqualFold(f.value, []byte("chunked")) {
 				return errReplyHead
 			}
 			chunked = true
-		case f.is("Connection"):
-			a.connection = joinLists(a.connection, f.value)
-			a.close = a.close && !listHas(f.value, "keep-alive") || listHas(f.value, "close")
-		case f.is("Upgrade"):
-			a.websocket = a.status == 101 && bytes.EqualFold(f.value, []byte("websocket"))
+		}
+		if err := a.take(f); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -124,6 +114,24 @@ func (a *reply) understand(method []byte) error {
 		a.bodyBytes = a.declared
 	default:
 		a.bodyBytes, a.close = untilClose, true
+	}
+	return nil
+}
+
+// take notes what one header says about the message and the connection.
+func (a *reply) take(f field) error {
+	switch {
+	case f.is("Content-Length"):
+		n, err := parseLength(f.value)
+		if err != nil || a.declared >= 0 && a.declared != n {
+			return errReplyHead
+		}
+		a.declared = n
+	case f.is("Connection"):
+		a.connection = joinLists(a.connection, f.value)
+		a.close = a.close && !listHas(f.value, "keep-alive") || listHas(f.value, "close")
+	case f.is("Upgrade"):
+		a.websocket = a.status == 101 && bytes.EqualFold(f.value, []byte("websocket"))
 	}
 	return nil
 }

@@ -117,39 +117,43 @@ func (v *visitorBody) copyChunks(to *sink) error {
 		if err != nil {
 			return err
 		}
-		for at := 0; at < len(piece); {
-			payload, used, done, err := c.next(piece[at:])
-			if err != nil {
-				return malformed(err.Error())
+		rest, done, err := v.addChunks(to, &c, piece, &total)
+		if err != nil {
+			return err
+		}
+		if !fromConn {
+			v.e.used += len(piece) - len(rest)
+		}
+		if done {
+			v.up.whole.Store(true)
+			if fromConn {
+				v.e.surplus = append([]byte(nil), rest...)
 			}
-			if total += int64(len(payload)); total > v.e.site.maxBodyBytes {
-				return tooLarge(v.e.site.maxBodyBytes)
-			}
-			to.addChunk(payload)
-			at += used
-			if !fromConn {
-				v.e.used += used
-			}
-			if done {
-				v.up.whole.Store(true)
-				if fromConn {
-					v.e.surplus = append([]byte(nil), piece[at:]...)
-				}
-				to.add(lastChunk)
-				to.flush()
-				return asCut(to.err)
-			}
+			to.add(lastChunk)
 		}
 		to.flush()
 		if to.err != nil {
 			return errUploadCut
 		}
+		if done {
+			return nil
+		}
 	}
 }
 
-func asCut(err error) error {
-	if err != nil {
-		return errUploadCut
+// addChunks sends the payload of a piece of the body, as chunks of its own. Rest is what follows the body.
+func (v *visitorBody) addChunks(to *sink, c *chunks, piece []byte, total *int64) (rest []byte, done bool, err error) {
+	for len(piece) > 0 && !done {
+		var payload []byte
+		var used int
+		if payload, used, done, err = c.next(piece); err != nil {
+			return nil, false, malformed(err.Error())
+		}
+		if *total += int64(len(payload)); *total > v.e.site.maxBodyBytes {
+			return nil, false, tooLarge(v.e.site.maxBodyBytes)
+		}
+		to.addChunk(payload)
+		piece = piece[used:]
 	}
-	return nil
+	return piece, done, nil
 }
