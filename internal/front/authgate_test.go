@@ -178,7 +178,9 @@ func TestTheAskedForPageSurvivesTheRoom(t *testing.T) {
 
 func TestTheRoomLeadsOnlyToHostsThatSomebodyAllowed(t *testing.T) {
 	s := newStack(t)
-	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL, o.Handover = "https://shop.example/checkout?variant=1#pay", sale.HandoverNone }))
+	s.open(liveSale("spring", func(o *sale.Sale) {
+		o.TargetURL, o.Handover = "https://shop.example/checkout?variant=1#pay", sale.HandoverNone
+	}))
 	_, pass := s.admitted("spring")
 	s.PublicURL, s.ReturnHosts = "https://queue.example", []string{"www.shop.example"}
 	const target = "https://shop.example/checkout?variant=1"

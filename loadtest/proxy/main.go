@@ -43,17 +43,17 @@ type figure struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var o options
 	flag.IntVar(&o.connections, "connections", 64, "connections of the load generator")
 	flag.DurationVar(&o.length, "length", 5*time.Second, "of each round")
 	flag.IntVar(&o.rounds, "rounds", 5, "of each server, in turns")
 	flag.IntVar(&o.bytes, "bytes", 0, "size of the answers; 0 means a short text")
 	flag.Parse()
-	if err := run(ctx, o); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "proxy:", err)
-		stop()
 		os.Exit(1)
 	}
 }
