@@ -63,8 +63,9 @@ type ask struct {
 // behind and is decided anew each time. Again: the request has made the reservation before.
 //
 // Codes: bad_request, invalid_quantity, unknown_sku, unknown_channel, sale_not_open, sale_paused,
-// pass_invalid, pass_bound (the pass belongs to another customer), limit_exceeded, sold_out (with may_return), idempotency_mismatch, too_many_releases (the
-// bearer gave back too many reservations in a short time), overloaded, unavailable.
+// pass_invalid, pass_bound (the pass belongs to another customer), limit_exceeded, sold_out (with
+// may_return), idempotency_mismatch, too_many_releases (the bearer gave back too many reservations in a short
+// time), overloaded, unavailable.
 func (s *Stock) Reserve(ctx context.Context, req Request) (made Reservation, again bool, err error) {
 	one, err := s.prepare(&req)
 	if err != nil {

@@ -35,8 +35,9 @@ func NewAttempts() *Attempts {
 	return a
 }
 
-// NewAttemptsByAddress returns a full allowance without a limit over all. It is for a way in where every key has
-// 256 random bits: there is nothing to guess, and whoever fails from many addresses must not lock others out.
+// NewAttemptsByAddress returns a full allowance without a limit over all. It is for a way in where every key
+// has 256 random bits: there is nothing to guess, and whoever fails from many addresses must not lock others
+// out.
 func NewAttemptsByAddress() *Attempts {
 	return &Attempts{byAddress: make(map[netip.Prefix]*rate.Limiter)}
 }

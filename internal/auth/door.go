@@ -12,8 +12,8 @@ import (
 
 // Door recognises API keys at one way in, and limits the guesses at them. It is safe for concurrent use.
 //
-// Keys that nobody can guess are not held up by the failures of others: those that the ledger vouched for within
-// the last 15 minutes, and a bootstrap key of [StrongKeyLength] or more.
+// Keys that nobody can guess are not held up by the failures of others: those that the ledger vouched for
+// within the last 15 minutes, and a bootstrap key of [StrongKeyLength] or more.
 type Door struct {
 	keys     *Keys
 	attempts *Attempts

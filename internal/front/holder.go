@@ -27,9 +27,9 @@ type claimant struct {
 	holder  bool     // the holder's token of the reservation was presented
 }
 
-// claimant finds out who wants to dispose of a reservation. A proof is the pass or the ticket of whoever made it,
-// a shop's API key, or the holder's token of the reservation. A pass names its ticket also when its time is
-// over or it was given back: an order that is repeated must keep its name. Errors: holder_required,
+// claimant finds out who wants to dispose of a reservation. A proof is the pass or the ticket of whoever made
+// it, a shop's API key, or the holder's token of the reservation. A pass names its ticket also when its time
+// is over or it was given back: an order that is repeated must keep its name. Errors: holder_required,
 // not_the_holder, and those of shop.
 func (s *Server) claimant(c *call, reservationID string) (who claimant, err error) {
 	if who.shop, err = s.shop(c); err != nil {
@@ -89,8 +89,8 @@ func (who *claimant) scope(saleID []byte, reservationID string) string {
 	}
 }
 
-// presentedHolder returns the holder's tokens that came along, those in headers and those in cookies, and whether
-// there was anything in their place.
+// presentedHolder returns the holder's tokens that came along, those in headers and those in cookies, and
+// whether there was anything in their place.
 func (c *call) presentedHolder() (found [][]byte, some bool) {
 	presented := c.tokens(holderHeader, holderCookie)
 	for {

@@ -153,7 +153,8 @@ func TestABrowserProvesSeveralReservationsOfASale(t *testing.T) {
 	}
 }
 
-// With a ticket a visitor of an open sale is known: an answer that was lost can be asked for again, with its proof.
+// With a ticket a visitor of an open sale is known: an answer that was lost can be asked for again, with its
+// proof.
 func TestATicketMakesALostAnswerOfAnOpenSaleRepeatable(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))

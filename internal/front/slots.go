@@ -19,8 +19,8 @@ const maxSlotReleases = 1024
 
 var errSlotsBusy = errors.New("too many slots are being given back")
 
-// slots gives the slots of passes back to the line once their holders have ordered. It works beside the answers:
-// an order is accepted whatever becomes of the slot. A pass that is not released ends by its time.
+// slots gives the slots of passes back to the line once their holders have ordered. It works beside the
+// answers: an order is accepted whatever becomes of the slot. A pass that is not released ends by its time.
 type slots struct {
 	log      *slog.Logger
 	failures prometheus.Counter
@@ -58,8 +58,8 @@ func (s *slots) giveBack(entry *salecache.Entry, ticket string, passUntil time.T
 	}()
 }
 
-// release asks the stock first: the two are not one step. A reservation that the pass makes in between can still
-// be ordered with it.
+// release asks the stock first: the two are not one step. A reservation that the pass makes in between can
+// still be ordered with it.
 func release(entry *salecache.Entry, pass queue.Pass) error {
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
