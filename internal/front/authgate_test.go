@@ -130,46 +130,49 @@ func TestForwardAuthSendsNobodyToAnAddressThatIsNotKnown(t *testing.T) {
 }
 
 func TestForwardAuthBelievesWhatAProxySaysOnlyFromAnAddressThatIsTrusted(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, trustNobody)
 	s.open(liveSale("spring", nil))
-	s.TrustedProxies = nil
 	if got := s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring&redirect=1", proxied(nil), ""); got.Header.Get("Location") != "" {
 		t.Fatalf("sent to %q", got.Header.Get("Location"))
 	}
-	s.PublicURL = "https://queue.shop.example"
+	s = newStack(t, trustNobody, publicURL("https://queue.shop.example"))
+	s.open(liveSale("spring", nil))
 	got := s.expect(302, "", "GET", "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": "/checkout"}), "")
 	if got.Header.Get("Location") != "https://queue.shop.example/sales/spring" {
 		t.Fatalf("sent to %q", got.Header.Get("Location"))
 	}
 }
 
+func publicURL(address string) stackOption { return func(d *Deps) { d.PublicURL = address } }
+
 func TestTheAskedForPageSurvivesTheRoom(t *testing.T) {
-	s := newStack(t)
-	s.open(liveSale("spring", func(o *sale.Sale) { o.TargetURL, o.Handover = "https://shop.example/checkout", sale.HandoverNone }))
-	_, pass := s.admitted("spring")
+	spring := liveSale("spring", func(o *sale.Sale) { o.TargetURL, o.Handover = "https://shop.example/checkout", sale.HandoverNone })
+	onShopHost, onOwnHost := newStack(t), newStack(t, publicURL("https://queue.example"))
+	onShopHost.open(spring)
+	onOwnHost.open(spring)
 	const asked = "/checkout?variant=42&utm_source=a%20b"
 	for name, c := range map[string]struct {
-		publicURL string
-		path      string
-		h         header
-		back      string // where the room page must lead in the end; empty is the sale's target
+		s    *stack
+		path string
+		h    header
+		back string // where the room page must lead in the end; empty is the sale's target
 	}{
-		"on the shop's host":          {path: "/v1/auth?sale=spring&redirect=1", h: proxied(header{"X-Forwarded-Uri": asked}), back: asked},
-		"on a host of the room's own": {"https://queue.example", "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": asked}), "https://" + shopHost + asked},
-		"as Envoy asks":               {path: "/v1/auth" + asked, h: proxied(header{"Penstock-Sale": "spring", "Penstock-Redirect": "1"}), back: asked},
-		"a form that was sent":        {path: "/v1/auth?sale=spring&redirect=1", h: proxied(header{"X-Forwarded-Uri": asked, "X-Forwarded-Method": "POST"})},
-		"of a host nobody allowed":    {"https://queue.example", "/v1/auth?sale=spring&redirect=1", header{"X-Forwarded-Host": "evil.example", "X-Forwarded-Uri": asked}, ""},
-		"two slashes":                 {path: "/v1/auth?sale=spring&redirect=1", h: proxied(header{"X-Forwarded-Uri": "//evil.example/"})},
+		"on the shop's host":          {onShopHost, "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": asked}), asked},
+		"on a host of the room's own": {onOwnHost, "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": asked}), "https://" + shopHost + asked},
+		"as Envoy asks":               {onShopHost, "/v1/auth" + asked, proxied(header{"Penstock-Sale": "spring", "Penstock-Redirect": "1"}), asked},
+		"a form that was sent":        {onShopHost, "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": asked, "X-Forwarded-Method": "POST"}), ""},
+		"of a host nobody allowed":    {onOwnHost, "/v1/auth?sale=spring&redirect=1", header{"X-Forwarded-Host": "evil.example", "X-Forwarded-Uri": asked}, ""},
+		"two slashes":                 {onShopHost, "/v1/auth?sale=spring&redirect=1", proxied(header{"X-Forwarded-Uri": "//evil.example/"}), ""},
 	} {
-		s.PublicURL = c.publicURL
-		sent, err := url.Parse(s.expect(302, "", "GET", c.path, c.h, "").Header.Get("Location"))
+		_, pass := c.s.admitted("spring")
+		sent, err := url.Parse(c.s.expect(302, "", "GET", c.path, c.h, "").Header.Get("Location"))
 		if err != nil || !sent.IsAbs() || sent.Path != "/sales/spring" {
 			t.Fatalf("%s: sent to %v: %v", name, sent, err)
 		}
 		if c.back == "" {
 			c.back = "https://shop.example/checkout"
 		}
-		got := s.expect(303, "", "GET", sent.RequestURI(), header{"Cookie": "penstock_pass_spring=" + pass}, "")
+		got := c.s.expect(303, "", "GET", sent.RequestURI(), header{"Cookie": "penstock_pass_spring=" + pass}, "")
 		if got.Header.Get("Location") != c.back {
 			t.Errorf("%s: the room leads to %q, want %q", name, got.Header.Get("Location"), c.back)
 		}
@@ -177,12 +180,11 @@ func TestTheAskedForPageSurvivesTheRoom(t *testing.T) {
 }
 
 func TestTheRoomLeadsOnlyToHostsThatSomebodyAllowed(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, publicURL("https://queue.example"), func(d *Deps) { d.ReturnHosts = []string{"www.shop.example"} })
 	s.open(liveSale("spring", func(o *sale.Sale) {
 		o.TargetURL, o.Handover = "https://shop.example/checkout?variant=1#pay", sale.HandoverNone
 	}))
 	_, pass := s.admitted("spring")
-	s.PublicURL, s.ReturnHosts = "https://queue.example", []string{"www.shop.example"}
 	const target = "https://shop.example/checkout?variant=1"
 	for query, want := range map[string]string{
 		"return=https://www.shop.example/cart?a=1":      "https://www.shop.example/cart?a=1",
@@ -295,10 +297,11 @@ func TestTheQueryBelowTheGateIsTheVisitors(t *testing.T) {
 	s.expect(200, "", "GET", "/v1/auth/?sale=open", nil, "")
 }
 
+func allowShop(d *Deps) { d.AllowedOrigins = []string{"https://www.shop.example"} }
+
 func TestPagesOfOtherOriginsReadWhatTheyMay(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, allowShop)
 	s.open(liveSale("spring", nil))
-	s.AllowedOrigins = []string{"https://www.shop.example"}
 	shop, foreign := header{"Origin": "https://www.shop.example"}, header{"Origin": "https://evil.example"}
 	for _, h := range []header{shop, foreign} {
 		if got := s.expect(200, "", "GET", "/v1/sales/spring", h, ""); got.Header.Get("Access-Control-Allow-Origin") != "*" || got.Header.Get("Access-Control-Allow-Credentials") != "" {

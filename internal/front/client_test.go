@@ -34,8 +34,7 @@ func TestTheBrowserClientIsServedToPagesOfAnyOriginAndIsSmall(t *testing.T) {
 
 // A page counts time by the front's clock, and obeys Retry-After.
 func TestPagesOfAllowedOriginsReadWhenAndHowToComeBack(t *testing.T) {
-	s := newStack(t)
-	s.AllowedOrigins = []string{"https://www.shop.example"}
+	s := newStack(t, allowShop)
 	got := s.expect(404, "unknown_sale", "POST", "/v1/sales/none/tickets", header{"Origin": "https://www.shop.example"}, "")
 	for _, name := range []string{"Date", "Retry-After", "Penstock-Holder"} {
 		if !strings.Contains(got.Header.Get("Access-Control-Expose-Headers"), name) {

@@ -47,7 +47,7 @@ func TestAPassThatIsHandedOnIsTakenBack(t *testing.T) {
 
 // Whom nobody trusts may say what they like of their address: it is that of the connection.
 func TestAVisitorCannotPretendToBeElsewhere(t *testing.T) {
-	s := newStack(t, func(d *Deps) { d.TrustedProxies = nil })
+	s := newStack(t, trustNobody)
 	s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.MaxNetworks = 2 }))
 	_, pass := s.admitted("spring")
 	for i := range 10 {

@@ -51,7 +51,7 @@ func newGatedShop(t testing.TB, more ...string) *gatedShop {
 	})
 	lines := append([]string{gatedRules}, more...)
 	shops := sites(t, shop.URL, strings.Split(strings.Join(lines, "\n"), "\n")...)
-	g.stack = newStack(t, func(d *Deps) { d.Sites, d.TrustedProxies = shops, nil })
+	g.stack = newStack(t, trustNobody, func(d *Deps) { d.Sites = shops })
 	return g
 }
 

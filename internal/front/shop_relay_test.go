@@ -630,3 +630,73 @@ func TestAnAnswerThatWaitsHoldsNoOtherUp(t *testing.T) {
 		t.Fatal("the slow one is not answered")
 	}
 }
+
+// A small body is waited for before the shop is asked: who drips one holds no connection to it.
+func TestASlowVisitorHoldsNoConnectionToTheShop(t *testing.T) {
+	shop := newRawShop(t)
+	s := newDoor(t, sites(t, shop.url()))
+	slow := s.raw()
+	slow.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+	quick := s.raw()
+	quick.send(getPage)
+	server := shop.accept() // the first connection is that of the second request
+	if got := server.request(); got.URL.Path != "/page" {
+		t.Fatal(got.URL)
+	}
+	server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	quick.expect(200)
+	slow.send("llo")
+	if got := server.request(); got.URL.Path != "/slow" {
+		t.Fatal(got.URL)
+	}
+	server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	slow.expect(200)
+}
+
+// A visitor who goes away in the middle of a body is no fault of the shop, which never takes it for a whole one.
+func TestAVisitorWhoGoesAwayBreaksTheRequestOff(t *testing.T) {
+	for name, head := range map[string]string{
+		"with a length": "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello",
+		"in chunks":     "POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+	} {
+		shop := newRawShop(t)
+		s := newDoor(t, sites(t, shop.url()))
+		for range 10 { // more than the breaker forgives
+			visitor := s.raw()
+			visitor.send(head)
+			server := shop.accept()
+			request := server.request()
+			_ = visitor.Close()
+			if body, err := io.ReadAll(request.Body); err == nil {
+				t.Fatalf("%s: the shop takes %q for all of it", name, body)
+			}
+		}
+		if up := s.metric(t, "penstock_proxy_server_up"); up != 1 {
+			t.Errorf("%s: the shop is blamed", name)
+		}
+	}
+}
+
+// A connection whose last request was for the shop keeps no buffers either.
+func TestAnIdleConnectionAfterTheShopCostsLittle(t *testing.T) {
+	shop := newShop(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	s := newDoor(t, sites(t, shop.URL))
+	s.expect(200, "", "GET", "/", nil, "")
+	const connections = 500
+	before := heap()
+	answer := make([]byte, 1024)
+	for range connections {
+		r := s.raw()
+		r.answers = nil
+		r.send(getPage)
+		if _, err := r.Conn.Read(answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cost := int64(0)
+	defer func() { t.Logf("%d bytes for each of %d idle connections", cost, connections) }()
+	testenv.Eventually(t, waitFor, "a connection costs at most 32 KiB, with both ends and the race detector", func() bool {
+		cost = (heap() - before) / connections
+		return cost <= 32<<10
+	})
+}

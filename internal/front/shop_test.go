@@ -121,6 +121,8 @@ func trustLoopback(d *Deps) {
 	d.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
+func trustNobody(d *Deps) { d.TrustedProxies = nil }
+
 // listenAgain takes the address of a server that has been closed.
 func listenAgain(t testing.TB, address string) net.Listener {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
+
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -34,14 +36,14 @@ func (e *Exchange) forward() error {
 	again := e.head.isIdempotent() && !streams && !e.head.upgrade
 	a, err := e.site.upstream.connect(context.Background(), !again)
 	if err != nil {
-		e.noteFailure("connect", err)
+		e.noteNoConnection(err)
 		return err
 	}
 	err = e.exchangeWith(&a, body, streams)
 	if errors.Is(err, errStale) && again {
 		e.proxy.metrics.retries.WithLabelValues(e.site.name).Inc()
 		if a, err = a.server.attempt(context.Background(), true, true); err != nil {
-			e.noteFailure("connect", err)
+			e.noteNoConnection(err)
 			return errors.Join(errShopDown(), err)
 		}
 		err = e.exchangeWith(&a, body, streams)
@@ -147,6 +149,18 @@ func (e *Exchange) noReply(a *attempt, up *upload, err error) error {
 		a.end(false, err)
 		e.noteFailure("closed", err)
 		return errShopDown()
+	}
+}
+
+// noteNoConnection counts why a request got no connection. That a server is left alone was logged when it failed.
+func (e *Exchange) noteNoConnection(err error) {
+	switch {
+	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		e.proxy.metrics.failures.WithLabelValues(e.site.name, "left_alone").Inc()
+	case errors.Is(err, problem.Overloaded):
+		e.noteFailure("busy", err)
+	default:
+		e.noteFailure("connect", err)
 	}
 }
 
