@@ -45,6 +45,14 @@ test-browser: build ## Test the browser client, also in headless Chromium; insta
 	scripts/install-test-browser
 	cd connectors/browser && timeout 230 npm test
 
+PROXY_TOOLS := bin/caddy bin/envoyreplay bin/traefikreplay
+
+.PHONY: test-proxies
+test-proxies: $(PROXY_TOOLS) ## Run the tests of forward-auth through nginx, Caddy, Envoy and Traefik, with the files of deploy/forward-auth
+	scripts/install-test-servers
+	go vet -tags proxies ./cmd/penstock
+	go test -v -race -count=1 -timeout 6m -tags proxies -run '^TestProxy' ./cmd/penstock
+
 .PHONY: test-idle
 test-idle: bin/nats-server ## Measure what sales without visitors cost. It still fails (too much CPU time), so CI does not run it
 	scripts/install-test-servers
@@ -85,6 +93,11 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
 bench: ## Measure the hot paths on this machine
 	go run ./loadtest/bench
 
+.PHONY: bench-proxies
+bench-proxies: ## Measure what forward-auth adds to a request through nginx, at 2,000 requests a second
+	scripts/install-test-servers
+	go test -count=1 -timeout 10m -tags proxies -run '^$$' -bench '^BenchmarkForwardAuth' -benchtime 1x ./cmd/penstock
+
 .PHONY: loadtest
 loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_URL
 	go run ./loadtest/run
@@ -115,4 +128,12 @@ bin/nats-server: go.mod go.sum
 
 bin/k6: loadtest/tools/go.mod loadtest/tools/go.sum
 	cd loadtest/tools && GOFLAGS=-buildvcs=false go build -o ../../$@ go.k6.io/k6
+	@touch $@
+
+bin/caddy: tools/proxies/go.mod tools/proxies/go.sum
+	cd tools/proxies && GOFLAGS=-buildvcs=false go build -o ../../$@ github.com/caddyserver/caddy/v2/cmd/caddy
+	@touch $@
+
+bin/envoyreplay bin/traefikreplay: bin/%replay: tools/proxies/go.mod tools/proxies/go.sum $(wildcard tools/proxies/*replay/*.go)
+	cd tools/proxies && GOFLAGS=-buildvcs=false go build -o ../../$@ ./$*replay
 	@touch $@

@@ -13,7 +13,7 @@ func startCaddy(t testing.TB, penstock, shop string) string {
 	t.Helper()
 	dir, address := t.TempDir(), freeAddress(t)
 	file := filepath.Join(dir, "Caddyfile")
-	writeFile(t, file, shipped(t, "Caddyfile", map[string]string{
+	writeProxyFile(t, file, shipped(t, "Caddyfile", map[string]string{
 		"127.0.0.1:8080": penstock, "127.0.0.1:3000": shop, "http://shop.example": "http://" + address,
 	}))
 	cmd := exec.Command(builtProxy(t, "caddy"), "run", "--adapter", "caddyfile", "--config", file)

@@ -15,7 +15,7 @@ func startEnvoy(t testing.TB, penstock, shop string) string {
 	t.Helper()
 	address := freeAddress(t)
 	file := filepath.Join(t.TempDir(), "envoy.yaml")
-	writeFile(t, file, shipped(t, "envoy.yaml", map[string]string{
+	writeProxyFile(t, file, shipped(t, "envoy.yaml", map[string]string{
 		envoyAddress(t, "127.0.0.1:8080"): envoyAddress(t, penstock), envoyAddress(t, "127.0.0.1:3000"): envoyAddress(t, shop),
 		envoyAddress(t, "0.0.0.0:80"): envoyAddress(t, address),
 	}))

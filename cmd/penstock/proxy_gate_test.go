@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -97,8 +99,8 @@ func (s *proxyStand) looksAtTheQuestion(t *testing.T, q *http.Request, proxy str
 }
 
 func (s *proxyStand) closesOnOddAnswers(t *testing.T) {
-	var answer http.HandlerFunc
-	_, proxy := s.watch(t, func(w http.ResponseWriter, r *http.Request) { answer(w, r) })
+	var answer atomic.Value
+	_, proxy := s.watch(t, func(w http.ResponseWriter, r *http.Request) { answer.Load().(http.HandlerFunc)(w, r) })
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
@@ -106,24 +108,19 @@ func (s *proxyStand) closesOnOddAnswers(t *testing.T) {
 			_, _ = io.WriteString(w, `{"code":"unavailable"}`)
 		}
 	}
-	hangUp := func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_ = conn.Close()
-		}
-	}
-	garbage := func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_, _ = io.WriteString(conn, "I am no HTTP server\r\n\r\n")
-			_ = conn.Close()
+	raw := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_, _ = io.WriteString(conn, text)
+				_ = conn.Close()
+			}
 		}
 	}
 	for name, odd := range map[string]http.HandlerFunc{
 		"503": status(503), "500": status(500), "502": status(502), "404": status(404), "400": status(400), "403": status(403), "429": status(429),
-		"401 without a Location": status(401), "hangs up": hangUp, "garbage": garbage,
+		"401 without a Location": status(401), "hangs up": raw(""), "no HTTP": raw("I am no HTTP server\r\n\r\n"),
 	} {
-		answer = odd
+		answer.Store(odd)
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			wantClosed(t, name+" "+method, s.askAt(t, proxy, "odd", method, "/checkout", cookie(s.passes.valid)))
 		}
@@ -152,7 +149,7 @@ func (s *proxyStand) closesWithoutPenstock(t *testing.T) {
 		t.Errorf("the shop saw %v", visits)
 	}
 	s.start()
-	testenv.Eventually(t, waitForGate, "the way is open again", func() bool {
+	testenv.Eventually(t, 30*time.Second, "the way is open again", func() bool {
 		return s.ask(t, "back", "GET", "/checkout", cookie(s.passes.valid)).status == http.StatusOK
 	})
 }

@@ -29,20 +29,32 @@ http {
 
 func startNginx(t testing.TB, penstock, shop string) string {
 	t.Helper()
+	address := freeAddress(t)
+	runNginx(t, address, shippedNginx(t, address, penstock, shop))
+	return address
+}
+
+func shippedNginx(t testing.TB, address, penstock, shop string) string {
+	t.Helper()
+	return shipped(t, "nginx.conf", map[string]string{
+		"127.0.0.1:8080": penstock, "127.0.0.1:3000": shop, "listen 80;": "listen " + address + ";",
+	})
+}
+
+// runNginx runs nginx with a file for its http block.
+func runNginx(t testing.TB, address, text string) {
+	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		if program, err = exec.LookPath("/usr/sbin/nginx"); err != nil {
 			t.Fatal("nginx is missing: run scripts/install-test-servers")
 		}
 	}
-	dir, address := t.TempDir(), freeAddress(t)
-	writeFile(t, filepath.Join(dir, "shop.conf"), shipped(t, "nginx.conf", map[string]string{
-		"127.0.0.1:8080": penstock, "127.0.0.1:3000": shop, "listen 80;": "listen " + address + ";",
-	}))
+	dir := t.TempDir()
+	writeProxyFile(t, filepath.Join(dir, "shop.conf"), text)
 	frame := filepath.Join(dir, "nginx.conf")
-	writeFile(t, frame, fmt.Sprintf(nginxFrame, dir))
+	writeProxyFile(t, frame, fmt.Sprintf(nginxFrame, dir))
 	runProxy(t, address, exec.Command(program, "-e", "stderr", "-p", dir, "-c", frame))
-	return address
 }
 
 func TestProxyNginx(t *testing.T) { testProxy(t, startNginx, 10_000) }

@@ -128,7 +128,7 @@ func builtProxy(t testing.TB, name string) string {
 	return program
 }
 
-func writeFile(t testing.TB, path, text string) {
+func writeProxyFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
