@@ -37,6 +37,7 @@ func TestForwardAuthLetsInWhoHasAPass(t *testing.T) {
 			}
 		}
 	}
+	s.expect(204, "", "GET", "/v1/auth?sale=spring", header{"Penstock-Pass": pass, "X-Forwarded-For": "203.0.113.7"}, "")
 	denied := s.expect(401, "pass_required", "GET", "/v1/auth?sale=spring", proxied(nil), "")
 	sent := s.expect(302, "", "GET", "/v1/auth?sale=spring&redirect=1", proxied(header{"Penstock-Pass": "nonsense"}), "")
 	if denied.Header.Get("Location") != shopRoom("spring") || sent.Header.Get("Location") != shopRoom("spring") {

@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,6 +41,7 @@ type token struct {
 // A request may bring several: a sibling domain can set cookies of the same name, and a program may send
 // a header beside the browser's cookies. Which of them counts is decided by what is valid.
 type tokens struct {
+	first   []byte // header
 	headers [][]byte
 	cookies []byte
 	prefix  string // of the cookie's name
@@ -51,8 +53,11 @@ type tokens struct {
 func (c *call) tokens(header []byte, cookiePrefix string) tokens {
 	h := &c.ctx.Request.Header
 	t := tokens{cookies: h.PeekCanonical(cookieHeader), prefix: cookiePrefix, sale: c.sale}
-	if first := h.PeekCanonical(header); len(first) > 0 {
-		t.headers = h.PeekAll(string(header))
+	if t.first = h.PeekCanonical(header); len(t.first) > 0 {
+		// fasthttp keeps the list of the last look-up only.
+		if all := h.PeekAll(string(header)); len(all) > 1 {
+			t.headers = slices.Clone(all[1:])
+		}
 	}
 	return t
 }
@@ -67,6 +72,11 @@ func (c *call) brings(header []byte, cookiePrefix string) bool {
 // next returns the next credential that is not empty. A browser brings a shop's whole jar along with each
 // poll, so only our own cookies are taken out of it.
 func (t *tokens) next() (token, bool) {
+	if first := t.first; len(first) > 0 {
+		t.first = nil
+		t.seen++
+		return token{text: clip(first), inHeader: true}, true
+	}
 	for len(t.headers) > 0 && t.seen < maxTokens {
 		text := t.headers[0]
 		t.headers = t.headers[1:]
