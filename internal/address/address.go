@@ -1,7 +1,10 @@
 // Package address tells who is at the other end of a connection, as far as an address can.
 package address
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // ipv6SiteBits is the length of an IPv6 site's prefix: one customer of a provider commonly has a
 // whole /64.
@@ -15,6 +18,24 @@ func Of(remote string) netip.Addr {
 		return netip.Addr{}
 	}
 	return withPort.Addr().Unmap().WithZone("")
+}
+
+// Peer is Of for the other end of a connection.
+func Peer(remote net.Addr) netip.Addr {
+	if tcp, ok := remote.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return Of(remote.String())
+}
+
+// In reports whether one of the networks has the address.
+func In(networks []netip.Prefix, addr netip.Addr) bool {
+	for _, network := range networks {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // Site is the network that counts as one visitor: the address itself, or for IPv6 the /64 around it.

@@ -2,9 +2,10 @@ package front
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"slices"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 var (
@@ -19,6 +20,7 @@ var (
 	headerAsksForMethod  = []byte("Access-Control-Request-Method")
 	valueRequestHeaders  = []byte("Content-Type, Idempotency-Key, Penstock-Ticket, Penstock-Pass, Penstock-Holder")
 	valueExposedHeaders  = []byte("Date, Retry-After, Penstock-Request-Id, Penstock-Holder")
+	valueAnyOrigin       = []byte("*")
 	valuePreflightAge    = []byte("600") // seconds
 	methodOverrides      = [][]byte{[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override")}
 	preflightOfForwarded = []byte("forwarded")
@@ -30,7 +32,7 @@ var (
 func (s *Server) allowOrigin(c *call) {
 	h := &c.ctx.Response.Header
 	if c.route.sameForAll {
-		h.SetCanonical(headerAllowOrigin, []byte("*"))
+		h.SetCanonical(headerAllowOrigin, valueAnyOrigin)
 		return
 	}
 	if len(s.AllowedOrigins) == 0 {
@@ -96,10 +98,7 @@ func (s *Server) asksForPreflight(c *call) bool {
 
 // fromTrustedProxy reports whether the connection is that of a proxy of the operator's.
 func (s *Server) fromTrustedProxy(c *call) bool {
-	tcp, ok := c.ctx.RemoteAddr().(*net.TCPAddr)
-	return ok && s.trusts(tcp.AddrPort().Addr().Unmap())
+	return s.trusts(address.Peer(c.ctx.RemoteAddr()))
 }
 
-func (s *Server) trusts(address netip.Addr) bool {
-	return slices.ContainsFunc(s.TrustedProxies, func(n netip.Prefix) bool { return n.Contains(address) })
-}
+func (s *Server) trusts(addr netip.Addr) bool { return address.In(s.TrustedProxies, addr) }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"net"
 	"net/netip"
 	"time"
 
@@ -40,11 +39,7 @@ func (s *Server) placeOfVisitor(c *call) visitorPlace {
 
 // visitorAddress is the address that is nearest to us and not one of a trusted proxy.
 func (s *Server) visitorAddress(c *call) netip.Addr {
-	tcp, ok := c.ctx.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	visitor, _ := address.Visitor(tcp.AddrPort().Addr().Unmap(), c.ctx.Request.Header.PeekAll(string(headerForwardedFor)), s.trusts)
+	visitor, _ := address.Visitor(address.Peer(c.ctx.RemoteAddr()), c.ctx.Request.Header.PeekAll(string(headerForwardedFor)), s.trusts)
 	return visitor
 }
 

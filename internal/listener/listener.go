@@ -161,11 +161,9 @@ func (l *Listener) limited(conn net.Conn) netip.Prefix {
 	if l.options.MaxPerAddress <= 0 {
 		return netip.Prefix{}
 	}
-	remote := address.Of(conn.RemoteAddr().String())
-	for _, exempt := range l.options.Exempt {
-		if exempt.Contains(remote) {
-			return netip.Prefix{}
-		}
+	remote := address.Peer(conn.RemoteAddr())
+	if address.In(l.options.Exempt, remote) {
+		return netip.Prefix{}
 	}
 	return address.Site(remote)
 }

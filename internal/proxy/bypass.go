@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"net/netip"
 	"time"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 // bypass says who needs no pass on a site: staff, monitoring, and holders of signed links.
@@ -24,7 +26,7 @@ type secretHeader struct {
 // lets reports whether the request needs no pass. An address of which it is not sure that it is the
 // visitor's is not believed.
 func (b *bypass) lets(h *head, from *origin, now time.Time) bool {
-	if from.visitor.IsValid() && from.sure && contains(b.networks, from.visitor) {
+	if from.visitor.IsValid() && from.sure && address.In(b.networks, from.visitor) {
 		return true
 	}
 	for i := range b.headers {

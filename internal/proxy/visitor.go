@@ -18,8 +18,8 @@ type origin struct {
 
 // originOf reads where a request came from.
 func originOf(conn net.Conn, overTLS bool, h *head, proxies []netip.Prefix) origin {
-	trusts := func(a netip.Addr) bool { return contains(proxies, a) }
-	o := origin{peer: peerOf(conn), tls: overTLS}
+	trusts := func(a netip.Addr) bool { return address.In(proxies, a) }
+	o := origin{peer: address.Peer(conn.RemoteAddr()), tls: overTLS}
 	o.visitor, o.sure = o.peer, true
 	if o.trusted = trusts(o.peer); !o.trusted {
 		return o
@@ -32,22 +32,6 @@ func originOf(conn net.Conn, overTLS bool, h *head, proxies []netip.Prefix) orig
 	}
 	o.visitor, o.sure = address.Visitor(o.peer, lines, trusts)
 	return o
-}
-
-func peerOf(conn net.Conn) netip.Addr {
-	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap().WithZone("")
-	}
-	return address.Of(conn.RemoteAddr().String())
-}
-
-func contains(networks []netip.Prefix, addr netip.Addr) bool {
-	for _, network := range networks {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }
 
 // proto is the scheme by which the visitor asked.
