@@ -104,11 +104,7 @@ func (s *Server) saleOfPass(c *call) []byte {
 	various := false
 	now := time.Now()
 	tokens := c.tokens(passHeader, passCookie)
-	for {
-		presented, more := tokens.next()
-		if !more {
-			break
-		}
+	for presented := range tokens.all {
 		one := presented.sale
 		if presented.inHeader {
 			one = audience(presented.text)

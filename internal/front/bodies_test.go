@@ -202,7 +202,7 @@ func TestTheRightCookiesAreFound(t *testing.T) {
 	} {
 		tokens := tokens{cookies: []byte(cookies), prefix: "t_", sale: []byte("a")}
 		var found []string
-		for one, more := tokens.next(); more; one, more = tokens.next() {
+		for one := range tokens.all {
 			found = append(found, string(one.text))
 		}
 		if got := strings.Join(found, " "); got != want {

@@ -37,23 +37,22 @@ type token struct {
 	inHeader bool
 }
 
-// tokens goes through the credentials of one kind in a request: first the headers, then the cookies.
-// A request may bring several: a sibling domain can set cookies of the same name, and a program may send
-// a header beside the browser's cookies. Which of them counts is decided by what is valid.
+// tokens are the credentials of one kind in a request. There may be several: a sibling domain can set
+// cookies of the same name, and a program may send a header beside the browser's cookies. Which of them
+// counts is decided by what is valid.
 type tokens struct {
-	first   []byte // header
-	headers [][]byte
+	header  []byte   // the first header
+	headers [][]byte // the others
 	cookies []byte
 	prefix  string // of the cookie's name
 	sale    []byte // empty means cookies of any sale
-	seen    int
 }
 
 // tokens returns what was presented for the sale of the call, or for any sale when the call has none.
 func (c *call) tokens(header []byte, cookiePrefix string) tokens {
 	h := &c.ctx.Request.Header
 	t := tokens{cookies: h.PeekCanonical(cookieHeader), prefix: cookiePrefix, sale: c.sale}
-	if t.first = h.PeekCanonical(header); len(t.first) > 0 {
+	if t.header = h.PeekCanonical(header); len(t.header) > 0 {
 		// fasthttp keeps the list of the last look-up only.
 		if all := h.PeekAll(string(header)); len(all) > 1 {
 			t.headers = slices.Clone(all[1:])
@@ -63,43 +62,55 @@ func (c *call) tokens(header []byte, cookiePrefix string) tokens {
 }
 
 // brings reports whether the request has any credential of a kind.
-func (c *call) brings(header []byte, cookiePrefix string) bool {
+func (c *call) brings(header []byte, cookiePrefix string) (some bool) {
 	presented := c.tokens(header, cookiePrefix)
-	_, some := presented.next()
+	presented.all(func(token) bool {
+		some = true
+		return false
+	})
 	return some
 }
 
-// next returns the next credential that is not empty. A browser brings a shop's whole jar along with each
-// poll, so only our own cookies are taken out of it.
-func (t *tokens) next() (token, bool) {
-	if first := t.first; len(first) > 0 {
-		t.first = nil
-		t.seen++
-		return token{text: clip(first), inHeader: true}, true
+// all goes through the credentials that are not empty, maxTokens at most: first the headers, then the cookies.
+func (t *tokens) all(yield func(token) bool) {
+	left := maxTokens
+	offer := func(one token) bool {
+		if len(one.text) == 0 {
+			return true
+		}
+		left--
+		one.text = clip(one.text)
+		return yield(one) && left > 0
 	}
-	for len(t.headers) > 0 && t.seen < maxTokens {
-		text := t.headers[0]
-		t.headers = t.headers[1:]
-		if len(text) > 0 {
-			t.seen++
-			return token{text: clip(text), inHeader: true}, true
+	if !offer(token{text: t.header, inHeader: true}) {
+		return
+	}
+	for _, text := range t.headers {
+		if !offer(token{text: text, inHeader: true}) {
+			return
 		}
 	}
-	for len(t.cookies) > 0 && t.seen < maxTokens {
-		pair, rest, _ := bytes.Cut(t.cookies, []byte(";"))
-		t.cookies = rest
+	t.eachCookie(offer)
+}
+
+// eachCookie goes through the cookies of the kind. A browser brings a shop's whole jar along with each poll,
+// so only our own are taken out of it.
+func (t *tokens) eachCookie(yield func(token) bool) {
+	for rest := t.cookies; len(rest) > 0; {
+		var pair []byte
+		pair, rest, _ = bytes.Cut(rest, []byte(";"))
 		name, value, _ := bytes.Cut(bytes.TrimSpace(pair), []byte("="))
-		if len(name) < len(t.prefix) || string(name[:len(t.prefix)]) != t.prefix || len(value) == 0 {
+		if len(name) < len(t.prefix) || string(name[:len(t.prefix)]) != t.prefix {
 			continue
 		}
 		of := name[len(t.prefix):]
 		if len(t.sale) > 0 && !bytes.Equal(of, t.sale) {
 			continue
 		}
-		t.seen++
-		return token{text: clip(value), sale: of}, true
+		if !yield(token{text: value, sale: of}) {
+			return
+		}
 	}
-	return token{}, false
 }
 
 func clip(text []byte) []byte { return text[:min(len(text), maxTokenBytes)] }

@@ -61,16 +61,13 @@ func (s *Server) claimant(c *call, reservationID string) (who claimant, err erro
 // addTickets adds the tickets that the valid ones of some credentials name, and reports whether there were any
 // credentials at all.
 func (who *claimant) addTickets(presented *tokens, name func(text string) (string, error)) (shown bool) {
-	for {
-		one, more := presented.next()
-		if !more {
-			return shown
-		}
+	for one := range presented.all {
 		shown = true
 		if ticket, err := name(string(one.text)); err == nil && !slices.Contains(who.tickets, ticket) {
 			who.tickets = append(who.tickets, ticket)
 		}
 	}
+	return shown
 }
 
 func (who *claimant) proof() reservation.Proof {
@@ -93,11 +90,7 @@ func (who *claimant) scope(saleID []byte, reservationID string) string {
 // whether there was anything in their place.
 func (c *call) presentedHolder() (found [][]byte, some bool) {
 	presented := c.tokens(holderHeader, holderCookie)
-	for {
-		one, more := presented.next()
-		if !more {
-			return found, some
-		}
+	for one := range presented.all {
 		some = true
 		for text := range bytes.SplitSeq(one.text, []byte(".")) {
 			if len(found) < maxTokens && reservation.ValidHolderToken(text) {
@@ -105,6 +98,7 @@ func (c *call) presentedHolder() (found [][]byte, some bool) {
 			}
 		}
 	}
+	return found, some
 }
 
 // giveHolder hands out the token with which the holder of a reservation of an open sale proves it. The cookie

@@ -90,11 +90,7 @@ func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (queu
 // pass_required when none is there, or that of verify.
 func bestPass(tokens tokens, verify func(token) (queue.Pass, error)) (best queue.Pass, err error) {
 	held := false
-	for {
-		presented, more := tokens.next()
-		if !more {
-			break
-		}
+	for presented := range tokens.all {
 		pass, refused := verify(presented)
 		switch {
 		case refused == nil && presented.inHeader:

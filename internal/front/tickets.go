@@ -81,11 +81,7 @@ func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
 // a header before others. Errors: ticket_required, ticket_invalid.
 func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
 	tokens, held := c.tokens(ticketHeader, ticketCookie), false
-	for {
-		presented, more := tokens.next()
-		if !more {
-			break
-		}
+	for presented := range tokens.all {
 		ticket, refused := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
 		switch {
 		case refused == nil && presented.inHeader:
