@@ -72,6 +72,9 @@ func (s *Server) admitToShop(saleID string, v *proxy.Visitor) proxy.Admission {
 	}
 }
 
+// roomFromShop is the way to a waiting room from a page of a shop behind the proxy.
+func (s *Server) roomFromShop(saleID, back string) string { return s.roomBackTo(saleID, back, "") }
+
 // endPassForShop takes the pass away that a visitor presents for a sale, if there is one that holds.
 func (s *Server) endPassForShop(ctx context.Context, saleID string, v *proxy.Visitor) error {
 	entry, err := s.find(saleID, problem.UnknownSale)

@@ -78,23 +78,28 @@ func (s *Server) roomLocation(c *call) string {
 	if base == "" {
 		return ""
 	}
-	return base + roomPath(c.sale) + s.wayBack(c, page, base)
+	return base + s.roomBackTo(string(c.sale), wayBack(page, base), c.entry.Record().TargetURL)
 }
 
-// wayBack returns the query of the room page that leads back to a page. It is empty when there is no way
-// back: the request was not a plain look at a page, or its address is none that is gone back to.
-func (s *Server) wayBack(c *call, page askedPage, base string) string {
-	if page.uri == "" || (page.method != "GET" && page.method != "HEAD") {
+// wayBack is the address of a page to go back to from a room at base. It is empty when the request was not a
+// plain look at a page.
+func wayBack(page askedPage, base string) string {
+	switch {
+	case page.uri == "" || (page.method != "GET" && page.method != "HEAD"):
 		return ""
+	case page.origin == "" || sameOrigin(page.origin, base):
+		return page.uri
+	default:
+		return page.origin + page.uri
 	}
-	back := page.uri
-	if page.origin != "" && !sameOrigin(page.origin, base) {
-		back = page.origin + page.uri
+}
+
+// roomBackTo is the path of the room page, with the way back to a page if that is one that is gone back to.
+func (s *Server) roomBackTo(saleID, back, target string) string {
+	if back == "" || !s.mayReturnTo(back, target) {
+		return roomPath(saleID)
 	}
-	if !s.mayReturnTo(back, c.entry.Record().TargetURL) {
-		return ""
-	}
-	return "?" + returnParam + "=" + url.QueryEscape(back)
+	return roomPath(saleID) + "?" + returnParam + "=" + url.QueryEscape(back)
 }
 
 func sameOrigin(a, b string) bool { return strings.EqualFold(a, b) }
@@ -147,7 +152,7 @@ func withQuery(address, query string) string {
 	taken, _ := url.ParseQuery(own)
 	for pair := range strings.SplitSeq(query, "&") {
 		name, plain := parameterName(pair)
-		if !plain || taken.Has(name) || name == returnParam || name == cookieCheckParam || strings.HasPrefix(name, "penstock_") {
+		if !plain || taken.Has(name) || name == returnParam || strings.HasPrefix(name, "penstock_") {
 			continue
 		}
 		separator := "?"

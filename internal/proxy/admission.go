@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 )
-
-// maxReturnBytes bounds the page that a visitor is brought back to.
-const maxReturnBytes = 2048
 
 // toRoom is the refusal of a visitor who belongs in the waiting room of a sale.
 type toRoom struct {
@@ -90,13 +86,8 @@ func (e *Exchange) visitor() *Visitor {
 }
 
 // roomOf is the address of a waiting room that leads back to the page that was asked for.
-func roomOf(saleID string, target []byte) string {
-	room := "/sales/" + saleID
-	back := "/" + string(bytes.TrimLeft(target, "/"))
-	if len(back) > maxReturnBytes {
-		return room
-	}
-	return room + "?return=" + url.QueryEscape(back)
+func (e *Exchange) roomOf(saleID string) string {
+	return e.proxy.deps.Room(saleID, "/"+string(bytes.TrimLeft(e.head.target, "/")))
 }
 
 // obey does what the shop asks in its answer: the visitor's pass of the sale is ended. Where the page is

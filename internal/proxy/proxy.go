@@ -46,6 +46,9 @@ type Visitor struct {
 type Deps struct {
 	// Admit decides whether a visitor may go on to what a sale protects.
 	Admit func(saleID string, v *Visitor) Admission
+	// Room is the address of a sale's waiting room on any host that Penstock serves. It leads back to a page of
+	// that host, a path with its query, unless that is empty.
+	Room func(saleID, back string) string
 	// EndPass takes the visitor's pass of a sale away, if there is one that holds.
 	EndPass func(ctx context.Context, saleID string, v *Visitor) error
 	// NewRequestID names a request that Penstock itself answers.

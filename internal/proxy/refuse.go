@@ -36,7 +36,7 @@ func (e *Exchange) refuse(err error) {
 	var room *toRoom
 	if errors.As(err, &room) && e.head.wantsPage() {
 		e.proxy.metrics.refusals.WithLabelValues(string(problem.PassRequired)).Inc()
-		e.send(http.StatusSeeOther, "", nil, "Location: "+roomOf(room.sale, e.head.target)+"\r\n")
+		e.send(http.StatusSeeOther, "", nil, "Location: "+e.roomOf(room.sale)+"\r\n")
 		return
 	}
 	doc, known := problem.Of(err)
@@ -49,8 +49,8 @@ func (e *Exchange) refuse(err error) {
 		extra = "Retry-After: " + strconv.Itoa(doc.RetryAfterSeconds) + "\r\n"
 	}
 	if room != nil {
-		doc.Detail = "the waiting room is at " + "/sales/" + room.sale
-		extra += "Location: " + roomOf(room.sale, e.head.target) + "\r\n"
+		doc.Detail = "the waiting room is at " + e.proxy.deps.Room(room.sale, "")
+		extra += "Location: " + e.roomOf(room.sale) + "\r\n"
 	}
 	if doc.Status == http.StatusServiceUnavailable && e.head.wantsPage() {
 		e.sendWaitPage(&doc, extra)
