@@ -22,11 +22,8 @@ type hostGuard struct {
 func newHostGuard(names []string) hostGuard {
 	g := hostGuard{names: []string{"localhost"}}
 	for _, name := range names {
-		if host, _, err := net.SplitHostPort(name); err == nil {
-			name = host
-		}
-		if name != "" {
-			g.names = append(g.names, strings.ToLower(name))
+		if name = bareName(name); name != "" {
+			g.names = append(g.names, name)
 		}
 	}
 	return g
@@ -37,10 +34,7 @@ func (g hostGuard) check(r *http.Request) error {
 	if strings.HasPrefix(r.URL.Path, "/admin/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return nil
 	}
-	name := strings.ToLower(r.Host)
-	if host, _, err := net.SplitHostPort(name); err == nil {
-		name = host
-	}
+	name := bareName(r.Host)
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return nil
 	}
@@ -49,6 +43,14 @@ func (g hostGuard) check(r *http.Request) error {
 	}
 	return problem.With(problem.Misdirected, "the console does not answer under this host name; "+
 		"if browsers shall reach it under this name, add the name to PENSTOCK_CONSOLE_HOSTS")
+}
+
+// bareName is a host in small letters, without its port.
+func bareName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
 }
 
 // GuardHost lets a handler answer only under localhost, addresses and the given host names.

@@ -50,22 +50,22 @@ func (s *Server) passToHandOver(c *call) (queue.Pass, bool) {
 
 // elsewhere reports whether an address is on another host than the waiting room. A path is not.
 func (s *Server) elsewhere(c *call, u *url.URL) bool {
-	there := plainHost(u.Host)
-	return there != "" && there != s.ownHost && there != plainHost(string(c.ctx.Host()))
+	there := withoutUsualPort(u.Host)
+	return there != "" && there != s.ownHost && there != withoutUsualPort(string(c.ctx.Host()))
 }
 
-// hostOf returns the host of an address as plainHost does; empty when it has none.
+// hostOf returns the host of an address as withoutUsualPort does; empty when it has none.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
-	return plainHost(u.Host)
+	return withoutUsualPort(u.Host)
 }
 
-// plainHost leaves out the two usual ports. Which of them is meant does not matter, as a proxy may not say
+// withoutUsualPort leaves out the two usual ports. Which of them is meant does not matter, as a proxy may not say
 // whether the visitor's connection is encrypted.
-func plainHost(host string) string {
+func withoutUsualPort(host string) string {
 	host = strings.ToLower(host)
 	for _, port := range []string{":80", ":443"} {
 		if bare, found := strings.CutSuffix(host, port); found {

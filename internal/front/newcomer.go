@@ -10,10 +10,8 @@ import (
 
 // A browser that keeps no cookies would take a new place with each view of the room page, and lose each
 // of them. So a newcomer first gets a cookie that says nothing, and a place when it comes back with it.
-const (
-	cookieCheck      = "penstock_cookies"
-	cookieCheckParam = "penstock_cookies" // marks the second request
-)
+// A parameter of the same name marks the second request.
+const cookieCheck = "penstock_cookies"
 
 var cookieCheckPair = []byte(cookieCheck + "=1")
 
@@ -27,7 +25,7 @@ func (c *call) keepsCookies() bool {
 func (s *Server) checkCookies(c *call, rec *sale.Record) error {
 	c.key = append(c.key[:0], cookieCheckPair...)
 	c.keepPair(int64(ticketCookieAge / time.Second))
-	if c.ctx.QueryArgs().Has(cookieCheckParam) {
+	if c.ctx.QueryArgs().Has(cookieCheck) {
 		return s.sendRoom(c, 200, rec, describeNoCookies(rec))
 	}
 	again := c.roomAgain()
@@ -35,5 +33,5 @@ func (s *Server) checkCookies(c *call, rec *sale.Record) error {
 	if strings.Contains(again, "?") {
 		separator = "&"
 	}
-	return c.seeOther(again + separator + cookieCheckParam + "=1")
+	return c.seeOther(again + separator + string(cookieCheckPair))
 }

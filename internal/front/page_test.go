@@ -25,7 +25,7 @@ func (s *stack) browser() *http.Client {
 func (s *stack) visit(c *http.Client, method, path string) answer {
 	s.t.Helper()
 	got := s.getPage(c, method, path)
-	if next := got.Header.Get("Location"); got.StatusCode == 303 && strings.Contains(next, cookieCheckParam) {
+	if next := got.Header.Get("Location"); got.StatusCode == 303 && strings.Contains(next, cookieCheck) {
 		return s.getPage(c, method, next)
 	}
 	return got

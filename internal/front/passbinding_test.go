@@ -82,7 +82,7 @@ func TestAPassCanBeTiedToABrowser(t *testing.T) {
 		t.Fatalf("the page: %d", got.StatusCode)
 	}
 	copied := s.expect(303, "", "GET", "/sales/spring", at("203.0.113.7", pass, "other"), "")
-	if !strings.Contains(copied.Header.Get("Location"), cookieCheckParam) {
+	if !strings.Contains(copied.Header.Get("Location"), cookieCheck) {
 		t.Fatalf("a copied pass is sent to %q", copied.Header.Get("Location"))
 	}
 	h := at("203.0.113.7", pass, "other")

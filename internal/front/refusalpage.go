@@ -21,7 +21,7 @@ type refusalView struct {
 // sendRefusalPage tells a person in words what a program is told in a problem document. It reports false
 // where a program asks, or a path that is for programs is asked for.
 func (s *Server) sendRefusalPage(c *call, doc *problem.Problem) bool {
-	if c.broken || !c.route.forPeople() || !c.wantsPage() {
+	if c.broken || !c.route.forPeople || !c.wantsPage() {
 		return false
 	}
 	view := refusalView{AssetsVersion: s.pages.version}
@@ -44,16 +44,6 @@ func (s *Server) sendRefusalPage(c *call, doc *problem.Problem) bool {
 	}
 	c.code = doc.Code
 	return true
-}
-
-// forPeople reports whether browsers show what is at the path, or would, if there were anything.
-func (r *route) forPeople() bool {
-	switch r.template {
-	case "none", "/", "/sales/{sale}", "/sales/{sale}/", "/demo", "/demo/checkout":
-		return true
-	default:
-		return false
-	}
 }
 
 // redirectToRoom takes the slash at the end of a mistyped address away. POST stays POST (308).

@@ -23,6 +23,8 @@ type route struct {
 	ownUnknownSale bool
 	// sameForAll says that the answer holds nothing of the visitor, so that any page may read it.
 	sameForAll bool
+	// forPeople says that browsers show what is at the path, or would, if there were anything.
+	forPeople bool
 	// probe says that an orchestrator asks it all the time, and that 503 is one of its plain answers.
 	probe bool
 
@@ -33,15 +35,15 @@ type route struct {
 // table says everything that the front serves. openapi.yaml says the same, as a test makes sure.
 func (s *Server) table() [routeCount]route {
 	routes := [routeCount]route{
-		routeNone:         {template: "none"},
-		routeHome:         {template: "/"},
+		routeNone:         {template: "none", forPeople: true},
+		routeHome:         {template: "/", forPeople: true},
 		routeHealth:       {template: "/healthz", get: (*Server).getHealth, probe: true},
 		routeReady:        {template: "/readyz", get: (*Server).getReady, probe: true},
 		routeOpenAPI:      {template: "/openapi.yaml", get: (*Server).getOpenAPI, sameForAll: true},
 		routeJWKS:         {template: "/.well-known/jwks.json", get: (*Server).getJWKS, sameForAll: true},
 		routeStatic:       {template: "/sales/static/{name}", get: (*Server).getStatic, sameForAll: true},
-		routeRoomPage:     {template: "/sales/{sale}", get: (*Server).getRoomPage, post: (*Server).joinFromPage, ownUnknownSale: true},
-		routeRoomSlash:    {template: "/sales/{sale}/", get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
+		routeRoomPage:     {template: "/sales/{sale}", forPeople: true, get: (*Server).getRoomPage, post: (*Server).joinFromPage, ownUnknownSale: true},
+		routeRoomSlash:    {template: "/sales/{sale}/", forPeople: true, get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
 		routeSale:         {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},
 		routeTickets:      {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},
 		routeTicket:       {template: "/v1/sales/{sale}/ticket", get: (*Server).getTicket, delete: (*Server).deleteTicket},
@@ -58,8 +60,8 @@ func (s *Server) table() [routeCount]route {
 		routeAuthBelow:    {template: "/v1/auth/{path}", any: (*Server).authorize},
 		routeFlags:        {template: "/ofrep/v1/evaluate/flags", post: (*Server).postFlags},
 		routeFlag:         {template: "/ofrep/v1/evaluate/flags/{key}", post: (*Server).postFlag},
-		routeDemo:         {template: "/demo"},
-		routeDemoCheckout: {template: "/demo/checkout"},
+		routeDemo:         {template: "/demo", forPeople: true},
+		routeDemoCheckout: {template: "/demo/checkout", forPeople: true},
 	}
 	if s.Demo {
 		routes[routeHome].get = (*Server).getHome
