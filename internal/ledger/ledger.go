@@ -85,22 +85,39 @@ func (l *Ledger) inTx(ctx context.Context, timeout time.Duration, do func(ctx co
 	if err != nil {
 		return classify(ctx, err)
 	}
-	if err := do(ctx, tx); err != nil {
+	err = l.syncCommit(ctx, tx)
+	if err == nil {
+		err = do(ctx, tx)
+	}
+	if err != nil {
 		_ = tx.Rollback() // if this fails, the connection is gone and the transaction with it
 		return classify(ctx, err)
 	}
 	return classify(ctx, tx.Commit())
 }
 
-// exec runs one statement on the primary and returns how many rows it changed.
-func (l *Ledger) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	result, err := l.write.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, classify(ctx, err)
+// syncCommit makes the transaction's commit wait for the disk where Postgres is set not to wait: the log forgets
+// an order once it is committed, and a Postgres that is killed loses its last lazy commits. Every other setting
+// waits at least for the local disk and is left as the operator chose it.
+func (l *Ledger) syncCommit(ctx context.Context, tx *sql.Tx) error {
+	if !l.postgres {
+		return nil
 	}
-	return result.RowsAffected()
+	_, err := tx.ExecContext(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`)
+	return err
+}
+
+// exec runs one statement on the primary and returns how many rows it changed.
+func (l *Ledger) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
+	err = l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		changed, err = result.RowsAffected()
+		return err
+	})
+	return changed, err
 }
 
 // collect reads all rows of a query.

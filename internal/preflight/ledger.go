@@ -41,11 +41,11 @@ func ledgerVersion(seen ledger.Inspection) Finding {
 }
 
 // ledgerSync warns: unlike those of NATS, the defaults of Postgres are safe, so that whoever has
-// changed them has decided it.
+// changed them has decided it. synchronous_commit is not judged: the ledger turns it on for its own commits.
 func ledgerSync(seen ledger.Inspection) Finding {
 	detail := fmt.Sprintf("fsync %s, synchronous_commit %s, full_page_writes %s.", seen.Fsync, seen.SynchronousCommit, seen.FullPageWrites)
-	if seen.Fsync != "on" || seen.SynchronousCommit == "off" || seen.FullPageWrites != "on" {
-		return ledgerFinding("sync", Warn, detail, "A power failure may lose committed orders: set all three to on.")
+	if seen.Fsync != "on" || seen.FullPageWrites != "on" {
+		return ledgerFinding("sync", Warn, detail, "A power failure may lose committed orders: set fsync and full_page_writes to on.")
 	}
 	return ledgerFinding("sync", OK, detail, "")
 }
