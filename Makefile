@@ -48,7 +48,7 @@ test-browser: build ## Test the browser client, also in headless Chromium; insta
 PROXY_TOOLS := bin/caddy bin/envoyreplay bin/traefikreplay
 
 .PHONY: test-proxies
-test-proxies: $(PROXY_TOOLS) ## Run the tests of forward-auth through nginx, Caddy, Envoy and Traefik, with the files of deploy/forward-auth
+test-proxies: $(PROXY_TOOLS) ## Run the tests of forward-auth through nginx, Caddy, Envoy and Traefik with the files of deploy/forward-auth, and the proxy mode
 	scripts/install-test-servers
 	go vet -tags proxies ./cmd/penstock
 	go test -v -race -count=1 -timeout 6m -tags proxies -run '^TestProxy' ./cmd/penstock
@@ -94,7 +94,7 @@ bench: ## Measure the hot paths on this machine
 	go run ./loadtest/bench
 
 .PHONY: bench-proxies
-bench-proxies: ## Measure what forward-auth adds to a request through nginx, at 2,000 requests a second
+bench-proxies: ## Measure what forward-auth adds to a request, through nginx and in the proxy mode, at 2,000 requests a second
 	scripts/install-test-servers
 	go test -count=1 -timeout 10m -tags proxies -run '^$$' -bench '^BenchmarkForwardAuth' -benchtime 1x ./cmd/penstock
 

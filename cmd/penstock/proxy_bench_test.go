@@ -21,12 +21,28 @@ const (
 )
 
 // BenchmarkForwardAuthThroughNginx measures what the question adds to a request: the shipped file against the
-// same file without auth_request, in turns in one run. Requests start at a fixed rate, whether or not earlier
-// ones are answered, and their time counts from when they were due.
+// same file without auth_request.
 func BenchmarkForwardAuthThroughNginx(b *testing.B) {
 	s := newProxyStand(b, startNginx)
-	hello := serveOn(b, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shop") }))
-	gated, plain := startNginx(b, s.host(), hello), startUngatedNginx(b, s.host(), hello)
+	shop := plainShop(b)
+	s.compare(b, startNginx(b, s.host(), shop), startUngatedNginx(b, s.host(), shop))
+}
+
+// BenchmarkForwardAuthInTheProxyMode measures what Penstock as the reverse proxy adds to a request: against
+// the shop without anything in front.
+func BenchmarkForwardAuthInTheProxyMode(b *testing.B) {
+	shop := plainShop(b)
+	s := newOwnStand(b, shop)
+	s.compare(b, s.address, shop)
+}
+
+func plainShop(b *testing.B) (address string) {
+	return serveOn(b, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "shop") }))
+}
+
+// compare loads both addresses in turns in one run. Requests start at a fixed rate, whether or not earlier ones
+// are answered, and their time counts from when they were due.
+func (s *proxyStand) compare(b *testing.B, gated, plain string) {
 	for b.Loop() {
 		with, without := []time.Duration{}, []time.Duration{}
 		for range benchTurns {

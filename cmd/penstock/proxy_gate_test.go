@@ -38,7 +38,7 @@ func (g *watchedGate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *proxyStand) watch(t *testing.T, answer http.HandlerFunc) (gate *watchedGate, proxy string) {
 	t.Helper()
 	gate = &watchedGate{answer: answer, addresses: map[string]bool{}}
-	return gate, s.launch(t, serveOn(t, gate), s.shop.address)
+	return gate, s.proxy(t, serveOn(t, gate), s.shop.address)
 }
 
 func (s *proxyStand) asksBriefly(t *testing.T) {

@@ -35,18 +35,27 @@ type startProxy func(t testing.TB, penstock, shop string) string
 type proxyStand struct {
 	*server
 	shop    *watchedShop
-	launch  startProxy
+	proxy   startProxy
 	address string // of the proxy
 	passes  proxyPasses
+	// refused is the answer to whoever has no pass and does not ask for a page.
+	refused int
 }
 
 // proxyPasses are what visitors show; only the first is good for the gated sale.
 type proxyPasses struct{ valid, expired, revoked, foreign, ticket string }
 
-func newProxyStand(t testing.TB, launch startProxy) *proxyStand {
+func newProxyStand(t testing.TB, proxy startProxy) *proxyStand {
 	t.Helper()
-	s := &proxyStand{server: newServer(t), shop: newWatchedShop(t), launch: launch}
+	s := &proxyStand{server: newServer(t), shop: newWatchedShop(t), proxy: proxy, refused: http.StatusFound}
 	s.start()
+	s.open(t, s.shop.address)
+	return s
+}
+
+// open makes the sales and the passes, and starts the proxy.
+func (s *proxyStand) open(t testing.TB, shop string) {
+	t.Helper()
 	open := map[string]any{"rate_per_minute": 60000, "max_active": 10000, "mode": "open"}
 	s.createSale(openSale, 10, map[string]any{"admission": open})
 	s.createSale(foreignSale, 10, nil)
@@ -61,12 +70,11 @@ func newProxyStand(t testing.TB, launch startProxy) *proxyStand {
 	returned := s.admitted(t, gatedSale)
 	must(t, http.StatusNoContent, call{method: "DELETE", url: returned.salePath("/pass"), header: returned.header()})
 	s.passes.revoked = returned.pass
-	s.address = launch(t, s.host(), s.shop.address)
+	s.address = s.proxy(t, s.host(), shop)
 	testenv.Eventually(t, 10*time.Second, "the first pass expires", func() bool {
 		a, err := send(http.DefaultClient, call{method: "GET", url: s.front + "/v1/auth?sale=" + gatedSale, header: map[string]string{"Penstock-Pass": s.passes.expired}})
 		return err == nil && a.status == http.StatusUnauthorized
 	})
-	return s
 }
 
 func (s *proxyStand) host() string { return strings.TrimPrefix(s.front, "http://") }

@@ -139,6 +139,23 @@ func TestTheShopLearnsWhereARequestCameFrom(t *testing.T) {
 	}
 }
 
+// Some frameworks serve the path that such a header names.
+func TestNoHeaderNamesAnotherPathToTheShop(t *testing.T) {
+	shop := newShop(t, func(w http.ResponseWriter, r *http.Request) {
+		for name := range r.Header {
+			if strings.HasSuffix(strings.ToLower(strings.ReplaceAll(name, "_", "-")), "-url") {
+				_, _ = io.WriteString(w, name)
+			}
+		}
+	})
+	said := header{"X-Original-URL": "/checkout", "x-rewrite-url": "/checkout", "X_Original_URL": "/checkout", "X-Rewrite_Url": "/checkout"}
+	for name, s := range map[string]*stack{"a stranger": newDoor(t, sites(t, shop.URL)), "a trusted proxy": newDoor(t, sites(t, shop.URL), trustLoopback)} {
+		if got := string(s.do("GET", "/", said, "").body); got != "" {
+			t.Errorf("%s told the shop %s", name, got)
+		}
+	}
+}
+
 const smallBody = 64 << 10
 
 func TestHTTP10IsServed(t *testing.T) {

@@ -31,7 +31,7 @@ func writeRequest(s *sink, h *head, target []byte, host string, from *origin, ab
 	s.addText("\r\n")
 	for _, f := range h.fields {
 		switch {
-		case f.staysHere(h.connection), f.isForwarding(from.trusted), f.begins("Penstock-"), isSecret(f, secrets), f.resembles("Via"):
+		case f.staysHere(h.connection), f.isForwarding(from.trusted), f.namesAnotherTarget(), f.begins("Penstock-"), isSecret(f, secrets), f.resembles("Via"):
 		case f.is("Cookie"):
 			writeCookies(s, f.value)
 		default:
@@ -62,6 +62,12 @@ func (f field) isForwarding(trusted bool) bool {
 		return f.resembles("X-Forwarded-For") || f.resembles("X-Forwarded-Proto") || f.resembles("X-Forwarded-Host")
 	}
 	return f.begins("X-Forwarded-") || f.resembles("Forwarded") || f.resembles("X-Real-IP")
+}
+
+// namesAnotherTarget reports whether a header can make a shop's framework serve another path than that of the
+// request, past the rules.
+func (f field) namesAnotherTarget() bool {
+	return f.resembles("X-Original-URL") || f.resembles("X-Rewrite-URL")
 }
 
 func isSecret(f field, secrets []string) bool {
