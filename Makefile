@@ -54,7 +54,7 @@ test-proxies: $(PROXY_TOOLS) ## Run the tests of forward-auth through nginx, Cad
 	go test -v -race -count=1 -timeout 6m -tags proxies -run '^TestProxy' ./cmd/penstock
 
 .PHONY: test-idle
-test-idle: bin/nats-server ## Measure what sales without visitors cost. It still fails (too much CPU time), so CI does not run it
+test-idle: bin/nats-server ## Measure what sales without visitors cost. CPU time is measured, so it needs a machine that does nothing else, and CI does not run it
 	scripts/install-test-servers
 	go test -v -count=1 -timeout 10m -tags idle -run '^TestSalesThatNobodyVisits' ./cmd/penstock
 
