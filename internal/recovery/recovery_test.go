@@ -125,7 +125,7 @@ func TestALiveSaleIsSteeredWhileNothingMayBeArmed(t *testing.T) {
 	ctx := context.Background()
 	w.create("drop", 10)
 	w.permit(problem.With(problem.NotArmed, "the log does not sync"))
-	if _, err := w.sales.ChangeStock(ctx, "drop", "A", -4, nil); err != nil {
+	if err := w.changeBy(-4); err != nil {
 		t.Fatalf("fewer units: %v", err)
 	}
 	if _, err := w.sales.Control(ctx, "drop", func(c *sale.Control) { c.Paused = true }); err != nil {
@@ -204,7 +204,7 @@ func TestADecreaseOfStockNeverOffersWhatTheLedgerWouldRefuse(t *testing.T) {
 			w.depose()
 			w.lead()
 		}
-		_, err := w.sales.ChangeStock(context.Background(), "drop", "A", by, nil)
+		err := w.changeBy(by)
 		if err != nil && !errors.Is(err, problem.StockConflict) && !errors.Is(err, problem.InvalidQuantity) && !errors.Is(err, problem.Conflict) {
 			t.Errorf("change by %d: %v", by, err)
 		}
@@ -232,7 +232,7 @@ func TestADecreaseThatWasBegunIsCompletedByTheNextLeader(t *testing.T) {
 	w.create("drop", 10)
 	w.depose()
 	from := int64(10)
-	if _, err := w.ledger.BeginStockDecrease(ctx, "drop", "A", 4, &from); err != nil {
+	if _, _, err := w.ledger.ChangeStock(ctx, "drop", []ledger.StockChange{{SKU: "A", By: -4, Expected: &from}}, false); err != nil {
 		t.Fatal(err)
 	}
 	w.lead()
