@@ -9,8 +9,8 @@ import (
 
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/sheet"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 const typeCSV = "text/csv"
@@ -44,7 +44,7 @@ func (c *Console) patchStock(w http.ResponseWriter, r *http.Request, who caller)
 
 // getStock tells the units of a sale, as JSON or as a CSV that postStock takes again.
 func (c *Console) getStock(w http.ResponseWriter, r *http.Request, _ caller) error {
-	report, err := c.deps.Sales.Stock(r.Context(), r.PathValue("sale"))
+	report, err := c.deps.Verifier.Stock(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *Console) getStock(w http.ResponseWriter, r *http.Request, _ caller) err
 	return nil
 }
 
-func writeStockFile(w http.ResponseWriter, report *sales.StockReport) {
+func writeStockFile(w http.ResponseWriter, report *verify.StockReport) {
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="stock-`+report.Sale+`.csv"`)
 	out := csv.NewWriter(w)
@@ -70,7 +70,7 @@ func writeStockFile(w http.ResponseWriter, report *sales.StockReport) {
 
 // stockTable is a report as rows. Expected is the stock of now: a row that is changed and sent back is refused
 // when the stock has changed meanwhile.
-func stockTable(report *sales.StockReport) [][]string {
+func stockTable(report *verify.StockReport) [][]string {
 	channels := map[string]bool{}
 	for _, item := range report.Items {
 		for name := range item.Channels {
@@ -96,7 +96,7 @@ func stockTable(report *sales.StockReport) [][]string {
 	return rows
 }
 
-func unitCells(u sales.Units) []string {
+func unitCells(u verify.Units) []string {
 	return []string{decimal(u.Available), decimal(u.Held), decimal(u.Sold), decimal(u.Withheld)}
 }
 

@@ -164,7 +164,7 @@ func (c *Console) stockFileForm(w http.ResponseWriter, r *http.Request, in visit
 }
 
 func (c *Console) stockFile(w http.ResponseWriter, r *http.Request, _ visit) error {
-	report, err := c.deps.Sales.Stock(r.Context(), r.PathValue("sale"))
+	report, err := c.deps.Verifier.Stock(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
 	}

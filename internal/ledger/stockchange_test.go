@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -33,14 +34,14 @@ func TestSeveralItemsChangeTogetherOrNotAtAll(t *testing.T) {
 		}
 		want := []StockStep{{SKU: "c", From: 10, To: 12}, {SKU: "a", From: 10, To: 4}, {SKU: "b", From: 10, To: 10}}
 		steps, done, err = l.ChangeStock(t.Context(), "drop", changes, true)
-		if err != nil || !done || !reflect.DeepEqual(steps, want) {
+		if err != nil || !done || !slices.Equal(steps, want) {
 			t.Fatalf("a dry run: %+v, %v, %v", steps, done, err)
 		}
 		if got := allocations(t, l, "drop"); got[0].Allocated != 10 || got[2].Allocated != 10 {
 			t.Fatalf("a refusal and a dry run left %+v", got)
 		}
 		steps, done, err = l.ChangeStock(t.Context(), "drop", changes, false)
-		if err != nil || !done || !reflect.DeepEqual(steps, want) {
+		if err != nil || !done || !slices.Equal(steps, want) {
 			t.Fatalf("%+v, %v, %v", steps, done, err)
 		}
 		pending, err := l.PendingStock(t.Context(), "drop")

@@ -7,7 +7,6 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
-	"github.com/penstock/penstock/reservation"
 )
 
 // StockResult is what became of the change of an item. Allocated are its units now, or, with an error that is
@@ -51,45 +50,27 @@ func (s *Sales) ChangeStock(ctx context.Context, id string, changes []ledger.Sto
 
 // addTaken adds what Redis knows to be held and sold. Without it the leader finds out.
 func (s *Sales) addTaken(ctx context.Context, rec sale.Record, changes []ledger.StockChange) {
-	counts := s.counts(ctx, rec)
+	taken := s.taken(ctx, rec)
 	for i := range changes {
-		if c, known := counts[changes[i].SKU]; known {
-			changes[i].Taken = takenOf(&c)
-		}
+		changes[i].Taken = taken[changes[i].SKU]
 	}
 }
 
-func takenOf(c *reservation.Counts) ledger.TakenUnits {
-	return ledger.TakenUnits{Held: c.Held, Sold: c.Sold, Withheld: c.Withheld}
-}
-
-// counts reads the counters of a sale from Redis, by SKU; nil when they cannot be read, or there are none.
-func (s *Sales) counts(ctx context.Context, rec sale.Record) map[string]reservation.Counts {
-	snapshot := s.snapshot(ctx, rec)
-	if snapshot == nil {
-		return nil
-	}
-	counts := make(map[string]reservation.Counts, len(snapshot.Items))
-	for _, c := range snapshot.Items {
-		counts[c.SKU] = c
-	}
-	return counts
-}
-
-// snapshot reads the stock of a sale from Redis; nil when it cannot be read, or is not there.
-func (s *Sales) snapshot(ctx context.Context, rec sale.Record) *reservation.Snapshot {
+// taken reads from Redis which units are not free, by SKU; nothing when it cannot be read.
+func (s *Sales) taken(ctx context.Context, rec sale.Record) map[string]ledger.TakenUnits {
 	entry := s.deps.Cache.Get(rec.ID)
-	if entry == nil || !entry.Record().CreatedAt.Equal(rec.CreatedAt) {
+	if entry == nil || !entry.Record().CreatedAt.Equal(rec.CreatedAt) || entry.Stock().Refresh(ctx) != nil {
 		return nil
 	}
-	stock := entry.Stock()
-	if err := stock.Refresh(ctx); err != nil {
+	snapshot := entry.Stock().Snapshot()
+	if !snapshot.Ready {
 		return nil
 	}
-	if snapshot := stock.Snapshot(); snapshot.Ready {
-		return snapshot
+	taken := make(map[string]ledger.TakenUnits, len(snapshot.Items))
+	for _, c := range snapshot.Items {
+		taken[c.SKU] = ledger.TakenUnits{Held: c.Held, Sold: c.Sold, Withheld: c.Withheld}
 	}
-	return nil
+	return taken
 }
 
 // awaitStock waits until the changes are in Redis, or refused there, and completes the results.
@@ -150,7 +131,7 @@ func (s *Sales) awaitSettled(ctx context.Context, id string, results []StockResu
 
 // judgeDecreases tells decreases that were carried out from those that were refused and those that wait.
 func (s *Sales) judgeDecreases(ctx context.Context, was sale.Record, results []StockResult, fewer []int, settled bool) {
-	var counts map[string]reservation.Counts
+	var all map[string]ledger.TakenUnits
 	for _, i := range fewer {
 		r := &results[i]
 		switch {
@@ -160,11 +141,10 @@ func (s *Sales) judgeDecreases(ctx context.Context, was sale.Record, results []S
 			r.Err = keptError{problem.With(problem.Unavailable,
 				"the change is noted and will be carried out as soon as redis and the ledger answer; look at the stock again")}
 		default:
-			if counts == nil {
-				counts = s.counts(ctx, was)
+			if all == nil {
+				all = s.taken(ctx, was)
 			}
-			c := counts[r.SKU]
-			taken := takenOf(&c)
+			taken := all[r.SKU]
 			taken.Sold = max(taken.Sold, r.Sold)
 			r.Err = ledger.StockTaken(r.SKU, r.Allocated, taken)
 		}

@@ -1,4 +1,4 @@
-package sales
+package verify
 
 import (
 	"context"
@@ -43,20 +43,20 @@ func unitsOf(c *reservation.Counts) Units {
 }
 
 // Stock tells the units of a sale, by the counters of Redis where they can be read. Code: unknown_sale.
-func (s *Sales) Stock(ctx context.Context, id string) (StockReport, error) {
-	rec, err := s.deps.Ledger.Sale(ctx, id)
+func (v *Verifier) Stock(ctx context.Context, id string) (StockReport, error) {
+	rec, err := v.deps.Ledger.Sale(ctx, id)
 	if err != nil {
 		return StockReport{}, err
 	}
-	pending, err := s.deps.Ledger.PendingStock(ctx, id)
+	pending, err := v.deps.Ledger.PendingStock(ctx, id)
 	if err != nil {
 		return StockReport{}, err
 	}
 	report := StockReport{Sale: id, Items: make([]ItemStock, len(rec.Items))}
-	if snapshot := s.snapshot(ctx, rec); snapshot != nil {
+	if snapshot := v.snapshot(ctx, rec); snapshot != nil {
 		report.Live = true
 		report.addLive(rec.Sale, snapshot)
-	} else if err := s.addLedger(ctx, &report); err != nil {
+	} else if err := v.addLedger(ctx, &report); err != nil {
 		return StockReport{}, err
 	}
 	for i, item := range rec.Items {
@@ -83,8 +83,8 @@ func (r *StockReport) addLive(s sale.Sale, snapshot *reservation.Snapshot) {
 }
 
 // addLedger adds what the ledger alone knows.
-func (s *Sales) addLedger(ctx context.Context, r *StockReport) error {
-	items, err := s.deps.Ledger.Items(ctx, r.Sale)
+func (v *Verifier) addLedger(ctx context.Context, r *StockReport) error {
+	items, err := v.deps.Ledger.Items(ctx, r.Sale)
 	if err != nil {
 		return err
 	}
