@@ -90,7 +90,7 @@ func addedBytes(rec sale.Record) int {
 		sum, longest = sum+line, max(longest, line)
 	}
 	added := frameBytes + min(sum, reservation.MaxLines*longest)
-	if len(rec.Spill) > 0 {
+	if len(rec.Channels) > 1 { // the rules of spill-over may have been others when the units were held
 		added += drawnBytes
 	}
 	return added

@@ -23,9 +23,12 @@ type Sale struct {
 	// [Sale.VisitorChannel].
 	DefaultChannel string `json:"default_channel,omitempty"`
 	// Spill says which channels may sell what another one has not sold.
-	Spill      []Spill    `json:"spill,omitempty"`
-	Payment    Payment    `json:"payment"`
-	Durability Durability `json:"durability"`
+	Spill []Spill `json:"spill,omitempty"`
+	// WithoutPass are channels from whose API keys no visitor's pass is asked: those of marketplaces, whose
+	// customers never were in the waiting room.
+	WithoutPass []string   `json:"without_pass,omitempty"`
+	Payment     Payment    `json:"payment"`
+	Durability  Durability `json:"durability"`
 	// FailedOrders says what becomes of the units of an order that the ledger refuses for good.
 	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
 	TargetURL    string       `json:"target_url,omitempty"`

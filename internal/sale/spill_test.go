@@ -61,3 +61,15 @@ func TestASpillThatMeansNothingIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAChannelWithoutPassesIsNotThatOfVisitors(t *testing.T) {
+	for list, field := range map[string]string{
+		`["market"]`: "", `["fax"]`: "without_pass[0]", `["market","web"]`: "without_pass[1]", `["app","app"]`: "without_pass[1]",
+	} {
+		_, err := Decode([]byte(strings.Replace(string(spillDoc("[]")), `"id"`, `"without_pass":`+list+`,"id"`, 1)))
+		var invalid *Invalid
+		if field == "" && err != nil || field != "" && (!errors.As(err, &invalid) || invalid.Field != field) {
+			t.Errorf("%s: %v, want the field %s", list, err, field)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -255,6 +256,23 @@ func (s Sale) validateChannels() error {
 	}
 	if _, there := s.Channels[s.DefaultChannel]; s.DefaultChannel != "" && !there {
 		return invalid("default_channel", "%q is not one of the channels", s.DefaultChannel)
+	}
+	return s.validateWithoutPass()
+}
+
+func (s Sale) validateWithoutPass() error {
+	visitors, _ := s.VisitorChannel()
+	for i, name := range s.WithoutPass {
+		field := fmt.Sprintf("without_pass[%d]", i)
+		if _, there := s.Channels[name]; !there {
+			return invalid(field, "%q is not one of the channels", name)
+		}
+		if name == visitors {
+			return invalid(field, "%q is the channel of visitors, who need a pass; set admission.mode to open for all", name)
+		}
+		if slices.Contains(s.WithoutPass[:i], name) {
+			return invalid(field, "%q is there twice", name)
+		}
 	}
 	return nil
 }
