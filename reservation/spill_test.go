@@ -357,3 +357,27 @@ func TestUnitsThatSpillOverAgreeWithTheModelAlsoAfterALoss(t *testing.T) {
 		})
 	})
 }
+
+func FuzzWhatWasDrawnIsReadWholeOrNotAtAll(f *testing.F) {
+	f.Add("SHOE=1,SHOE=2@app")
+	f.Add("SHOE=1@,=2")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines, err := parseLines(text)
+		if err != nil {
+			if parts := Drawn(text).Parts(); parts != nil {
+				t.Fatalf("%q has parts and no lines: %+v", text, parts)
+			}
+			return
+		}
+		var units, parts int64
+		for _, line := range lines {
+			units += line.Quantity
+		}
+		for _, part := range Drawn(text).Parts() {
+			parts += part.Quantity
+		}
+		if units != parts {
+			t.Fatalf("%q: %d units in lines, %d in parts", text, units, parts)
+		}
+	})
+}

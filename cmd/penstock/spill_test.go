@@ -60,3 +60,24 @@ func TestUnitsThatSpilledOverAreWhatTheyWereAfterRedisIsLost(t *testing.T) {
 	}
 	s.verify()
 }
+
+// TestASpillIsOpenedWhileTheSaleIsLive has an operator give what the app has not sold to the web.
+func TestASpillIsOpenedWhileTheSaleIsLive(t *testing.T) {
+	s := newServer(t)
+	s.start()
+	s.createSale("drop", 10, map[string]any{"channels": map[string]any{"web": 2, "app": 3}})
+	v := &visitor{front: s.front, sale: "drop", name: "ada"}
+	v.admit(t)
+	must(t, http.StatusCreated, v.reservation("A", 4, "r-1"))
+	no := must(t, http.StatusConflict, v.reservation("A", 1, "r-2"))
+	if no.text("code") != "sold_out" {
+		t.Fatalf("%s", no.raw)
+	}
+	s.admin(http.StatusConflict, "PATCH", "/sales/drop", map[string]any{"channels": map[string]any{"web": 5}})
+	s.admin(http.StatusOK, "PATCH", "/sales/drop", map[string]any{"spill": []any{map[string]any{"from": "app", "when": "sold_out"}}})
+	testenv.Eventually(t, 10*time.Second, "the web sells what is of the app", func() bool {
+		a, err := send(http.DefaultClient, v.reservation("A", 1, "r-2"))
+		return err == nil && a.status == http.StatusCreated
+	})
+	s.verify()
+}

@@ -240,3 +240,38 @@ func TestADecreaseThatWasBegunIsCompletedByTheNextLeader(t *testing.T) {
 		return w.allocated("drop").Allocated == 6 && w.counts("drop").Allocated == 6
 	})
 }
+
+// TestManyChangesThatWereBegunAreCompletedByTheNextLeader leaves a file of stock where a process died after the
+// ledger had taken it.
+func TestManyChangesThatWereBegunAreCompletedByTheNextLeader(t *testing.T) {
+	w := newWorld(t, testenv.MiniURL(t))
+	ctx := context.Background()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	doc := sale.Sale{
+		ID: "drop", Name: "drop", StartsAt: now.Add(-time.Minute), EndsAt: now.Add(time.Hour), Channels: map[string]int64{"web": 3, "app": 1},
+		Items: []sale.Item{{SKU: "A", Name: "A", Stock: 10}, {SKU: "B", Name: "B", Stock: 20}, {SKU: "C", Name: "C", Stock: 30}},
+	}.WithDefaults()
+	if _, err := w.sales.Create(ctx, doc); err != nil {
+		t.Fatal(err)
+	}
+	w.depose()
+	six, forty := int64(6), int64(40)
+	changes := []ledger.StockChange{{SKU: "C", SetTo: &forty}, {SKU: "A", SetTo: &six}, {SKU: "B", By: -20}}
+	if _, done, err := w.ledger.ChangeStock(ctx, "drop", changes, false); err != nil || !done {
+		t.Fatalf("%v, %v", done, err)
+	}
+	w.lead()
+	testenv.Eventually(t, 10*time.Second, "all changes are complete in both stores", func() bool {
+		items, err := w.ledger.Items(ctx, "drop")
+		entry := w.cache.Get("drop")
+		if err != nil || entry == nil || entry.Stock().Refresh(ctx) != nil || len(entry.Stock().Snapshot().Items) != 3 {
+			return false
+		}
+		for i, want := range []int64{6, 0, 40} {
+			if items[i].Allocated != want || entry.Stock().Snapshot().Items[i].Allocated != want {
+				return false
+			}
+		}
+		return true
+	})
+}
