@@ -75,6 +75,7 @@ const (
 	// lineBytes is the most that a line has beside its SKU, and priceBytes what a price adds to it
 	// beside the currency.
 	lineBytes  = len(`{"sku":"","quantity":1000},`)
+	drawnBytes = len(`,"drawn":""`) + reservation.MaxDrawn
 	priceBytes = len(`,"unit_amount":1000000000000,"currency":""`)
 )
 
@@ -88,7 +89,11 @@ func addedBytes(rec sale.Record) int {
 		}
 		sum, longest = sum+line, max(longest, line)
 	}
-	return frameBytes + min(sum, reservation.MaxLines*longest)
+	added := frameBytes + min(sum, reservation.MaxLines*longest)
+	if len(rec.Channels) > 1 { // the rules of spill-over may have been others when the units were held
+		added += drawnBytes
+	}
+	return added
 }
 
 // complete makes the order of a draft and its reservation.
@@ -99,7 +104,7 @@ func complete(raw []byte, r reservation.Reservation, rec sale.Record) (Order, er
 	}
 	o := Order{
 		ID: reservation.OrderID(r.ID), Sale: r.Sale, Reservation: r.ID, Customer: r.Customer, CustomerDoc: from.CustomerDoc,
-		Lines: make([]Line, len(r.Lines)), Channel: r.Channel, PaymentRef: from.PaymentRef, Metadata: from.Metadata,
+		Lines: make([]Line, len(r.Lines)), Channel: r.Channel, Drawn: r.Drawn, PaymentRef: from.PaymentRef, Metadata: from.Metadata,
 		CreatedAtMillis: r.OrderedAt.UnixMilli(), Epoch: r.Epoch,
 	}
 	for i, l := range r.Lines {

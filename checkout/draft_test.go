@@ -75,6 +75,41 @@ func checkRoom(t rapid.TB, rec sale.Record) {
 	}
 }
 
+func TestTheRoomIsEnoughForUnitsOfManyChannels(t *testing.T) {
+	rec := sale.Record{Sale: sale.Sale{ID: "drop", Channels: map[string]int64{"web": 1, "app": 1}}}
+	r := reservation.Reservation{ID: "rsv_drop_1_" + strings.Repeat("c", 22), Sale: "drop", Channel: "web"}
+	var drawn []string
+	for i := range reservation.MaxLines {
+		sku := fmt.Sprintf("%064d", i)
+		rec.Items = append(rec.Items, sale.Item{SKU: sku})
+		r.Lines = append(r.Lines, reservation.Line{SKU: sku, Quantity: reservation.MaxQuantity})
+		drawn = append(drawn, sku+"=1@"+strings.Repeat("a", 32), sku+"=999@"+strings.Repeat("b", 32))
+	}
+	r.Drawn = reservation.Drawn(strings.Join(drawn, ","))
+	raw, err := encodeDraft(request(""), rec, math.MaxInt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := complete(raw, r, rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Customer = "c"
+	if err := o.Validate(); err != nil {
+		t.Fatalf("an order that was accepted is refused: %v", err)
+	}
+	record, err := EncodeOrder(o)
+	if err != nil || len(raw)+addedBytes(rec) < len(record) {
+		t.Fatalf("%d bytes, reckoned %d, %v", len(record), len(raw)+addedBytes(rec), err)
+	}
+	for _, bad := range []reservation.Drawn{"x", "x=1", r.Drawn[:len(r.Drawn)-1] + "|", r.Drawn + ",y=1", r.Drawn[len("0"):]} {
+		o.Drawn = bad
+		if err := o.Validate(); !errors.Is(err, problem.BadRequest) {
+			t.Errorf("%.40q passes: %v", bad, err)
+		}
+	}
+}
+
 // An order that the server's max_payload does not let through must not be confirmed: it could never
 // be published.
 func TestAnOrderBeyondMaxPayloadIsRefusedBeforeItIsConfirmed(t *testing.T) {

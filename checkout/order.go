@@ -19,6 +19,8 @@ type Order struct {
 	CustomerDoc json.RawMessage `json:"customer_doc,omitempty"`
 	Lines       []Line          `json:"lines"`
 	Channel     string          `json:"channel,omitempty"`
+	// Drawn tells which units are of the shares of other channels.
+	Drawn reservation.Drawn `json:"drawn,omitempty"`
 	// PaymentRef is the reference or token that the shop sent for the payment.
 	PaymentRef      string          `json:"payment_ref,omitempty"`
 	Metadata        json.RawMessage `json:"metadata,omitempty"`
@@ -54,7 +56,7 @@ func (o *Order) Units() []reservation.Line {
 // Settlement tells Redis that the order is in the ledger.
 func (o *Order) Settlement(committedAtMillis int64) reservation.Settlement {
 	return reservation.Settlement{
-		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(), Drawn: o.Drawn,
 		OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: committedAtMillis,
 	}
 }

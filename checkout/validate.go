@@ -45,6 +45,9 @@ func (o *Order) Validate() error {
 	if err := o.validateLines(); err != nil {
 		return err
 	}
+	if !o.Drawn.Fits(o.Units()) {
+		return badMember("drawn", "does not tell of the lines")
+	}
 	if err := validPayment(o.PaymentRef); err != nil {
 		return err
 	}

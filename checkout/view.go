@@ -14,6 +14,8 @@ type View struct {
 	Status      string          `json:"status"`
 	Customer    json.RawMessage `json:"customer,omitempty"`
 	Channel     string          `json:"channel,omitempty"`
+	// Drawn are the units that are of the shares of other channels.
+	Drawn       []ViewDrawn     `json:"drawn,omitempty"`
 	PaymentRef  string          `json:"payment_ref,omitempty"`
 	Items       []ViewItem      `json:"items"`
 	Metadata    json.RawMessage `json:"metadata,omitempty"`
@@ -29,6 +31,13 @@ type ViewItem struct {
 	Currency   string `json:"currency,omitempty"`
 }
 
+// ViewDrawn are units of an item that are of the share of another channel than the order's.
+type ViewDrawn struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+	Channel  string `json:"channel"`
+}
+
 // ViewOf shows an order.
 func ViewOf(o Stored) View {
 	view := View{
@@ -41,6 +50,11 @@ func ViewOf(o Stored) View {
 	}
 	for i, line := range o.Lines {
 		view.Items[i] = ViewItem(line)
+	}
+	for _, part := range o.Drawn.Parts() {
+		if part.Channel != "" {
+			view.Drawn = append(view.Drawn, ViewDrawn(part))
+		}
 	}
 	return view
 }

@@ -39,7 +39,7 @@ func (s *Stock) failOnce(ctx context.Context, orders []Settlement, returnUnits b
 			return 0, err
 		}
 		keys = append(keys, at.key)
-		args = append(args, at.epoch, decimal(one.OrderedAtMillis), one.CustomerKey, p.orderChannel(one.Channel), packLines(one.Lines))
+		args = append(args, at.epoch, decimal(one.OrderedAtMillis), one.CustomerKey, p.orderChannel(one.Channel), linesWord(one.Lines, one.Drawn))
 	}
 	answer, err := failScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	switch {

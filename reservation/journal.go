@@ -14,10 +14,12 @@ import (
 //	number of lines, each SKU and units,
 //	bearer ("" for none), uvarint when the bearer's pass is over (ms, 0 without one);
 //	strings are preceded by their length. Version 1 ends after the lines: its bearer is not known.
+//	Version 3 goes on with what was drawn from other channels; it is written for nothing else.
 const (
 	journalMark    = 'r'
 	journalVersion = 2
 	withoutBearer  = 1 // the version before
+	withDrawn      = 3
 	kindHeld       = 'h'
 	kindExtended   = 'e'
 	kindReleased   = 'x'
@@ -33,7 +35,12 @@ func encodeJournal(kind byte, core string, r *record) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	buf := append(make([]byte, 0, 128), journalMark, journalVersion, kind)
+	drawn := drawnWord(r.lines)
+	version := byte(journalVersion)
+	if drawn != "" {
+		version = withDrawn
+	}
+	buf := append(make([]byte, 0, 128), journalMark, version, kind)
 	if buf, err = encoding.AppendDecode(buf, []byte(core)); err != nil {
 		return nil, err
 	}
@@ -54,7 +61,11 @@ func encodeJournal(kind byte, core string, r *record) ([]byte, error) {
 		buf = binary.AppendUvarint(buf, uint64(line.Quantity))
 	}
 	buf = appendText(buf, bearerOf(r.bearer))
-	return binary.AppendUvarint(buf, uint64(r.until)), nil
+	buf = binary.AppendUvarint(buf, uint64(r.until))
+	if drawn != "" {
+		buf = appendText(buf, string(drawn))
+	}
+	return buf, nil
 }
 
 func appendText(buf []byte, text string) []byte {
@@ -87,9 +98,11 @@ func (j *journalReader) number() int64 {
 	return int64(n)
 }
 
-func (j *journalReader) text() string {
+func (j *journalReader) text() string { return j.textWithin(journalMostText) }
+
+func (j *journalReader) textWithin(most int64) string {
 	n := j.number()
-	if n > journalMostText {
+	if n > most {
 		j.failed = true
 		return ""
 	}
@@ -101,7 +114,7 @@ func (j *journalReader) encoded(n int) string { return encoding.EncodeToString(j
 func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 	j := &journalReader{rest: data}
 	head := j.bytes(3)
-	if j.failed || head[0] != journalMark || head[1] != journalVersion && head[1] != withoutBearer {
+	if j.failed || head[0] != journalMark || head[1] < withoutBearer || head[1] > withDrawn {
 		return 0, "", record{}, errJournal
 	}
 	kind, core = head[2], j.encoded(coreBytes)
@@ -119,6 +132,13 @@ func decodeJournal(data []byte) (kind byte, core string, r record, err error) {
 	r.lines = packLines(lines)
 	if head[1] != withoutBearer {
 		r.bearer, r.until = orNothing(j.text()), j.number()
+	}
+	if head[1] == withDrawn {
+		drawn := Drawn(j.textWithin(int64(MaxDrawn)))
+		if drawn == "" || !drawn.Fits(lines) {
+			j.failed = true
+		}
+		r.lines = string(drawn)
 	}
 	if j.failed || len(j.rest) > 0 || !wellFormed(kind, &r, lines) {
 		return 0, "", record{}, errJournal

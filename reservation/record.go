@@ -35,12 +35,14 @@ type Line struct {
 
 // Reservation is a number of units that are kept for someone until a moment of Redis' clock.
 type Reservation struct {
-	ID         string
-	Sale       string
-	Status     Status
-	Customer   string // CustomerKey of the customer's id
-	Channel    string // the pool that was drawn on; "" in a sale without channels
-	Lines      []Line
+	ID       string
+	Sale     string
+	Status   Status
+	Customer string // CustomerKey of the customer's id
+	Channel  string // the pool that was drawn on; "" in a sale without channels
+	Lines    []Line
+	// Drawn is empty when all units are of the share of Channel; else it tells which are of others.
+	Drawn      Drawn
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	Extensions int
@@ -172,6 +174,7 @@ func (r *record) reservation(saleID, core string, nowMillis int64) (Reservation,
 		CreatedAt: time.UnixMilli(r.created).UTC(), ExpiresAt: time.UnixMilli(r.expires).UTC(),
 		Extensions: int(r.extensions), Durability: durabilityOf(r.durability), Epoch: r.epoch, payload: r.payload,
 		Channel: channelOf(r.channel), Status: statusOf(r.status), Bearer: bearerOf(r.bearer),
+		Drawn: drawnWord(r.lines),
 	}
 	if r.until != 0 {
 		out.PassUntil = time.UnixMilli(r.until).UTC()
@@ -286,15 +289,20 @@ func packLines(lines []Line) string {
 	return b.String()
 }
 
+// parseLines reads lines, and adds up the parts of an item that are of several channels.
 func parseLines(text string) ([]Line, error) {
 	lines := make([]Line, 0, strings.Count(text, ",")+1)
+	drawn := drawnWord(text) != ""
 	for part := range strings.SplitSeq(text, ",") {
-		sku, units, ok := strings.Cut(part, "=")
-		n, err := strconv.ParseInt(units, 10, 64)
-		if !ok || err != nil || sku == "" || n <= 0 {
-			return nil, errRecord
+		one, err := parsePart(part)
+		if err != nil {
+			return nil, err
 		}
-		lines = append(lines, Line{SKU: sku, Quantity: n})
+		if n := len(lines); drawn && n > 0 && lines[n-1].SKU == one.SKU {
+			lines[n-1].Quantity += one.Quantity
+			continue
+		}
+		lines = append(lines, Line{SKU: one.SKU, Quantity: one.Quantity})
 	}
 	return lines, nil
 }

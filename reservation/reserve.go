@@ -107,7 +107,7 @@ func (s *Stock) hold(ctx context.Context, one *ask) (made Reservation, known str
 	if err != nil || got.known != "" {
 		return Reservation{}, got.known, waited("reserve", err)
 	}
-	r := one.record(got.created, got.expires)
+	r := one.made(&got)
 	made, err = s.promise(ctx, one.core, &r)
 	return made, "", err
 }
@@ -168,11 +168,12 @@ func (s *Stock) latched(one *ask) (line int, latched, seen bool) {
 	if !s.fresh() {
 		return 0, false, false
 	}
+	horizon := s.horizon()
 	for i, p := range one.pools {
-		if !p.empty.Load() {
+		if !p.gone(horizon, (*pool).isEmpty) {
 			continue
 		}
-		if one.plan.sawEmpty(p) {
+		if p.gone(horizon, one.plan.sawEmpty) {
 			return i, true, true
 		}
 		if !latched {
@@ -226,6 +227,24 @@ func (a *ask) record(created, expires int64) record {
 	}
 }
 
+// made is the record of a new reservation.
+func (a *ask) made(d *decision) record {
+	r := a.record(d.created, d.expires)
+	if d.drawn != "" {
+		r.lines = d.drawn
+	}
+	return r
+}
+
+// weight is how many pools the script looks at for the request, at most.
+func (a *ask) weight() int {
+	n := len(a.pools)
+	for _, one := range a.pools {
+		n += len(one.sources)
+	}
+	return n
+}
+
 // pass is what the script looks up in the gate; "" when no pass is needed.
 func (a *ask) pass() string {
 	if a.until == 0 {
@@ -236,9 +255,10 @@ func (a *ask) pass() string {
 
 // soldOut words the refusal from the snapshot.
 func (s *Stock) soldOut(one *ask, line int) error {
-	mayReturn := false
-	for _, c := range s.snapshot.Load().Channels[one.plan.names[one.channel]] {
-		mayReturn = mayReturn || c.SKU == one.lines[line].SKU && c.Held > 0
+	own := one.pools[line]
+	mayReturn := s.snapshot.Load().held(own)
+	for _, from := range own.sources {
+		mayReturn = mayReturn || s.snapshot.Load().held(from.pool) || !from.pool.isEmpty()
 	}
 	return soldOutError(one.lines[line].SKU, mayReturn)
 }
@@ -246,7 +266,7 @@ func (s *Stock) soldOut(one *ask, line int) error {
 func soldOutError(sku string, mayReturn bool) error {
 	detail := "nothing is left"
 	if mayReturn {
-		detail = "all units are held; some may come back"
+		detail = "no unit is free; some may come back"
 	}
 	return problem.With(problem.SoldOut, detail, problem.F("may_return", mayReturn), problem.F("sku", sku))
 }

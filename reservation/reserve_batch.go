@@ -14,6 +14,7 @@ import (
 type decision struct {
 	created, expires int64  // ms, of a new reservation
 	known            string // the record, when there was one already
+	drawn            string // the lines, when units of other channels are among them
 	err              error
 }
 
@@ -23,8 +24,8 @@ func (s *Stock) runReserve(ctx context.Context, asks []*ask) ([]decision, error)
 	out := make([]decision, 0, len(asks))
 	for len(asks) > 0 {
 		n, lines := 0, 0
-		for n < len(asks) && (n == 0 || lines+len(asks[n].lines) <= maxScriptLines) && asks[n].plan.epoch == asks[0].plan.epoch {
-			lines += len(asks[n].lines)
+		for n < len(asks) && (n == 0 || lines+asks[n].weight() <= maxScriptLines) && asks[n].plan.epoch == asks[0].plan.epoch {
+			lines += asks[n].weight()
 			n++
 		}
 		out = append(out, s.reserveOnce(ctx, asks[:n], lines)...)
@@ -62,16 +63,11 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
 	p := asks[0].plan
 	args[0], args[1] = p.epoch, p.recordsLength
-	places := make(map[string]string, 8) // name of a pool → its number, from 1
-	for _, a := range asks {
-		for _, one := range a.pools {
-			if _, seen := places[one.name]; !seen {
-				places[one.name] = strconv.Itoa(len(places) + 1)
-				args = append(args, one.sku, one.channel)
-			}
-		}
+	places, pools := poolPlaces(asks)
+	args[2] = strconv.Itoa(len(pools))
+	for _, one := range pools {
+		args = one.appendArgs(args, places)
 	}
-	args[2] = strconv.Itoa(len(places))
 	for _, a := range asks {
 		r := a.record(0, 0)
 		keys = append(keys, p.records+a.core)
@@ -81,6 +77,45 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 		}
 	}
 	return keys, args
+}
+
+// poolPlaces gives the pools that the requests may draw on their numbers, from 1, by name. Nodes that know
+// different versions of the sale are not combined, but requests of before and after a change may be: the first
+// version of a pool counts.
+func poolPlaces(asks []*ask) (places map[string]string, pools []*pool) {
+	places = make(map[string]string, 8)
+	add := func(one *pool) {
+		if _, seen := places[one.name]; !seen {
+			pools = append(pools, one)
+			places[one.name] = strconv.Itoa(len(pools))
+		}
+	}
+	for _, a := range asks {
+		for _, one := range a.pools {
+			add(one)
+		}
+	}
+	for _, one := range pools[:len(pools):len(pools)] {
+		for _, from := range one.sources {
+			add(from.pool)
+		}
+	}
+	return places, pools
+}
+
+// appendArgs describes the pool as reserve.lua wants it. A source that has no number is one of a pool that is a
+// source itself: nobody asks for its units.
+func (p *pool) appendArgs(args []string, places map[string]string) []string {
+	args = append(args, p.sku, p.channel, "0")
+	at, count := len(args)-1, 0
+	for _, from := range p.sources {
+		if place, there := places[from.pool.name]; there {
+			args = append(args, place, decimal(from.fromMillis))
+			count++
+		}
+	}
+	args[at] = strconv.Itoa(count)
+	return args
 }
 
 func (s *Stock) readDecisions(asks []*ask, answer []rueidis.RedisMessage, out []decision) error {
@@ -100,6 +135,11 @@ func (s *Stock) readDecisions(asks []*ask, answer []rueidis.RedisMessage, out []
 			out[i].known, out[i].err = m.ToString()
 			continue
 		}
+		if m.IsArray() {
+			out[i].created, out[i].expires = times[0], times[1]
+			out[i].drawn, out[i].err = drawnOf(m)
+			continue
+		}
 		n, err := m.AsInt64()
 		switch {
 		case err != nil:
@@ -111,6 +151,17 @@ func (s *Stock) readDecisions(asks []*ask, answer []rueidis.RedisMessage, out []
 		}
 	}
 	return nil
+}
+
+func drawnOf(m *rueidis.RedisMessage) (string, error) {
+	words, err := m.AsStrSlice()
+	if err == nil && len(words) != 1 {
+		err = errAnswer
+	}
+	if err != nil {
+		return "", err
+	}
+	return words[0], nil
 }
 
 // The kinds of refusals of reserve.lua.
@@ -170,7 +221,7 @@ func (s *Stock) enqueueNew(asks []*ask, decisions []decision) {
 		if d.err != nil || d.known != "" {
 			continue
 		}
-		if r := asks[i].record(d.created, d.expires); r.durability == 'j' {
+		if r := asks[i].made(&d); r.durability == 'j' {
 			cores, records = append(cores, asks[i].core), append(records, r)
 		}
 	}

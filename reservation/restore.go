@@ -15,6 +15,7 @@ type RestoredOrder struct {
 	CustomerKey     string
 	Channel         string
 	Lines           []Line
+	Drawn           Drawn
 	OrderedAtMillis int64
 	// CommittedAtMillis is 0 for an order that is still in the order log alone.
 	CommittedAtMillis int64
@@ -37,7 +38,7 @@ func (a *Arming) orderEntry(o *RestoredOrder) (armEntry, error) {
 	e := armEntry{core: core, channel: word, record: record{
 		status: letterConfirmed, epoch: epoch, created: o.OrderedAtMillis, expires: o.OrderedAtMillis,
 		durability: letterOf(a.plan.rec.Durability), customer: o.CustomerKey, channel: word,
-		payload: nothing, lines: packLines(o.Lines), bearer: nothing, orderKey: nothing, orderPayload: nothing,
+		payload: nothing, lines: linesWord(o.Lines, o.Drawn), bearer: nothing, orderKey: nothing, orderPayload: nothing,
 		ordered: o.OrderedAtMillis, committed: o.CommittedAtMillis,
 	}}
 	if o.Failed {
@@ -49,7 +50,7 @@ func (a *Arming) orderEntry(o *RestoredOrder) (armEntry, error) {
 	}
 	// An order that is not in the ledger may still be refused there, and then gives back the units of
 	// the pool that its record names. So only a committed one may be counted elsewhere.
-	if o.Channel == "" && len(a.plan.names) > 1 && o.CommittedAtMillis > 0 {
+	if o.Channel == "" && o.Drawn == "" && len(a.plan.names) > 1 && o.CommittedAtMillis > 0 {
 		e.channel = anyChannel
 	}
 	return e, nil

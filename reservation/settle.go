@@ -12,6 +12,7 @@ type Settlement struct {
 	CustomerKey       string // as CustomerKey made it
 	Channel           string
 	Lines             []Line
+	Drawn             Drawn
 	OrderedAtMillis   int64
 	CommittedAtMillis int64
 }
@@ -74,7 +75,7 @@ func (s *Stock) settleOnce(ctx context.Context, settlements []Settlement) (Settl
 		}
 		keys = append(keys, at.key)
 		args = append(args, at.epoch, strconv.FormatInt(max(1, one.CommittedAtMillis), 10),
-			strconv.FormatInt(one.OrderedAtMillis, 10), one.CustomerKey, p.orderChannel(one.Channel), packLines(one.Lines))
+			strconv.FormatInt(one.OrderedAtMillis, 10), one.CustomerKey, p.orderChannel(one.Channel), linesWord(one.Lines, one.Drawn))
 	}
 	counts, err := settleScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {

@@ -109,9 +109,24 @@ func (s *Stock) SoldOut(lines []Line, channel string) bool {
 	if !ok || !s.fresh() {
 		return false
 	}
+	horizon := s.horizon()
 	for i := range lines {
-		if item, ok := p.items[lines[i].SKU]; ok && p.pool(item, c).empty.Load() {
+		if item, ok := p.items[lines[i].SKU]; ok && p.pool(item, c).gone(horizon, (*pool).isEmpty) {
 			return true
+		}
+	}
+	return false
+}
+
+// horizon is a moment that is surely not before the present one of Redis' clock, while the snapshot is fresh:
+// whether a spill-over is in force is for the script to say, so one that may be is no reason to refuse.
+func (s *Stock) horizon() int64 { return s.snapshot.Load().NowMillis + 2*snapshotFresh.Milliseconds() }
+
+// held reports whether units of a pool are held.
+func (snap *Snapshot) held(one *pool) bool {
+	for _, c := range snap.Channels[channelOf(one.channel)] {
+		if c.SKU == one.sku {
+			return c.Held > 0
 		}
 	}
 	return false

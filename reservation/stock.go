@@ -180,6 +180,30 @@ type pool struct {
 	empty atomic.Bool
 	// seen is plan.turn as it was before the snapshot that found the pool empty; 0 when none did.
 	seen atomic.Int64
+	// sources are the pools of the same item whose units this one may sell when it has none.
+	sources []source
+}
+
+// source is a pool that another one may draw on from a moment on.
+type source struct {
+	pool       *pool
+	fromMillis int64
+}
+
+func (p *pool) isEmpty() bool { return p.empty.Load() }
+
+// gone reports that nothing is left of the pool, nor of those that it may draw on at the moment or before the
+// horizon: is tells that a pool is empty.
+func (p *pool) gone(horizonMillis int64, is func(*pool) bool) bool {
+	if !is(p) {
+		return false
+	}
+	for _, from := range p.sources {
+		if from.fromMillis <= horizonMillis && !is(from.pool) {
+			return false
+		}
+	}
+	return true
 }
 
 func newPlan(rec sale.Record) *plan {
@@ -205,7 +229,24 @@ func newPlan(rec sale.Record) *plan {
 			one.name = one.sku + "|" + one.channel
 		}
 	}
+	p.addSources()
 	return p
+}
+
+// addSources joins the pools by the rules of spill-over.
+func (p *plan) addSources() {
+	for c, name := range p.names {
+		for _, from := range p.rec.SpillsTo(name) {
+			at, there := p.channels[from.Channel]
+			if !there {
+				continue
+			}
+			for i := range p.rec.Items {
+				one := p.pool(i, c)
+				one.sources = append(one.sources, source{pool: p.pool(i, at), fromMillis: from.From.UnixMilli()})
+			}
+		}
+	}
 }
 
 // channelNames lists the pools of each item in a fixed order.

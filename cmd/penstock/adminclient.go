@@ -54,33 +54,44 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("%s [%d %s]", text, r.Status, r.Code)
 }
 
-// do sends one request and decodes the answer into out, which may be nil.
+// do sends JSON and decodes the answer into out, which may be nil.
 func (c *adminClient) do(ctx context.Context, method, path string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
-	if err != nil {
+	data, err := c.send(ctx, method, path, typeJSON, typeJSON, body)
+	if err != nil || out == nil || len(data) == 0 {
 		return err
 	}
+	return json.Unmarshal(data, out)
+}
+
+const (
+	typeJSON = "application/json"
+	typeCSV  = "text/csv"
+)
+
+// send sends one request and returns the answer; that of a refusal as well, beside the error.
+func (c *adminClient) send(ctx context.Context, method, path, bodyType, accept string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
 	req.Header.Set("Authorization", "Bearer "+c.key)
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", accept)
 	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", bodyType)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w (is the server running, and PENSTOCK_CONSOLE_URL right?)", c.base, errors.Unwrap(err))
+		return nil, fmt.Errorf("no answer from %s: %w (is the server running, and PENSTOCK_CONSOLE_URL right?)", c.base, errors.Unwrap(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
-		return fmt.Errorf("the answer from %s broke off: %w", c.base, err)
+		return nil, fmt.Errorf("the answer from %s broke off: %w", c.base, err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		return refusalOf(res.StatusCode, data)
+		return data, refusalOf(res.StatusCode, data)
 	}
-	if out == nil || len(data) == 0 {
-		return nil
-	}
-	return json.Unmarshal(data, out)
+	return data, nil
 }
 
 // printList reads a list of the admin API, and prints it as it came or for a person.

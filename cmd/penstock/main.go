@@ -26,6 +26,7 @@ const (
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Sale      saleCommand      `cmd:"" help:"Sales of a running server."`
+	Stock     stockCommand     `cmd:"" help:"The stock of a sale of a running server."`
 	Key       keyCommand       `cmd:"" help:"API keys of a running server."`
 	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
 	Preflight preflightCommand `cmd:"" help:"Check the settings of a running server's stores; exit 0 only if sales may be armed."`

@@ -60,6 +60,15 @@ type saleDocument struct {
 }
 
 func readSales(file string, stdin io.Reader) ([]saleDocument, error) {
+	text, err := readInput(file, stdin, maxSaleFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseSales(text)
+}
+
+// readInput reads a file, or standard input for "-", of at most so many bytes.
+func readInput(file string, stdin io.Reader, most int) ([]byte, error) {
 	source := stdin
 	if file != "-" {
 		opened, err := os.Open(file)
@@ -69,14 +78,11 @@ func readSales(file string, stdin io.Reader) ([]saleDocument, error) {
 		defer func() { _ = opened.Close() }()
 		source = opened
 	}
-	text, err := io.ReadAll(io.LimitReader(source, maxSaleFileBytes+1))
-	if err != nil {
-		return nil, err
+	text, err := io.ReadAll(io.LimitReader(source, int64(most)+1))
+	if err == nil && len(text) > most {
+		return nil, usageError{fmt.Sprintf("%s is larger than %d bytes", file, most)}
 	}
-	if len(text) > maxSaleFileBytes {
-		return nil, usageError{fmt.Sprintf("%s is larger than %d bytes", file, maxSaleFileBytes)}
-	}
-	return parseSales(text)
+	return text, err
 }
 
 // parseSales reads a stream of YAML documents; JSON is YAML too.

@@ -174,7 +174,8 @@ export interface paths {
          *     reservation.
          *
          *     Units come from the `default_channel` of the sale. Only an API key that has a channel may name that one;
-         *     anything else is 403 `channel_forbidden`.
+         *     anything else is 403 `channel_forbidden`. From a channel that the sale names in `without_pass` such a key
+         *     reserves without a pass.
          *
          *     In the mode `open` the answer to a new reservation has the header `Penstock-Holder` and the cookie
          *     `penstock_holder_{sale}`: the proof of whoever made it. Who repeats the request gets the same body, and the
@@ -182,6 +183,32 @@ export interface paths {
          *     first, and an answer that was lost can be asked for again.
          */
         post: operations["postReservations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/reservations/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold units for many customers, for the shop's backend
+         * @description Needs an API key of the role `shop`. Each element is a reservation with its own `idempotency_key`; it is decided
+         *     and answered on its own, with the status and the body that `POST /v1/sales/{sale}/reservations` would have given.
+         *     The key is the same there and here. A pass is asked for each (`pass`), but from a channel of the API key
+         *     that the sale names in `without_pass`, and in the mode `open`. A body that cannot be read refuses the whole
+         *     call. At most 100 elements. Two elements with the same key in one call: one of them may be 409 `in_flight`.
+         */
+        post: operations["postReservationsBulk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -290,6 +317,28 @@ export interface paths {
          *     says `admission.release_on_order: false`. For another reservation the visitor then needs another turn.
          */
         post: operations["postOrders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn many reservations into orders, for the shop's backend
+         * @description Needs an API key of the role `shop`. Each element is an order with its own `idempotency_key`, of whatever sale; it
+         *     is accepted and answered on its own, with the status and the body that `POST /v1/orders` would have given. A
+         *     result of 202 or 200 means that this order is durable. At most 100 elements.
+         */
+        post: operations["postOrdersBulk"];
         delete?: never;
         options?: never;
         head?: never;
@@ -763,6 +812,12 @@ export interface components {
             /** @description The shop's own, as it was sent. */
             customer?: Record<string, never>;
             channel?: string;
+            /** @description The units that are of the shares of other channels, of a sale with `spill`. */
+            drawn?: {
+                sku: string;
+                quantity: number;
+                channel: string;
+            }[];
             payment_ref?: string;
             items: {
                 sku: string;
@@ -1385,6 +1440,76 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    postReservationsBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reservations": [
+                 *         {
+                 *           "idempotency_key": "market-4711",
+                 *           "customer": "ada@example.com",
+                 *           "channel": "market",
+                 *           "items": [
+                 *             {
+                 *               "sku": "SNKR-42",
+                 *               "quantity": 1
+                 *             }
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    reservations: {
+                        idempotency_key: string;
+                        customer: string;
+                        channel?: string;
+                        items: components["schemas"]["Line"][];
+                        /** @description The visitor's pass, where one is needed. */
+                        pass?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description One result for each element, in the same order. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        results: ({
+                            idempotency_key: string;
+                            status: number;
+                            reservation?: components["schemas"]["Reservation"];
+                            problem?: components["schemas"]["Problem"];
+                            retry_after_seconds?: number;
+                        } & (unknown | unknown))[];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listSaleOrders: {
         parameters: {
             query?: {
@@ -1595,6 +1720,62 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    postOrdersBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    orders: {
+                        idempotency_key: string;
+                        reservation: string;
+                        customer: {
+                            [key: string]: unknown;
+                        };
+                        payment?: {
+                            token?: components["schemas"]["PaymentRef"];
+                            reference?: components["schemas"]["PaymentRef"];
+                        };
+                        metadata?: {
+                            [key: string]: unknown;
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description One result for each element, in the same order. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        results: ({
+                            idempotency_key: string;
+                            status: number;
+                            order?: components["schemas"]["Order"];
+                            problem?: components["schemas"]["Problem"];
+                            retry_after_seconds?: number;
+                        } & (unknown | unknown))[];
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

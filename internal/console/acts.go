@@ -120,19 +120,37 @@ func (c *Console) setMessage(ctx context.Context, who caller, id, message string
 	return after, err
 }
 
-func (c *Console) changeStock(ctx context.Context, who caller, id, sku string, by int64, expected *int64) (ledger.ItemCount, error) {
-	if by == 0 {
-		return ledger.ItemCount{}, problem.With(problem.InvalidQuantity, "change_by: 0 changes nothing")
+// changeStock changes the units of several items of a sale, all or none; see [sales.Sales.ChangeStock].
+func (c *Console) changeStock(ctx context.Context, who caller, id string, wanted []ledger.StockChange, dryRun bool) ([]sales.StockResult, bool, error) {
+	results, done, err := c.deps.Sales.ChangeStock(ctx, id, wanted, dryRun)
+	if !done {
+		return results, done, err
 	}
-	count, err := c.deps.Sales.ChangeStock(ctx, id, sku, by, expected)
-	path := "items." + sku + ".stock"
-	switch {
-	case made(err) && err != nil && by < 0: // noted; the leader carries it out, or not if the units are held by then
-		c.record(ctx, who, actStock, id, changes{path + ".pending": {To: count.Allocated}})
-	case made(err):
-		c.record(ctx, who, actStock, id, changes{path: {From: count.Allocated - by, To: count.Allocated}})
+	found := changes{}
+	for i := range results {
+		r := &results[i]
+		path := "items." + r.SKU + ".stock"
+		switch {
+		case r.From == r.To:
+		case err != nil || made(r.Err) && r.Err != nil && r.To < r.From: // noted; the leader carries it out, or not if the units are held by then
+			found[path+".pending"] = change{To: r.To}
+		case made(r.Err):
+			found[path] = change{From: r.From, To: r.To}
+		}
 	}
-	return count, err
+	if len(found) > 0 {
+		c.record(ctx, who, actStock, id, found)
+	}
+	return results, done, err
+}
+
+// changeOneStock changes the units of one item. Its result comes with an error that is [sales.Kept] as well.
+func (c *Console) changeOneStock(ctx context.Context, who caller, id string, wanted ledger.StockChange) (sales.StockResult, error) {
+	results, _, err := c.changeStock(ctx, who, id, []ledger.StockChange{wanted}, false)
+	if err != nil {
+		return sales.StockResult{}, err
+	}
+	return results[0], results[0].Err
 }
 
 // removeSale removes a sale; its audit trail stays.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/sheet"
 )
 
 const (
@@ -113,7 +114,7 @@ func writeRows(out *csv.Writer, orders []checkout.Stored) {
 				view.PaymentRef, timeCell(view.CreatedAt), timeCell(view.CommittedAt), string(view.Customer),
 			}
 			for i := range row {
-				row[i] = safeCell(row[i])
+				row[i] = sheet.Safe(row[i])
 			}
 			_ = out.Write(row)
 		}
@@ -125,12 +126,4 @@ func timeCell(t time.Time) string {
 		return ""
 	}
 	return t.Format(time.RFC3339Nano)
-}
-
-// safeCell keeps a spreadsheet from reading a cell that a customer wrote as a formula.
-func safeCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 )
@@ -142,9 +143,33 @@ func (c *Console) stockForm(w http.ResponseWriter, r *http.Request, in visit) er
 		if err != nil {
 			return err
 		}
-		_, err = c.changeStock(r.Context(), in.caller, id, r.PostForm.Get("sku"), by, &expected)
+		_, err = c.changeOneStock(r.Context(), in.caller, id, ledger.StockChange{SKU: r.PostForm.Get("sku"), By: by, Expected: &expected})
 		return err
 	})
+}
+
+// stockFileForm makes the changes of a CSV that was pasted, or only checks them.
+func (c *Console) stockFileForm(w http.ResponseWriter, r *http.Request, in visit) error {
+	form, dryRun := "stock-file", r.PostForm.Get("intent") == "check"
+	if dryRun {
+		form = "stock-check"
+	}
+	return c.act(w, r, in, form, func(id string) error {
+		view, err := c.importStock(r.Context(), in.caller, id, []byte(r.PostForm.Get("file")), dryRun)
+		if err == nil && view.Pending+view.Refused > 0 {
+			return problem.With(problem.StockConflict, view.trouble())
+		}
+		return err
+	})
+}
+
+func (c *Console) stockFile(w http.ResponseWriter, r *http.Request, _ visit) error {
+	report, err := c.deps.Verifier.Stock(r.Context(), r.PathValue("sale"))
+	if err != nil {
+		return err
+	}
+	writeStockFile(w, &report)
+	return nil
 }
 
 func (c *Console) deleteForm(w http.ResponseWriter, r *http.Request, in visit) error {
@@ -184,6 +209,10 @@ func doneText(done string) string {
 		return "The pace is changed."
 	case "stock":
 		return "The stock is changed."
+	case "stock-file":
+		return "The lines are done."
+	case "stock-check":
+		return "The lines are in order. Nothing was changed."
 	case "level":
 		return "The level is changed."
 	default:

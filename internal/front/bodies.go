@@ -33,25 +33,33 @@ type reservationBody struct {
 func parseReservation(body []byte, terms sale.Terms) (reservationBody, error) {
 	var parsed reservationBody
 	r := &reader{data: body}
-	err := r.document(func(name string) error {
-		switch name {
-		case "customer":
-			return r.stringInto(&parsed.Customer)
-		case "channel":
-			return r.stringInto(&parsed.Channel)
-		case "items":
-			return r.array("items", reservation.MaxLines, func() error { return parseLine(r, &parsed) })
-		default:
-			return r.unknown(name)
-		}
-	})
-	if err != nil {
+	if err := r.document(func(name string) error { return parsed.member(r, name) }); err != nil {
 		return reservationBody{}, err
 	}
-	if parsed.Customer, err = customer.Name(parsed.Customer, terms); err != nil {
-		return reservationBody{}, badField("customer", err.Error())
+	err := parsed.check(terms)
+	return parsed, err
+}
+
+// member reads one member.
+func (b *reservationBody) member(r *reader, name string) error {
+	switch name {
+	case "customer":
+		return r.stringInto(&b.Customer)
+	case "channel":
+		return r.stringInto(&b.Channel)
+	case "items":
+		return r.array("items", reservation.MaxLines, func() error { return parseLine(r, b) })
+	default:
+		return r.unknown(name)
 	}
-	return parsed, parsed.validate()
+}
+
+// check brings the customer into the one form, and judges the rest.
+func (b *reservationBody) check(terms sale.Terms) (err error) {
+	if b.Customer, err = customer.Name(b.Customer, terms); err != nil {
+		return badField("customer", err.Error())
+	}
+	return b.validate()
 }
 
 func parseLine(r *reader, parsed *reservationBody) error {
@@ -123,29 +131,36 @@ type orderBody struct {
 func parseOrder(body []byte) (orderBody, error) {
 	var parsed orderBody
 	r := &reader{data: body}
-	err := r.document(func(name string) error {
-		switch name {
-		case "reservation":
-			return r.stringInto(&parsed.Reservation)
-		case "customer":
-			return r.rawObjectInto(&parsed.Customer)
-		case "payment":
-			return parsePayment(r, &parsed.PaymentRef)
-		case "metadata":
-			return r.rawObjectInto(&parsed.Metadata)
-		default:
-			return r.unknown(name)
-		}
-	})
-	switch {
-	case err != nil:
+	if err := r.document(func(name string) error { return parsed.member(r, name) }); err != nil {
 		return orderBody{}, err
-	case parsed.Reservation == "":
-		return orderBody{}, badField("reservation", "is required")
-	case parsed.Customer == nil:
-		return orderBody{}, badField("customer", "is required, an object")
 	}
-	return parsed, nil
+	return parsed, parsed.check()
+}
+
+// member reads one member.
+func (b *orderBody) member(r *reader, name string) error {
+	switch name {
+	case "reservation":
+		return r.stringInto(&b.Reservation)
+	case "customer":
+		return r.rawObjectInto(&b.Customer)
+	case "payment":
+		return parsePayment(r, &b.PaymentRef)
+	case "metadata":
+		return r.rawObjectInto(&b.Metadata)
+	default:
+		return r.unknown(name)
+	}
+}
+
+func (b *orderBody) check() error {
+	switch {
+	case b.Reservation == "":
+		return badField("reservation", "is required")
+	case b.Customer == nil:
+		return badField("customer", "is required, an object")
+	}
+	return nil
 }
 
 // parsePayment reads {"token": …} or {"reference": …}.

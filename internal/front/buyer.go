@@ -1,6 +1,7 @@
 package front
 
 import (
+	"slices"
 	"time"
 
 	"github.com/penstock/penstock/internal/auth"
@@ -25,8 +26,17 @@ type buyer struct {
 }
 
 // buyer finds out who asks for units. Errors: pass_required, pass_invalid, ticket_invalid, and those of shop.
-func (s *Server) buyer(c *call, mode sale.Mode, customer string) (who buyer, err error) {
-	if mode == sale.Open {
+func (s *Server) buyer(c *call, of *sale.Sale, parsed *reservationBody) (who buyer, err error) {
+	if needsNoPass(of, parsed.Channel) {
+		if who.shop, err = s.shop(c); err != nil {
+			return buyer{}, err
+		}
+		if who.hasChannel(parsed.Channel) {
+			who.scope = keyScope(who.shop)
+			return who, nil
+		}
+	}
+	if of.Admission.Mode == sale.Open {
 		who.ticket, err = s.openTicket(c)
 	} else {
 		var pass queue.Pass
@@ -45,9 +55,14 @@ func (s *Server) buyer(c *call, mode sale.Mode, customer string) (who buyer, err
 	case who.ticket != "":
 		who.scope = ticketScope(who.ticket)
 	default:
-		who.scope = openScope + ":" + customer
+		who.scope = openScope + ":" + parsed.Customer
 	}
 	return who, nil
+}
+
+// needsNoPass reports whether the API keys that have a channel reserve from it without a visitor's pass.
+func needsNoPass(of *sale.Sale, channel string) bool {
+	return slices.Contains(of.WithoutPass, channel)
 }
 
 // openTicket is the number of the ticket that a visitor of an open sale has; "" without one. One that is not

@@ -54,12 +54,9 @@ func numberIn(args *fasthttp.Args, name string, absent, low, high int) (int, err
 // getOrders tells a shop's backend the orders of a sale that are in the ledger, each once. They hold
 // personal data, so that only the role shop may ask.
 func (s *Server) getOrders(c *call) error {
-	identity, err := s.shop(c)
+	identity, err := s.mustShop(c)
 	if err != nil {
 		return err
-	}
-	if identity == nil {
-		return problem.With(problem.Unauthorized, "this needs an API key of the role shop")
 	}
 	if s.NewOrders == nil {
 		return problem.With(problem.Unavailable, "this node has no ledger to read from")

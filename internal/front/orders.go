@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -25,49 +26,69 @@ func (s *Server) postOrders(c *call) error {
 	if err != nil {
 		return err
 	}
-	saleID, _, _, err := reservation.ParseID(parsed.Reservation)
-	if err != nil {
+	if c.entry, err = s.saleToOrderFrom(parsed.Reservation); err != nil {
 		return err
 	}
-	c.sale = []byte(saleID)
-	if c.entry, err = s.find(saleID, problem.UnknownReservation); err != nil {
-		return err
-	}
-	if err := intact(c.entry); err != nil {
-		return err
-	}
+	c.sale = []byte(c.entry.Record().ID)
 	who, err := s.claimant(c, parsed.Reservation)
 	if err != nil {
 		return err
 	}
-	scope := who.scope(c.sale, parsed.Reservation)
-	hash := s.keys.hash([]byte("order"), []byte(scope), []byte(key))
-	if err := s.keys.begin(hash); err != nil {
-		return err
-	}
-	defer s.keys.end(hash)
-	return s.accept(c, checkout.OrderRequest{
-		Reservation: parsed.Reservation, IdempotencyKey: scope + " " + key,
-		By: who.proof(), CustomerDoc: parsed.Customer, PaymentRef: parsed.PaymentRef, Metadata: parsed.Metadata,
-	})
-}
-
-func (s *Server) accept(c *call, req checkout.OrderRequest) error {
-	ctx, cancel := within(orderTimeout)
-	defer cancel()
-	accepted, err := s.Desk.Accept(ctx, c.entry.Stock(), c.entry.Record(), req)
+	accepted, err := s.accept(c.entry, &who, key, &parsed)
 	if err != nil {
 		return err
 	}
-	s.slots.giveBack(c.entry, accepted.Bearer, accepted.PassUntil)
-	order := checkout.Stored{Order: accepted.Order, Status: reservation.OrderQueued}
-	c.buf = appendOrder(c.buf, &order)
-	if accepted.Again {
-		c.sendJSON(200)
-		return nil
-	}
-	c.sendJSON(202)
+	c.buf = appendAccepted(c.buf, &accepted)
+	c.sendJSON(acceptedStatus(&accepted))
 	return nil
+}
+
+// saleToOrderFrom finds the sale of a reservation that is to become an order. Errors: unknown_reservation,
+// unavailable.
+func (s *Server) saleToOrderFrom(reservationID string) (*salecache.Entry, error) {
+	saleID, _, _, err := reservation.ParseID(reservationID)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := s.find(saleID, problem.UnknownReservation)
+	if err != nil {
+		return nil, err
+	}
+	return entry, intact(entry)
+}
+
+// accept returns once the order is durable.
+func (s *Server) accept(entry *salecache.Entry, who *claimant, key string, parsed *orderBody) (checkout.Accepted, error) {
+	rec := entry.Record()
+	scope := who.scope([]byte(rec.ID), parsed.Reservation)
+	hash := s.keys.hash([]byte("order"), []byte(scope), []byte(key))
+	if err := s.keys.begin(hash); err != nil {
+		return checkout.Accepted{}, err
+	}
+	defer s.keys.end(hash)
+	ctx, cancel := within(orderTimeout)
+	defer cancel()
+	accepted, err := s.Desk.Accept(ctx, entry.Stock(), rec, checkout.OrderRequest{
+		Reservation: parsed.Reservation, IdempotencyKey: scope + " " + key,
+		By: who.proof(), CustomerDoc: parsed.Customer, PaymentRef: parsed.PaymentRef, Metadata: parsed.Metadata,
+	})
+	if err != nil {
+		return checkout.Accepted{}, err
+	}
+	s.slots.giveBack(entry, accepted.Bearer, accepted.PassUntil)
+	return accepted, nil
+}
+
+func appendAccepted(b []byte, accepted *checkout.Accepted) []byte {
+	return appendOrder(b, &checkout.Stored{Order: accepted.Order, Status: reservation.OrderQueued})
+}
+
+// acceptedStatus is 202 for a new order, 200 for one that the same request had made before.
+func acceptedStatus(accepted *checkout.Accepted) int {
+	if accepted.Again {
+		return 200
+	}
+	return 202
 }
 
 // getOrder tells how an order stands. Redis knows a young one at once; the ledger knows them all.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -24,41 +25,43 @@ func (s *Server) postReservations(c *call) error {
 	if err != nil {
 		return err
 	}
-	who, err := s.buyer(c, rec.Admission.Mode, parsed.Customer)
+	who, err := s.buyer(c, &rec.Sale, &parsed)
 	if err != nil {
 		return err
 	}
-	channel, err := who.channel(&rec.Sale, parsed.Channel)
+	held, again, err := s.reserve(c.entry, &who, key, &parsed)
 	if err != nil {
 		return err
 	}
-	return s.reserve(c, &who, reservation.Request{
-		IdempotencyKey: key, Scope: who.scope, Customer: parsed.Customer, Channel: channel,
-		Lines: parsed.Lines, Bearer: who.ticket, PassUntil: who.passUntil,
-	})
-}
-
-func (s *Server) reserve(c *call, who *buyer, req reservation.Request) error {
-	hash := s.keys.hash([]byte("reserve"), c.sale, []byte(req.Scope), []byte(req.IdempotencyKey))
-	if err := s.keys.begin(hash); err != nil {
-		return err
-	}
-	defer s.keys.end(hash)
-	if err := intact(c.entry); err != nil {
-		return err
-	}
-	ctx, cancel := within(stageTimeout)
-	defer cancel()
-	held, again, err := c.entry.Stock().Reserve(ctx, req)
-	if err != nil {
-		return err
-	}
-	if who.passUntil.IsZero() && (!again || s.isHolder(c, who, &held)) {
+	if who.passUntil.IsZero() && (!again || s.isHolder(c, &who, &held)) {
 		s.giveHolder(c, held.ID)
 	}
 	c.buf = appendReservation(c.buf, &held)
 	c.sendJSON(201)
 	return nil
+}
+
+// reserve holds units for a buyer. Again: the same request has made the reservation before.
+func (s *Server) reserve(entry *salecache.Entry, who *buyer, key string, parsed *reservationBody) (held reservation.Reservation, again bool, err error) {
+	rec := entry.Record()
+	channel, err := who.channel(&rec.Sale, parsed.Channel)
+	if err != nil {
+		return held, false, err
+	}
+	hash := s.keys.hash([]byte("reserve"), []byte(rec.ID), []byte(who.scope), []byte(key))
+	if err := s.keys.begin(hash); err != nil {
+		return held, false, err
+	}
+	defer s.keys.end(hash)
+	if err := intact(entry); err != nil {
+		return held, false, err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	return entry.Stock().Reserve(ctx, reservation.Request{
+		IdempotencyKey: key, Scope: who.scope, Customer: parsed.Customer, Channel: channel,
+		Lines: parsed.Lines, Bearer: who.ticket, PassUntil: who.passUntil,
+	})
 }
 
 // isHolder reports whether somebody who repeats a request in an open sale is who made the reservation: a

@@ -21,10 +21,12 @@ const (
 	routePasses
 	routePass
 	routeReservations
+	routeReservationsBulk
 	routeSaleOrders
 	routeReservation
 	routeExtend
 	routeOrders
+	routeOrdersBulk
 	routeOrder
 	routeHandover
 	routeAuth
@@ -149,6 +151,9 @@ func matchV1(segments [][]byte, n int) target {
 		if n == 2 {
 			return target{route: routeOrders}
 		}
+		if n == 3 && string(segments[2]) == "bulk" { // no id of an order
+			return target{route: routeOrdersBulk}
+		}
 		if n == 3 {
 			return target{route: routeOrder, id: segments[2]}
 		}
@@ -172,6 +177,10 @@ func matchSale(segments [][]byte, n int) target {
 	case 4:
 		if route := saleCall(segments[3]); route != routeNone {
 			return target{route: route, sale: segments[2]}
+		}
+	case 5:
+		if string(segments[3]) == "reservations" && string(segments[4]) == "bulk" {
+			return target{route: routeReservationsBulk, sale: segments[2]}
 		}
 	}
 	return target{}

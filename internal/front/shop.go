@@ -9,6 +9,15 @@ import (
 
 var headerAuthorization = []byte("Authorization")
 
+// mustShop is shop for calls that are for backends alone.
+func (s *Server) mustShop(c *call) (*auth.Identity, error) {
+	identity, err := s.shop(c)
+	if err == nil && identity == nil {
+		err = problem.With(problem.Unauthorized, "this needs an API key of the role shop")
+	}
+	return identity, err
+}
+
 // shop recognises a shop's backend by its API key. It is nil when the request carries none. Failures are
 // limited by address. Errors: unauthorized, forbidden, rate_limited, unavailable.
 func (s *Server) shop(c *call) (*auth.Identity, error) {

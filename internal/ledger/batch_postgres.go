@@ -15,21 +15,21 @@ type postgresInserter struct{}
 func (postgresInserter) orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) ([]string, error) {
 	n := len(batch)
 	ids, reservations, sales := make([]string, n), make([]string, n), make([]string, n)
-	customers, channels, payments := make([]string, n), make([]string, n), make([]string, n)
+	customers, channels, drawn, payments := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	documents, metadata := make([]string, n), make([]string, n)
 	epochs, created := make([]int64, n), make([]int64, n)
 	for i, o := range batch {
 		ids[i], reservations[i], sales[i] = o.ID, o.Reservation, o.Sale
-		customers[i], channels[i], payments[i] = o.Customer, o.Channel, o.PaymentRef
+		customers[i], channels[i], drawn[i], payments[i] = o.Customer, o.Channel, string(o.Drawn), o.PaymentRef
 		documents[i], metadata[i] = string(o.CustomerDoc), string(o.Metadata)
 		epochs[i], created[i] = o.Epoch, o.CreatedAtMillis
 	}
 	rows, err := tx.QueryContext(ctx, `
-		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
-		SELECT *, $11::bigint FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[])
+		INSERT INTO orders (id, reservation, sale, customer, channel, drawn, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
+		SELECT *, $12::bigint FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[])
 		ON CONFLICT DO NOTHING
 		RETURNING reservation`,
-		ids, reservations, sales, customers, channels, payments, documents, metadata, epochs, created, committedAtMillis)
+		ids, reservations, sales, customers, channels, drawn, payments, documents, metadata, epochs, created, committedAtMillis)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ type sqliteInserter struct{}
 
 func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []checkout.Order, committedAtMillis int64) (inserted []string, err error) {
 	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO orders (id, reservation, sale, customer, channel, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		INSERT INTO orders (id, reservation, sale, customer, channel, drawn, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT DO NOTHING`)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func (sqliteInserter) orders(ctx context.Context, tx *sql.Tx, batch []checkout.O
 	defer func() { err = errors.Join(err, insert.Close()) }()
 	inserted = make([]string, 0, len(batch))
 	for _, o := range batch {
-		result, err := insert.ExecContext(ctx, o.ID, o.Reservation, o.Sale, o.Customer, o.Channel, o.PaymentRef,
+		result, err := insert.ExecContext(ctx, o.ID, o.Reservation, o.Sale, o.Customer, o.Channel, string(o.Drawn), o.PaymentRef,
 			string(o.CustomerDoc), string(o.Metadata), o.Epoch, o.CreatedAtMillis, committedAtMillis)
 		if err != nil {
 			return nil, err

@@ -58,7 +58,7 @@ func scanNumbered(rows *sql.Rows) (numberedOrder, error) {
 	var n numberedOrder
 	var customerDoc, metadata string
 	o := &n.Stored
-	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.PaymentRef,
+	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Drawn, &o.Status, &o.PaymentRef,
 		&customerDoc, &metadata, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis, &n.number)
 	o.CustomerDoc, o.Metadata = document(customerDoc), document(metadata)
 	return n, err

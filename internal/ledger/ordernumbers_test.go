@@ -68,6 +68,7 @@ func TestANewOrderIsReadAsItWasCommitted(t *testing.T) {
 		one := order("drop", "a", 1)
 		one.Lines = append(one.Lines, checkout.Line{SKU: "b", Quantity: 2})
 		one.Channel, one.PaymentRef, one.CustomerDoc, one.Metadata = "web", "pi_1", json.RawMessage(`{"a":1}`), json.RawMessage(`{}`)
+		one.Drawn = "a=1,b=1,b=1@app"
 		commit(t, l, one)
 		page, _, err := l.NewOrders(t.Context(), "drop", "", 1)
 		if err != nil || len(page) != 1 {
@@ -78,8 +79,12 @@ func TestANewOrderIsReadAsItWasCommitted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := page[0]; len(got.Lines) != 2 || got.Lines[1] != want.Lines[1] || string(got.CustomerDoc) != `{"a":1}` ||
-			got.PaymentRef != "pi_1" || got.Channel != "web" || got.CommittedAtMillis != want.CommittedAtMillis || got.Status != "committed" {
+			got.Drawn != one.Drawn || want.Drawn != one.Drawn || got.PaymentRef != "pi_1" || got.Channel != "web" || got.CommittedAtMillis != want.CommittedAtMillis || got.Status != "committed" {
 			t.Fatalf("got %+v\nwant %+v", got, want)
+		}
+		bare, _, err := l.BareOrders(t.Context(), "drop", 0, "", 1)
+		if err != nil || bare[0].Drawn != one.Drawn {
+			t.Fatalf("bare %+v, %v", bare, err)
 		}
 	})
 }

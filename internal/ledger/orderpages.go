@@ -21,11 +21,11 @@ func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit 
 	return orders(ctx, l.report, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
 }
 
-const bareColumns = `id, reservation, sale, customer, channel, status, epoch, created_ms, committed_ms`
+const bareColumns = `id, reservation, sale, customer, channel, drawn, status, epoch, created_ms, committed_ms`
 
 func scanBare(rows *sql.Rows) (checkout.Stored, error) {
 	var o checkout.Stored
-	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
+	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Drawn, &o.Status, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
 	return o, err
 }
 

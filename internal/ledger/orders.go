@@ -175,12 +175,12 @@ func addSold(ctx context.Context, tx *sql.Tx, fresh []checkout.Order) error {
 	return nil
 }
 
-const orderColumns = `id, reservation, sale, customer, channel, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms`
+const orderColumns = `id, reservation, sale, customer, channel, drawn, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms`
 
 func scanOrder(rows *sql.Rows) (checkout.Stored, error) {
 	var o checkout.Stored
 	var customerDoc, metadata string
-	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Status, &o.PaymentRef,
+	err := rows.Scan(&o.ID, &o.Reservation, &o.Sale, &o.Customer, &o.Channel, &o.Drawn, &o.Status, &o.PaymentRef,
 		&customerDoc, &metadata, &o.Epoch, &o.CreatedAtMillis, &o.CommittedAtMillis)
 	o.CustomerDoc, o.Metadata = document(customerDoc), document(metadata)
 	return o, err

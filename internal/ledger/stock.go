@@ -14,37 +14,16 @@ import (
 // Fewer units go to Redis first and to the ledger then, so that Redis never offers a unit that the
 // ledger would refuse:
 //
-//  1. BeginStockDecrease writes down the target. Nothing else changes yet.
+//  1. ChangeStock writes down the target. Nothing else changes yet.
 //  2. The leader makes it the allocation in Redis, which may refuse: too many units are held or sold.
 //  3. FinishStockDecrease makes it the allocation here; CancelStockDecrease forgets it.
 //
 // Whoever dies between two steps leaves the target behind, and PendingStock tells the leader what is
-// to be finished or cancelled. More units are one step, IncreaseStock, and go to Redis afterwards.
+// to be finished or cancelled. More units are the one step of ChangeStock, and go to Redis afterwards.
 
 // PendingStock lists the decreases of a sale that are under way: SKU → what its allocation becomes.
 func (l *Ledger) PendingStock(ctx context.Context, saleID string) (map[string]int64, error) {
 	return numbers(ctx, l.read, `SELECT sku, pending FROM items WHERE sale = $1 AND pending IS NOT NULL`, saleID)
-}
-
-// BeginStockDecrease writes down that an item is to have by fewer units, and returns the target. The
-// sale's version rises, so that the leader sees it. With expected given, that many units must be
-// allocated now. Codes: unknown_sale, unknown_sku, invalid_quantity, stock_conflict, and conflict while
-// another change is pending.
-func (l *Ledger) BeginStockDecrease(ctx context.Context, saleID, sku string, by int64, expected *int64) (target int64, err error) {
-	err = l.inStockChange(ctx, saleID, sku, func(ctx context.Context, c *stockChange) error {
-		if err := c.check(by, expected); err != nil {
-			return err
-		}
-		target = c.allocated - by
-		switch {
-		case target < 0:
-			return problem.With(problem.InvalidQuantity, fmt.Sprintf("the stock would become %d", target))
-		case target < c.sold:
-			return problem.With(problem.StockConflict, fmt.Sprintf("%d units of %s are sold", c.sold, sku), problem.F("allocated", c.allocated))
-		}
-		return c.exec(ctx, `UPDATE items SET pending = $1 WHERE sale = $2 AND sku = $3`, target, saleID, sku)
-	})
-	return target, err
 }
 
 // FinishStockDecrease makes the target the item's allocation, in the sale's document as well. Again is
@@ -76,40 +55,28 @@ func (l *Ledger) CancelStockDecrease(ctx context.Context, saleID, sku string, ta
 	})
 }
 
-// IncreaseStock allocates by more units to an item, in the sale's document as well, and returns the
-// new allocation. Codes as of BeginStockDecrease.
-func (l *Ledger) IncreaseStock(ctx context.Context, saleID, sku string, by int64, expected *int64) (allocated int64, err error) {
-	err = l.inStockChange(ctx, saleID, sku, func(ctx context.Context, c *stockChange) error {
-		if err := c.check(by, expected); err != nil {
-			return err
-		}
-		allocated = c.allocated + by
-		if allocated > sale.MaxStock {
-			return problem.With(problem.InvalidQuantity, fmt.Sprintf("the stock would become %d; at most %d", allocated, int64(sale.MaxStock)))
-		}
-		return c.allocate(ctx, allocated)
-	})
-	return allocated, err
-}
-
 // errNothingToDo ends a transaction without a change and without an error.
 var errNothingToDo = errors.New("nothing to do")
 
 // stockChange is a transaction that holds the rows of a sale and of one of its items.
 type stockChange struct {
-	tx        *sql.Tx
-	rec       sale.Record // with the new version
+	*saleChange
 	sku       string
-	nowMillis int64
 	allocated int64
 	sold      int64
 	pending   sql.NullInt64
 }
 
-// inStockChange raises the sale's version first: its row is what two changes wait for, and SaveSale too.
-func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(ctx context.Context, c *stockChange) error) error {
+// saleChange is a transaction that holds the row of a sale.
+type saleChange struct {
+	tx  *sql.Tx
+	rec sale.Record // with the new version
+}
+
+// inSaleChange raises the sale's version first: its row is what two changes wait for, and SaveSale too.
+func (l *Ledger) inSaleChange(ctx context.Context, saleID string, do func(ctx context.Context, c *saleChange) error) error {
 	err := l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
-		c := &stockChange{tx: tx, sku: sku, nowMillis: time.Now().UnixMilli()}
+		c := &saleChange{tx: tx}
 		if err := c.lock(ctx, saleID); err != nil {
 			return err
 		}
@@ -121,35 +88,35 @@ func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(
 	return err
 }
 
-func (c *stockChange) lock(ctx context.Context, saleID string) error {
+func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(ctx context.Context, c *stockChange) error) error {
+	return l.inSaleChange(ctx, saleID, func(ctx context.Context, of *saleChange) error {
+		c, err := of.item(ctx, sku)
+		if err != nil {
+			return err
+		}
+		return do(ctx, c)
+	})
+}
+
+func (c *saleChange) lock(ctx context.Context, saleID string) error {
 	rec, err := readSale(c.tx.QueryRowContext(ctx, `UPDATE sales SET version = version + 1, updated_ms = $1 WHERE id = $2
-		RETURNING `+saleColumns, c.nowMillis, saleID))
+		RETURNING `+saleColumns, time.Now().UnixMilli(), saleID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return problem.UnknownSale
 	}
-	if err != nil {
-		return err
-	}
 	c.rec = rec
-	err = c.tx.QueryRowContext(ctx, `SELECT allocated, sold, pending FROM items WHERE sale = $1 AND sku = $2`, saleID, c.sku).
-		Scan(&c.allocated, &c.sold, &c.pending)
-	if errors.Is(err, sql.ErrNoRows) {
-		return problem.With(problem.UnknownSKU, fmt.Sprintf("the sale has no item %q", c.sku))
-	}
 	return err
 }
 
-func (c *stockChange) check(by int64, expected *int64) error {
-	switch {
-	case by < 1 || by > sale.MaxStock:
-		return problem.With(problem.InvalidQuantity, fmt.Sprintf("want a change of 1 to %d units", int64(sale.MaxStock)))
-	case c.pending.Valid:
-		return stockPending(c.sku)
-	case expected != nil && *expected != c.allocated:
-		return problem.With(problem.StockConflict,
-			fmt.Sprintf("%d units are allocated, not %d", c.allocated, *expected), problem.F("allocated", c.allocated))
+// item reads an item of the sale. Code: unknown_sku.
+func (c *saleChange) item(ctx context.Context, sku string) (*stockChange, error) {
+	one := &stockChange{saleChange: c, sku: sku}
+	err := c.tx.QueryRowContext(ctx, `SELECT allocated, sold, pending FROM items WHERE sale = $1 AND sku = $2`, c.rec.ID, sku).
+		Scan(&one.allocated, &one.sold, &one.pending)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, problem.With(problem.UnknownSKU, fmt.Sprintf("the sale has no item %.64q", sku))
 	}
-	return nil
+	return one, err
 }
 
 func (c *stockChange) pendingIs(target int64) error {
@@ -176,7 +143,7 @@ func (c *stockChange) allocate(ctx context.Context, units int64) error {
 	return c.exec(ctx, `UPDATE sales SET doc = $1 WHERE id = $2`, string(sale.EncodeRecord(c.rec)), c.rec.ID)
 }
 
-func (c *stockChange) exec(ctx context.Context, query string, args ...any) error {
+func (c *saleChange) exec(ctx context.Context, query string, args ...any) error {
 	_, err := c.tx.ExecContext(ctx, query, args...)
 	return err
 }

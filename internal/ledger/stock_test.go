@@ -14,11 +14,24 @@ import (
 	"github.com/penstock/penstock/internal/problem"
 )
 
+// changeBy changes the stock of one item, and returns what it will be.
+func changeBy(t testing.TB, l *Ledger, saleID, sku string, by int64, expected *int64) (int64, error) {
+	t.Helper()
+	steps, done, err := l.ChangeStock(t.Context(), saleID, []StockChange{{SKU: sku, By: by, Expected: expected}}, false)
+	if err != nil {
+		return 0, err
+	}
+	if done != (steps[0].Err == nil) {
+		t.Fatalf("done is %v with %+v", done, steps)
+	}
+	return steps[0].To, steps[0].Err
+}
+
 func TestADecreaseTakesEffectWhenItIsFinished(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		newSale(t, l, "drop", 10, "a", "b")
 		commit(t, l, orderRange("drop", "a", 0, 4)...)
-		target, err := l.BeginStockDecrease(t.Context(), "drop", "a", 3, nil)
+		target, err := changeBy(t, l, "drop", "a", -3, nil)
 		if err != nil || target != 7 {
 			t.Fatalf("target %d, %v", target, err)
 		}
@@ -39,10 +52,10 @@ func TestADecreaseTakesEffectWhenItIsFinished(t *testing.T) {
 		if err != nil || rec.Items[0].Stock != 10 {
 			t.Errorf("the document has %d already, %v", rec.Items[0].Stock, err)
 		}
-		if _, err := l.BeginStockDecrease(t.Context(), "drop", "a", 1, nil); !errors.Is(err, problem.Conflict) {
+		if _, err := changeBy(t, l, "drop", "a", -1, nil); !errors.Is(err, problem.Conflict) {
 			t.Errorf("a second change: %v", err)
 		}
-		if _, err := l.IncreaseStock(t.Context(), "drop", "a", 1, nil); !errors.Is(err, problem.Conflict) {
+		if _, err := changeBy(t, l, "drop", "a", 1, nil); !errors.Is(err, problem.Conflict) {
 			t.Errorf("an increase meanwhile: %v", err)
 		}
 		for name, stock := range map[string]int64{"changed": 9, "the target": 7} {
@@ -93,7 +106,7 @@ func TestStockChangesAreRefusedByName(t *testing.T) {
 			"below what is sold":   {"drop", "a", 7, nil, problem.StockConflict},
 			"not what is expected": {"drop", "a", 1, &nine, problem.StockConflict},
 		} {
-			if _, err := l.BeginStockDecrease(t.Context(), row.sale, row.sku, row.by, row.expected); !errors.Is(err, row.want) {
+			if _, err := changeBy(t, l, row.sale, row.sku, -row.by, row.expected); !errors.Is(err, row.want) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -110,7 +123,7 @@ func TestOfManyDecreasesAtOnceOneBegins(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				_, err := l.BeginStockDecrease(t.Context(), "drop", "a", 1, nil)
+				_, err := changeBy(t, l, "drop", "a", -1, nil)
 				if err == nil {
 					began.Add(1)
 				} else if !errors.Is(err, problem.Conflict) {
@@ -153,7 +166,7 @@ func (m *stockModel) step(rt *rapid.T, t *testing.T, l *Ledger, id string, n int
 	by := rapid.Int64Range(1, 15).Draw(rt, "by")
 	switch rapid.SampledFrom([]string{"begin", "finish", "cancel", "increase", "sell"}).Draw(rt, "step") {
 	case "begin":
-		_, err := l.BeginStockDecrease(t.Context(), id, "a", by, nil)
+		_, err := changeBy(t, l, id, "a", -by, nil)
 		if m.agree(rt, "begin", err, m.pending < 0 && m.allocated-by >= m.sold) {
 			m.pending = m.allocated - by
 		}
@@ -173,7 +186,7 @@ func (m *stockModel) step(rt *rapid.T, t *testing.T, l *Ledger, id string, n int
 			m.pending = -1
 		}
 	case "increase":
-		_, err := l.IncreaseStock(t.Context(), id, "a", by, nil)
+		_, err := changeBy(t, l, id, "a", by, nil)
 		if m.agree(rt, "increase", err, m.pending < 0) {
 			m.allocated += by
 		}

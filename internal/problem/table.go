@@ -42,6 +42,7 @@ const (
 	SaleExists             Code = "sale_exists"
 	SaleIsLive             Code = "sale_is_live"
 	StockConflict          Code = "stock_conflict"
+	LinesRefused           Code = "lines_refused"
 	NotArmed               Code = "not_armed"
 	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
@@ -109,6 +110,7 @@ var table = map[Code]row{
 	SaleExists:             {http.StatusConflict, "A sale with this id exists"},
 	SaleIsLive:             {http.StatusConflict, "Not possible in this phase of the sale"},
 	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
+	LinesRefused:           {http.StatusUnprocessableEntity, "Lines are refused, and nothing was changed"},
 	NotArmed:               {http.StatusConflict, "The sale cannot be armed"},
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
@@ -116,7 +118,7 @@ var table = map[Code]row{
 	CodeUsed:               {http.StatusGone, "The code was used"},
 	CodeExpired:            {http.StatusGone, "The code has expired"},
 	BodyTooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
-	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "Send application/json"},
+	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "This media type is not taken here"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
 	InvalidQuantity:        {http.StatusUnprocessableEntity, "The quantity is out of range"},
 	InvalidSale:            {http.StatusUnprocessableEntity, "The sale is not valid"},

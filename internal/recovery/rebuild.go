@@ -184,7 +184,7 @@ func restored(page []checkout.Stored) []reservation.RestoredOrder {
 
 func restoredOne(o *checkout.Stored) reservation.RestoredOrder {
 	return reservation.RestoredOrder{
-		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(),
+		ReservationID: o.Reservation, CustomerKey: o.Customer, Channel: o.Channel, Lines: o.Units(), Drawn: o.Drawn,
 		OrderedAtMillis: o.CreatedAtMillis, CommittedAtMillis: o.CommittedAtMillis,
 	}
 }

@@ -125,7 +125,7 @@ func TestALiveSaleIsSteeredWhileNothingMayBeArmed(t *testing.T) {
 	ctx := context.Background()
 	w.create("drop", 10)
 	w.permit(problem.With(problem.NotArmed, "the log does not sync"))
-	if _, err := w.sales.ChangeStock(ctx, "drop", "A", -4, nil); err != nil {
+	if err := w.changeBy(-4); err != nil {
 		t.Fatalf("fewer units: %v", err)
 	}
 	if _, err := w.sales.Control(ctx, "drop", func(c *sale.Control) { c.Paused = true }); err != nil {
@@ -204,7 +204,7 @@ func TestADecreaseOfStockNeverOffersWhatTheLedgerWouldRefuse(t *testing.T) {
 			w.depose()
 			w.lead()
 		}
-		_, err := w.sales.ChangeStock(context.Background(), "drop", "A", by, nil)
+		err := w.changeBy(by)
 		if err != nil && !errors.Is(err, problem.StockConflict) && !errors.Is(err, problem.InvalidQuantity) && !errors.Is(err, problem.Conflict) {
 			t.Errorf("change by %d: %v", by, err)
 		}
@@ -232,11 +232,46 @@ func TestADecreaseThatWasBegunIsCompletedByTheNextLeader(t *testing.T) {
 	w.create("drop", 10)
 	w.depose()
 	from := int64(10)
-	if _, err := w.ledger.BeginStockDecrease(ctx, "drop", "A", 4, &from); err != nil {
+	if _, _, err := w.ledger.ChangeStock(ctx, "drop", []ledger.StockChange{{SKU: "A", By: -4, Expected: &from}}, false); err != nil {
 		t.Fatal(err)
 	}
 	w.lead()
 	testenv.Eventually(t, 10*time.Second, "the decrease is complete in both stores", func() bool {
 		return w.allocated("drop").Allocated == 6 && w.counts("drop").Allocated == 6
+	})
+}
+
+// TestManyChangesThatWereBegunAreCompletedByTheNextLeader leaves a file of stock where a process died after the
+// ledger had taken it.
+func TestManyChangesThatWereBegunAreCompletedByTheNextLeader(t *testing.T) {
+	w := newWorld(t, testenv.MiniURL(t))
+	ctx := context.Background()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	doc := sale.Sale{
+		ID: "drop", Name: "drop", StartsAt: now.Add(-time.Minute), EndsAt: now.Add(time.Hour), Channels: map[string]int64{"web": 3, "app": 1},
+		Items: []sale.Item{{SKU: "A", Name: "A", Stock: 10}, {SKU: "B", Name: "B", Stock: 20}, {SKU: "C", Name: "C", Stock: 30}},
+	}.WithDefaults()
+	if _, err := w.sales.Create(ctx, doc); err != nil {
+		t.Fatal(err)
+	}
+	w.depose()
+	six, forty := int64(6), int64(40)
+	changes := []ledger.StockChange{{SKU: "C", SetTo: &forty}, {SKU: "A", SetTo: &six}, {SKU: "B", By: -20}}
+	if _, done, err := w.ledger.ChangeStock(ctx, "drop", changes, false); err != nil || !done {
+		t.Fatalf("%v, %v", done, err)
+	}
+	w.lead()
+	testenv.Eventually(t, 10*time.Second, "all changes are complete in both stores", func() bool {
+		items, err := w.ledger.Items(ctx, "drop")
+		entry := w.cache.Get("drop")
+		if err != nil || entry == nil || entry.Stock().Refresh(ctx) != nil || len(entry.Stock().Snapshot().Items) != 3 {
+			return false
+		}
+		for i, want := range []int64{6, 0, 40} {
+			if items[i].Allocated != want || entry.Stock().Snapshot().Items[i].Allocated != want {
+				return false
+			}
+		}
+		return true
 	})
 }

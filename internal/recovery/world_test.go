@@ -243,3 +243,12 @@ func (w *world) allocated(id string) ledger.ItemCount {
 	}
 	return items[0]
 }
+
+// changeBy changes the stock of A by so many units.
+func (w *world) changeBy(by int64) error {
+	results, _, err := w.sales.ChangeStock(context.Background(), "drop", []ledger.StockChange{{SKU: "A", By: by}}, false)
+	if err != nil {
+		return err
+	}
+	return results[0].Err
+}

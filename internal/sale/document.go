@@ -112,6 +112,10 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Payment.Mode, PaymentNone)
 	setDefault(&s.Durability, Journaled)
 	setDefault(&s.Handover, HandoverCode)
+	s.Spill = append([]Spill(nil), s.Spill...)
+	for i := range s.Spill {
+		s.Spill[i].At = millis(s.Spill[i].At)
+	}
 	s.Items = append([]Item(nil), s.Items...)
 	for i := range s.Items {
 		setDefault(&s.Items[i].Name, s.Items[i].SKU)

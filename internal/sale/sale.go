@@ -21,9 +21,14 @@ type Sale struct {
 	Channels    map[string]int64 `json:"channels,omitempty"`
 	// DefaultChannel is the channel of whoever has no API key with channels of its own; see
 	// [Sale.VisitorChannel].
-	DefaultChannel string     `json:"default_channel,omitempty"`
-	Payment        Payment    `json:"payment"`
-	Durability     Durability `json:"durability"`
+	DefaultChannel string `json:"default_channel,omitempty"`
+	// Spill says which channels may sell what another one has not sold.
+	Spill []Spill `json:"spill,omitempty"`
+	// WithoutPass are channels from whose API keys no visitor's pass is asked: those of marketplaces, whose
+	// customers never were in the waiting room.
+	WithoutPass []string   `json:"without_pass,omitempty"`
+	Payment     Payment    `json:"payment"`
+	Durability  Durability `json:"durability"`
 	// FailedOrders says what becomes of the units of an order that the ledger refuses for good.
 	FailedOrders FailedOrders `json:"failed_orders,omitempty"`
 	TargetURL    string       `json:"target_url,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -61,7 +62,7 @@ func ValidChannel(name string) bool { return channelPattern.MatchString(name) }
 func (s Sale) Validate() error {
 	checks := []func() error{
 		s.validateNames, s.validateTimes, s.validateAdmission, s.validateReservation,
-		s.validateItems, s.validateChannels, s.validateTerms,
+		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -255,6 +256,23 @@ func (s Sale) validateChannels() error {
 	}
 	if _, there := s.Channels[s.DefaultChannel]; s.DefaultChannel != "" && !there {
 		return invalid("default_channel", "%q is not one of the channels", s.DefaultChannel)
+	}
+	return s.validateWithoutPass()
+}
+
+func (s Sale) validateWithoutPass() error {
+	visitors, _ := s.VisitorChannel()
+	for i, name := range s.WithoutPass {
+		field := fmt.Sprintf("without_pass[%d]", i)
+		if _, there := s.Channels[name]; !there {
+			return invalid(field, "%q is not one of the channels", name)
+		}
+		if name == visitors {
+			return invalid(field, "%q is the channel of visitors, who need a pass; set admission.mode to open for all", name)
+		}
+		if slices.Contains(s.WithoutPass[:i], name) {
+			return invalid(field, "%q is there twice", name)
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
+	"github.com/penstock/penstock/reservation"
 )
 
 // ledgerPatience is how long live figures wait for the ledger before they do without it.
@@ -73,20 +74,29 @@ func itemsOf(rec sale.Record) []ItemStats {
 
 // addStock fills in the counters of Redis.
 func (v *Verifier) addStock(ctx context.Context, rec sale.Record, items []ItemStats) {
-	if rec.Draft {
+	snapshot := v.snapshot(ctx, rec)
+	if snapshot == nil {
 		return
 	}
-	stock := v.deps.OpenStock(rec)
-	if err := stock.Refresh(ctx); err != nil || !stock.Snapshot().Ready {
-		return
-	}
-	for i, counts := range stock.Snapshot().Items {
+	for i, counts := range snapshot.Items {
 		if i >= len(items) {
 			break
 		}
 		items[i].Allocated, items[i].Available = counts.Allocated, counts.Available
 		items[i].Held, items[i].Sold = counts.Held, counts.Sold
 	}
+}
+
+// snapshot reads the stock of a sale from Redis; nil when it cannot be read, or is not there.
+func (v *Verifier) snapshot(ctx context.Context, rec sale.Record) *reservation.Snapshot {
+	if rec.Draft {
+		return nil
+	}
+	stock := v.deps.OpenStock(rec)
+	if err := stock.Refresh(ctx); err != nil || !stock.Snapshot().Ready {
+		return nil
+	}
+	return stock.Snapshot()
 }
 
 func (v *Verifier) addCommitted(ctx context.Context, id string, items []ItemStats) bool {

@@ -3,7 +3,7 @@
 -- order: its record gets what the journal tells of the request.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made, 5… one record a reservation
 -- ARGV: 1 token, 2 term, 3 length of the record keys' prefix,
---       then per reservation: the record, the channel where its units are counted
+--       then per reservation: the record, the channel where those of its units are counted that name none
 -- Returns {0}, {8, term} a later term has been here, {4} another caller arms, {9} another run of the server
 local refused = not_arming(KEYS[1], ARGV[1], ARGV[2])
 if refused then return refused end
@@ -25,7 +25,9 @@ end
 local function count(r, channel)
   local counter = r.status == 'h' and 'held' or r.status == 'c' and 'sold' or r.committed == '1' and 'withheld'
   if not counter then return end
-  for sku, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do change(counter, sku, channel, tonumber(n)) end
+  for sku, n, drawn in string.gmatch(r.lines, DRAWN) do
+    change(counter, sku, drawn ~= '' and drawn or channel, tonumber(n))
+  end
   if r.status ~= 'f' then charge(r, 1) end
 end
 

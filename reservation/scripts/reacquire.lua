@@ -14,12 +14,12 @@ if r.status ~= 'f' then return {4} end
 
 local from = r.committed == '1' and 'withheld' or 'available'
 local units, total = read_units(redis.call('HGET', KEYS[2], r.customer)), 0
-for sku, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do
-  local c = redis.call('HMGET', KEYS[1], from .. '|' .. sku .. '|' .. r.channel, 'limit|' .. sku)
+for sku, n, drawn in string.gmatch(r.lines, DRAWN) do
+  local c = redis.call('HMGET', KEYS[1], from .. '|' .. sku .. '|' .. (drawn ~= '' and drawn or r.channel), 'limit|' .. sku)
   if tonumber(c[1] or 0) < tonumber(n) then return {5, sku} end
   local limit = tonumber(c[2] or 0)
-  if limit > 0 and (units[sku] or 0) + n > limit then return {6, sku} end
-  total = total + n
+  units[sku] = (units[sku] or 0) + n
+  if limit > 0 and units[sku] > limit then return {6, sku} end
 end
 local limit = tonumber(head[4] or 0)
 for _, n in pairs(units) do total = total + n end

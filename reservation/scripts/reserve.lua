@@ -2,26 +2,35 @@
 -- A pass belongs to the customer of its first reservation (see bound.lua).
 -- KEYS: 1 stock, 2 customers, 3 due, 4 gate (any key of the sale when no request has a pass), 5 made, 6…
 --   one record a request
--- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
+-- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel, number of
+--       sources S, then S times: pool (1…P) whose units this one may sell when it has none, from when on (ms);
 --       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times:
 --       pool (1…P), units
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
--- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line
--- from 0:
+-- A result is 0 for a new reservation, {lines} for a new one with units of other channels (see record.lua), the
+-- record's text for one that exists, or kind * 1000 + line, the line from 0:
 --   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
 --   11 the pass belongs to another customer,
---   6 sold out, +1 when units held by others may return, +2 when nothing at all is left
+--   6 sold out, +1 when units may come (held by others, or of a source that is not in force yet), +2 when the
+--   pool itself has nothing left
+local PARTS_MOST = 100 -- into how many parts the lines of a reservation may be divided
 local now = clock()
 local pools = tonumber(ARGV[3])
 local fields = {'ready', 'run', 'epoch', 'open', 'paused', 'starts_ms', 'ends_ms', 'ttl_ms', 'per_customer', 'bound'}
 local FIXED = #fields
-local sku_of, names, a = {}, {}, 4
+local sku_of, channel_of, names, sources, a = {}, {}, {}, {}, 4
 for i = 1, pools do
   local name = ARGV[a] .. '|' .. ARGV[a + 1]
-  sku_of[i], names[i] = ARGV[a], name
+  sku_of[i], channel_of[i], names[i] = ARGV[a], ARGV[a + 1], name
   local f = FIXED + i * 3 - 3
   fields[f + 1], fields[f + 2], fields[f + 3] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a]
-  a = a + 2
+  local count = tonumber(ARGV[a + 2])
+  if count > 0 then
+    local list = {}
+    for k = 1, count do list[k] = {pool = tonumber(ARGV[a + 1 + 2 * k]), from = tonumber(ARGV[a + 2 + 2 * k])} end
+    sources[i] = list
+  end
+  a = a + 3 + 2 * count
 end
 local stock = redis.call('HMGET', KEYS[1], unpack(fields))
 local state = state_of(stock[1], stock[2], stock[3], ARGV[1])
@@ -84,7 +93,58 @@ local function bind(i, pass, core)
   new_bound = new_bound + 1
 end
 
--- Decides request i: 0, or the reason against it.
+local function is_open(source) return now >= source.from and available[source.pool] ~= nil end
+
+-- Why a pool cannot give n units: nothing when it can, with those of its sources, else the kind.
+local function lacks(pool, n)
+  local left = available[pool]
+  if left >= n then return end
+  local own, may_come = math.max(left, 0), held[pool] > 0
+  local sum = own
+  for _, source in ipairs(sources[pool] or {}) do
+    local units = math.max(available[source.pool] or 0, 0)
+    if is_open(source) then
+      sum = sum + units
+    elseif units > 0 then
+      may_come = true
+    end
+    may_come = may_come or (held[source.pool] or 0) > 0
+  end
+  if sum >= n then return end
+  return 6000 + (may_come and 1000 or 0) + (left <= 0 and 2000 or 0)
+end
+
+local function hold(pool, n) available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true end
+
+-- Takes n units: those of the pool, then those of its sources in their order. Adds the parts that are of others.
+local function draw(pool, n, parts)
+  local own = math.min(n, math.max(available[pool], 0))
+  if own > 0 then
+    hold(pool, own)
+    parts[#parts + 1] = sku_of[pool] .. '=' .. digits(own)
+  end
+  n = n - own
+  for _, source in ipairs(sources[pool] or {}) do
+    local part = is_open(source) and math.min(n, math.max(available[source.pool], 0)) or 0
+    if part > 0 then
+      hold(source.pool, part)
+      parts[#parts + 1] = sku_of[pool] .. '=' .. digits(part) .. '@' .. channel_of[source.pool]
+      parts.drawn, n = true, n - part
+    end
+  end
+end
+
+-- How many parts the lines of request p have at most.
+local function parts_of(p, lines)
+  local most = lines
+  for line = 0, lines - 1 do
+    local pool = tonumber(ARGV[p + 4 + 2 * line])
+    if available[pool] < tonumber(ARGV[p + 5 + 2 * line]) then most = most + #sources[pool] end
+  end
+  return most
+end
+
+-- Decides request i: 0, or the reason against it; and the lines, when units of other channels are among them.
 local function decide(i)
   local p = at[i]
   if closed > 0 then return closed end
@@ -97,12 +157,11 @@ local function decide(i)
   local lines = tonumber(ARGV[p + 3])
   for line = 0, lines - 1 do
     local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
-    local left = available[pool]
-    if not left then return 10000 + line end
-    if left < n then
-      return 6000 + (held[pool] > 0 and 1000 or 0) + (left <= 0 and 2000 or 0) + line
-    end
+    if not available[pool] then return 10000 + line end
+    local kind = lacks(pool, n)
+    if kind then return kind + line end
   end
+  if parts_of(p, lines) > PARTS_MOST then return 6000 end
   local customer = customers[i]
   local units = units_of[customer]
   if not units then
@@ -120,13 +179,14 @@ local function decide(i)
     for _, n in pairs(units) do total = total + n end
     if total > sale_limit then return 5000 end
   end
+  local parts = {}
   for line = 0, lines - 1 do
     local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
-    available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true
+    draw(pool, n, parts)
     local sku = sku_of[pool]
     units[sku] = (units[sku] or 0) + n
   end
-  return 0
+  return 0, parts.drawn and table.concat(parts, ',')
 end
 
 for i = 1, count do
@@ -134,9 +194,15 @@ for i = 1, count do
   local known = records[i] or fresh[key]
   local result = known
   if not known then
-    result = decide(i)
+    local drawn
+    result, drawn = decide(i)
     if result == 0 then
-      local text = head .. ARGV[at[i] + 2]
+      local tail = ARGV[at[i] + 2]
+      if drawn then
+        local before, after = string.match(tail, '^(%S+ %S+ %S+ %S+ )%S+( %S+)$')
+        tail, result = before .. drawn .. after, {drawn}
+      end
+      local text = head .. tail
       fresh[key] = text
       local n = #new_records
       new_records[n + 1], new_records[n + 2] = key, text

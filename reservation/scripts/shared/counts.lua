@@ -8,9 +8,10 @@ end
 
 -- Moves the units of a reservation from one counter of their pools to another.
 local function move(r, from, to)
-  for sku, n in string.gmatch(r.lines, '([^,=]+)=(%d+)') do
-    change(from, sku, r.channel, 0 - n)
-    change(to, sku, r.channel, tonumber(n))
+  for sku, n, drawn in string.gmatch(r.lines, DRAWN) do
+    local channel = drawn ~= '' and drawn or r.channel
+    change(from, sku, channel, 0 - n)
+    change(to, sku, channel, tonumber(n))
   end
 end
 

@@ -6,8 +6,11 @@
 -- Times in ms. committed is 0 until the ledger has the order; of a failed order it is 1 when its units are
 -- withheld, 0 when they were given back. The bearer is who made the reservation, '*' when that is not known;
 -- "bearer/until" when it had a pass, which is over at until (ms).
+-- lines: "SKU=units,SKU=units". Units that are of another channel's share than channel's name it:
+-- "SKU=units@channel"; then an item may be there more than once.
 local RESOLVED_KEEP_MS = 900000 -- how long a released or expired reservation can still be looked up
 local COMMITTED_KEEP_MS = 86400000 -- how long an order can be looked up here once it is in the ledger
+local DRAWN = '([^,=]+)=(%d+)@?([^,]*)'
 local WORDS = '^(%a) (%d+) (%d+) (%d+) (%d+) (%a) (%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*) ?(%S*) ?(%d*) ?(%d*)$'
 
 local function read_record(text)
