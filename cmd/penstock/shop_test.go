@@ -103,6 +103,16 @@ func TestTheKeyCommandsSayWhatIsWrong(t *testing.T) {
 			t.Errorf("%v: exit %d, want %d with %q\n%s", c.args, code, c.code, c.want, out)
 		}
 	}
+	if out, code := s.command("key", "create", "--name", "x", "--role", "viewer", "--sale", "spring"); code != exitFailed || !strings.Contains(out, "only a key of the role shop has sales") {
+		t.Fatalf("exit %d\n%s", code, out)
+	}
+	args := []string{"key", "create", "--name", "desk", "--role", "shop", "--sale", "spring", "--sale", "autumn", "--channel", "vip", "--channel", "app"}
+	if out, code := s.command(args...); code != 0 || !strings.Contains(out, "pk_") {
+		t.Fatalf("exit %d\n%s", code, out)
+	}
+	if list, code := s.command("key", "list"); code != 0 || !strings.Contains(list, "spring,autumn") || !strings.Contains(list, "vip,app") {
+		t.Fatalf("exit %d\n%s", code, list)
+	}
 	made, code := s.command("key", "create", "--name", "CI", "--role", "viewer", "--json")
 	if code != 0 || !strings.Contains(made, `"role":"viewer"`) || !strings.Contains(made, `"key":"pk_`) {
 		t.Fatalf("exit %d\n%s", code, made)

@@ -102,6 +102,9 @@ func (c *Console) webRoutes() []webRoute {
 		{"POST /sales/{sale}/stock", auth.Operator, c.stockForm, false},
 		{"POST /sales/{sale}/delete", auth.Admin, c.deleteForm, false},
 		{"GET /preflight", auth.Viewer, c.preflightPage, false},
+		{"GET /keys", auth.Admin, c.keysPage, false},
+		{"POST /keys", auth.Admin, c.newKeyForm, false},
+		{"POST /keys/{key}/delete", auth.Admin, c.endKeyForm, false},
 		{"GET /level", auth.Viewer, c.levelPage, false},
 		{"POST /level", auth.Operator, c.levelForm, false},
 	}

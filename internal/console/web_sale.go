@@ -186,6 +186,8 @@ func doneText(done string) string {
 		return "The stock is changed."
 	case "level":
 		return "The level is changed."
+	case "key":
+		return "The key is ended: here at once, on other nodes within 10 s."
 	default:
 		return ""
 	}
