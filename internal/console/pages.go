@@ -44,6 +44,7 @@ func helpers() template.FuncMap {
 		"count":      groupDigits,
 		"one":        func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"field":      viewField,
+		"choice":     viewChoice,
 		"plain":      plainField,
 		"add":        func(a, b int) int { return a + b },
 	}
