@@ -84,7 +84,7 @@ func TestSizes(t *testing.T) {
 	s.createSale("drop", 100_000, map[string]any{"admission": map[string]any{"mode": "open"}})
 	held := measuredStores{redis: testenv.ConnectRedis(t, memory.URL), monitor: broker.MonitorURL, postgres: database}
 	before := held.measure(t)
-	print := func(what string) {
+	tell := func(what string) {
 		<-time.After(3 * time.Second) // until the journal and the drain are done
 		now := held.measure(t)
 		t.Logf("%-12s Redis %5d, NATS %5d, Postgres %5d bytes each", what,
@@ -92,19 +92,19 @@ func TestSizes(t *testing.T) {
 		before = now
 	}
 	together(measured, func(int) { must(t, http.StatusCreated, call{method: "POST", url: s.front + "/v1/sales/drop/tickets"}) })
-	print("tickets")
+	tell("tickets")
 	ids, proofs := make([]string, measured), make([]string, measured)
 	together(measured, func(i int) {
 		v := &visitor{front: s.front, sale: "drop", name: fmt.Sprintf("visitor-%d@example.com", i)}
 		made := must(t, http.StatusCreated, v.reservation("A", 1, "r"))
 		ids[i], proofs[i] = made.text("id"), made.header.Get("Penstock-Holder")
 	})
-	print("reservations")
+	tell("reservations")
 	together(measured, func(i int) {
 		v := &visitor{front: s.front, sale: "drop", name: fmt.Sprintf("visitor-%d@example.com", i), holder: proofs[i]}
 		must(t, http.StatusAccepted, v.order(ids[i], "o"))
 	})
-	print("orders")
+	tell("orders")
 	s.measureConnections(t)
 }
 

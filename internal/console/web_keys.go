@@ -26,11 +26,11 @@ type keyRole struct{ Name, Meaning string }
 
 func keyRoles() []keyRole {
 	return []keyRole{
-		{auth.Shop.String(), "a shop's backend: reserves, orders and reads orders; may not come here"},
-		{auth.Viewer.String(), "looks on, without personal data"},
-		{auth.Marketer.String(), "plans sales and speaks to the line"},
-		{auth.Operator.String(), "steers sales that run, and sees the customers of orders"},
-		{auth.Admin.String(), "makes keys and deletes sales"},
+		{auth.Shop.String(), "a shop's backend"},
+		{auth.Viewer.String(), "looks on, sees no customers"},
+		{auth.Marketer.String(), "plans sales"},
+		{auth.Operator.String(), "steers running sales"},
+		{auth.Admin.String(), "makes keys, deletes sales"},
 	}
 }
 
