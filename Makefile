@@ -98,6 +98,11 @@ bench-proxies: ## Measure what forward-auth adds to a request, through nginx and
 	scripts/install-test-servers
 	go test -count=1 -timeout 10m -tags proxies -run '^$$' -bench '^BenchmarkForwardAuth' -benchtime 1x ./cmd/penstock
 
+.PHONY: bench-sizes
+bench-sizes: bin/nats-server ## Measure how many bytes a ticket, a reservation, an order and a connection need
+	scripts/install-test-servers
+	go test -v -count=1 -timeout 5m -tags sizes -run '^TestSizes$$' ./cmd/penstock
+
 .PHONY: loadtest
 loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_URL
 	go run ./loadtest/run

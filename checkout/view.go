@@ -59,6 +59,12 @@ func ViewOf(o Stored) View {
 	return view
 }
 
+// WithoutCustomer leaves out what tells who the customer is, or may do so.
+func (v View) WithoutCustomer() View {
+	v.Customer, v.Metadata, v.PaymentRef = nil, nil, ""
+	return v
+}
+
 // RawJSON passes stored JSON on, and leaves out what is none, which would spoil the whole answer.
 func RawJSON(text []byte) json.RawMessage {
 	if !json.Valid(text) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -36,16 +35,6 @@ func TestAVisitorGetsFromTheLineToTheLedger(t *testing.T) {
 				t.Fatalf("SIGTERM: exit %d", code)
 			}
 		})
-	}
-}
-
-func TestTheTourOfTheReadmeWorksAsWritten(t *testing.T) {
-	s := newServer(t)
-	s.start("--demo")
-	s.awaitSale(demoSale)
-	out := s.bash(replaced(t, scriptAfter(t, "../../README.md", "<!-- tour:"), "FRONT=http://localhost:8080", "FRONT="+s.front))
-	if !strings.Contains(out, `"status":"committed"`) {
-		t.Fatalf("the tour ends with %s", out)
 	}
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,15 +25,28 @@ type apiKey struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Role      string    `json:"role"`
+	Channels  []string  `json:"channels,omitempty"`
+	Sales     []string  `json:"sales,omitempty"`
 	Key       string    `json:"key,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// apiKeyRequest is what the admin API takes for a new key.
+type apiKeyRequest struct {
+	Name     string   `json:"name"`
+	Role     string   `json:"role"`
+	Channels []string `json:"channels,omitempty"`
+	Sales    []string `json:"sales,omitempty"`
 }
 
 type keyCreateCommand struct {
 	config.Client
 	Name string `required:"" help:"What the key is for, 1 to 100 characters." placeholder:"NAME"`
 	Role string `required:"" enum:"viewer,marketer,operator,admin,shop" help:"What the key may do: viewer, marketer, operator, admin, or shop for a shop's backend." placeholder:"ROLE"`
-	JSON bool   `help:"Print JSON."`
+	// The admin API checks both.
+	Channels []string `name:"channel" sep:"none" help:"A channel from which a shop's key may sell besides the default one. May be repeated." placeholder:"CHANNEL"`
+	Sales    []string `name:"sale" sep:"none" help:"The id of a sale that a shop's key is limited to. May be repeated; without it the key is good for every sale." placeholder:"SALE"`
+	JSON     bool     `help:"Print JSON."`
 }
 
 // Run prints the key alone to standard output, for a script, and the rest to standard error.
@@ -40,7 +55,7 @@ func (c *keyCreateCommand) Run(ctx context.Context, out terminal) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]string{"name": c.Name, "role": c.Role})
+	body, err := json.Marshal(apiKeyRequest{Name: c.Name, Role: c.Role, Channels: c.Channels, Sales: c.Sales})
 	if err != nil {
 		return err
 	}
@@ -82,11 +97,19 @@ func printKeys(out terminal, answer []byte) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tROLE\tCREATED\tNAME")
+	_, _ = fmt.Fprintln(table, "ID\tROLE\tSALES\tCHANNELS\tCREATED\tNAME")
 	for _, k := range list.Keys {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", k.ID, k.Role, k.CreatedAt.Format(time.RFC3339), k.Name)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, k.salesText(), cmp.Or(strings.Join(k.Channels, ","), "-"), k.CreatedAt.Format(time.RFC3339), k.Name)
 	}
 	return table.Flush()
+}
+
+// salesText words the sales that a key is good for.
+func (k apiKey) salesText() string {
+	if k.Role != "shop" {
+		return "-"
+	}
+	return cmp.Or(strings.Join(k.Sales, ","), "all")
 }
 
 type keyDeleteCommand struct {

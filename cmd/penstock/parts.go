@@ -52,7 +52,19 @@ func (n *node) lookupKey(ctx context.Context, hash string) (auth.Identity, bool,
 	if err != nil {
 		return auth.Identity{}, false, err
 	}
-	return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role, Channels: key.Channels}, true, nil
+	n.noteKeyUse(ctx, key)
+	return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role, Channels: key.Channels, Sales: key.Sales}, true, nil
+}
+
+// keyUseTimeout bounds what a request may wait for the note that its key is used. The note is a convenience.
+const keyUseTimeout = 200 * time.Millisecond
+
+func (n *node) noteKeyUse(ctx context.Context, key ledger.Key) {
+	ctx, cancel := context.WithTimeout(ctx, keyUseTimeout)
+	defer cancel()
+	if err := n.stores.ledger.NoteKeyUse(ctx, key, time.Now()); err != nil {
+		n.log.Debug("the use of an API key was not written down", "key", key.ID, "error", err)
+	}
 }
 
 // newConsole serves operators in the role console; in every other role the same listener has the

@@ -65,12 +65,24 @@ type Identity struct {
 	Role  Role
 	// Channels of sales that a shop's key may sell from, beside the default ones.
 	Channels []string
+	// Sales that a shop's key may act on; none means all.
+	Sales []string
+}
+
+// MayActOn reports whether the identity's key is good for a sale. It is the one rule for keys that are limited
+// to some sales; what they may do there, their role says.
+func (i Identity) MayActOn(saleID string) bool {
+	return len(i.Sales) == 0 || slices.Contains(i.Sales, saleID)
 }
 
 // MaySell reports whether the identity may sell from a channel that is not open to everybody.
 func (i Identity) MaySell(channel string) bool {
 	return i.Role == Shop && slices.Contains(i.Channels, channel)
 }
+
+// MaySeeCustomers reports whether the identity may see personal data: whoever deals with single orders, which
+// are the operators and the shop itself. Those who look on and those who plan need none.
+func (i Identity) MaySeeCustomers() bool { return i.May(Operator) || i.May(Shop) }
 
 // May reports whether the identity has the required role or one that includes it. Shop includes
 // no other role and is included in none.

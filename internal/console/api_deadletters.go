@@ -12,7 +12,7 @@ import (
 )
 
 // deadLetterView is an order that the ledger would not take, with the reason. Raw is what came
-// through the log: JSON as it is, anything else as base64.
+// through the log: JSON as it is, anything else as base64. It is left out for those who may not see customers.
 type deadLetterView struct {
 	ID        string          `json:"id"`
 	Reason    string          `json:"reason"`
@@ -23,15 +23,18 @@ type deadLetterView struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-func viewDeadLetter(d ledger.DeadLetter) deadLetterView {
+func viewDeadLetter(d ledger.DeadLetter, who caller) deadLetterView {
 	view := deadLetterView{ID: d.ID, Reason: d.Reason, Times: d.Times, CreatedAt: atMillis(d.CreatedAtMillis)}
+	if !who.MaySeeCustomers() {
+		return view
+	}
 	if view.Raw = checkout.RawJSON(d.Raw); view.Raw == nil {
 		view.RawBase64 = d.Raw
 	}
 	return view
 }
 
-func (c *Console) listDeadLetters(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (c *Console) listDeadLetters(w http.ResponseWriter, r *http.Request, who caller) error {
 	cursor, limit, err := page(r)
 	if err != nil {
 		return err
@@ -42,7 +45,7 @@ func (c *Console) listDeadLetters(w http.ResponseWriter, r *http.Request, _ call
 	}
 	views := make([]deadLetterView, len(letters))
 	for i, d := range letters {
-		views[i] = viewDeadLetter(d)
+		views[i] = viewDeadLetter(d, who)
 	}
 	return writeJSON(w, http.StatusOK, listOf("dead_letters", views, next))
 }

@@ -27,8 +27,17 @@ func atMillis(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
+// viewOrder shows an order, without its customer to those who need not know.
+func viewOrder(o checkout.Stored, who caller) checkout.View {
+	view := checkout.ViewOf(o)
+	if who.MaySeeCustomers() {
+		return view
+	}
+	return view.WithoutCustomer()
+}
+
 // getOrders gives a page of the orders as JSON, or from the cursor on all of them as CSV.
-func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) error {
+func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, who caller) error {
 	cursor, limit, err := page(r)
 	if err != nil {
 		return err
@@ -38,7 +47,7 @@ func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) er
 		return err
 	}
 	if wantsCSV(r) {
-		return c.exportOrders(w, r, saleID, cursor)
+		return c.exportOrders(w, r, who, saleID, cursor)
 	}
 	orders, next, err := c.deps.Ledger.Orders(r.Context(), saleID, cursor, limit)
 	if err != nil {
@@ -46,7 +55,7 @@ func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, _ caller) er
 	}
 	views := make([]checkout.View, len(orders))
 	for i, o := range orders {
-		views[i] = checkout.ViewOf(o)
+		views[i] = viewOrder(o, who)
 	}
 	return writeJSON(w, http.StatusOK, listOf("orders", views, next))
 }
@@ -81,7 +90,7 @@ var csvHeader = []string{
 // exportOrders writes one row for each line of each order. The first page is read before the first
 // byte is sent; a failure after that ends the answer abruptly, so that nobody takes half a file for
 // a whole one.
-func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, cursor string) error {
+func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, who caller, saleID, cursor string) error {
 	orders, next, err := c.deps.Ledger.ReportOrders(r.Context(), saleID, cursor, exportPage)
 	if err != nil {
 		return err
@@ -92,7 +101,7 @@ func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, c
 	_ = out.Write(csvHeader) // errors stay in the writer until the flush
 	for {
 		allowMoreTime(w, pageWriteTimeout)
-		writeRows(out, orders)
+		writeRows(out, orders, who)
 		if out.Flush(); out.Error() != nil || next == "" {
 			return nil
 		}
@@ -104,9 +113,9 @@ func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, saleID, c
 	}
 }
 
-func writeRows(out *csv.Writer, orders []checkout.Stored) {
+func writeRows(out *csv.Writer, orders []checkout.Stored, who caller) {
 	for _, o := range orders {
-		view := checkout.ViewOf(o)
+		view := viewOrder(o, who)
 		for _, item := range view.Items {
 			row := []string{
 				view.ID, view.Sale, view.Reservation, view.Status, view.Channel, item.SKU,

@@ -87,6 +87,53 @@ func TestAShopsKeyHasChannels(t *testing.T) {
 	}
 }
 
+func TestAShopsKeyIsLimitedToSales(t *testing.T) {
+	s := newStage(t)
+	made := s.admin("POST", "/admin/v1/keys", `{"name":"spring desk","role":"shop","sales":["spring","autumn"]}`, 201).json()
+	s.audited("key.create", "", "spring,autumn")
+	listed := s.admin("GET", "/admin/v1/keys", "", 200).json()["keys"].([]any)[0].(map[string]any)
+	for _, view := range []map[string]any{made, listed} {
+		if fmt.Sprint(view["sales"]) != "[spring autumn]" || view["created_by"] != "bootstrap" {
+			t.Errorf("sales %v, made by %v", view["sales"], view["created_by"])
+		}
+	}
+	holder, err := s.console.deps.Keys.Authenticate(t.Context(), made["key"].(string))
+	if err != nil || !holder.MayActOn("autumn") || holder.MayActOn("winter") || holder.MayActOn("") {
+		t.Errorf("%+v, %v", holder, err)
+	}
+	for _, body := range []string{
+		`{"name":"x","role":"operator","sales":["spring"]}`, `{"name":"x","role":"shop","sales":["Spring"]}`, `{"name":"x","role":"shop","sales":["a,b"]}`,
+		`{"name":"x","role":"shop","sales":[""]}`, `{"name":"x","role":"shop","sales":["a","a"]}`,
+		`{"name":"x","role":"shop","sales":["c` + strings.Join(strings.Split(strings.Repeat("x", maxKeySales+1), ""), `","`) + `"]}`,
+	} {
+		s.do("POST", "/admin/v1/keys", bootstrapKey, body).refused(400, "bad_request")
+	}
+}
+
+func TestOnlyThoseWhoDealWithOrdersSeeTheCustomers(t *testing.T) {
+	s := newStage(t)
+	s.newSale("drop", live)
+	s.sell("drop", checkout.Order{
+		ID: "ord_1", Lines: lines("A", 1), PaymentRef: "pi_ada", CustomerDoc: json.RawMessage(`{"email":"ada@example.org"}`),
+		Metadata: json.RawMessage(`{"phone":"ada-1234"}`),
+	})
+	s.keep(`{"id":"ord_2","customer":{"email":"ada@example.org"}}`, "unknown item")
+	list, letters := "/admin/v1/sales/drop/orders", "/admin/v1/dead-letters"
+	for _, role := range allRoles[:4] {
+		for _, c := range []struct{ path, accept, known, secret string }{
+			{list, "application/json", "ord_1", "ada@example.org"}, {list, "application/json", "ord_1", "ada-1234"}, {list, "application/json", "ord_1", "pi_ada"},
+			{list, "text/csv", "ord_1", "ada@example.org"}, {list, "text/csv", "ord_1", "pi_ada"}, {letters, "application/json", "unknown item", "ada@example.org"},
+		} {
+			a := s.do("GET", c.path, s.key(role), "", "Accept", c.accept)
+			a.expect(200)
+			a.shows(c.known)
+			if told := strings.Contains(string(a.body), c.secret); told != (role >= auth.Operator) {
+				t.Errorf("%s as %s, %s: told %s: %v\n%s", c.path, c.accept, role, c.secret, told, a.body)
+			}
+		}
+	}
+}
+
 // sell writes orders into the ledger as the drain does.
 func (s *stage) sell(saleID string, orders ...checkout.Order) {
 	s.t.Helper()

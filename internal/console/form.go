@@ -27,8 +27,9 @@ type saleForm struct {
 	PerCustomer, Currency, Durability string
 	Version                           string
 	Intent                            string // schedule, draft or rows
-	Rows                              []itemRow
-	Errors                            map[string]string
+	rulesForm
+	Rows   []itemRow
+	Errors map[string]string
 }
 
 // itemRow is one line of the table of items.
@@ -55,16 +56,44 @@ func (f *saleForm) RowError(row int, column string) string {
 type fieldView struct {
 	Path, Label, Value, Kind, Hint, Error string
 	Fixed                                 bool
+	Options                               []option // of a choice
+}
+
+// option is one of the values of a choice.
+type option struct {
+	Value, Label string
+	Selected     bool
+}
+
+// fixedOnceBegun are the fields that cannot change once the doors are open; package sales decides.
+func fixedOnceBegun(path string) bool {
+	switch path {
+	case "opens_at", "starts_at", "admission.order", "durability", "reservation.customer", "reservation.plus_tags", "channels":
+		return true
+	}
+	return false
 }
 
 func viewField(f *saleForm, path, label, value, kind, hint string) fieldView {
 	return fieldView{
 		Path: path, Label: label, Value: value, Kind: kind, Hint: hint, Error: f.Error(path),
-		Fixed: f.Begun && (path == "opens_at" || path == "starts_at"),
+		Fixed: f.Begun && fixedOnceBegun(path),
 	}
 }
 
+// viewChoice is a field with a list of values, each followed by its label.
+func viewChoice(f *saleForm, path, label, value, hint string, valuesAndLabels ...string) fieldView {
+	view := viewField(f, path, label, value, "", hint)
+	for i := 0; i+1 < len(valuesAndLabels); i += 2 {
+		view.Options = append(view.Options, option{Value: valuesAndLabels[i], Label: valuesAndLabels[i+1], Selected: valuesAndLabels[i] == value})
+	}
+	return view
+}
+
 func (f *saleForm) fault(field, reason string) {
+	if strings.HasPrefix(field, "channels.") { // they have one field together
+		field, reason = "channels", strings.TrimPrefix(field, "channels.")+": "+reason
+	}
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}
@@ -106,7 +135,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		PassMinutes: showMinutes(rec.Admission.PassTTL), ClaimMinutes: showMinutes(rec.Admission.ClaimWindow),
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
-		Version: strconv.FormatInt(rec.Version, 10),
+		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale),
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -132,7 +161,7 @@ func readSaleForm(v url.Values) *saleForm {
 		PassMinutes: text("admission.pass_ttl"), ClaimMinutes: text("admission.claim_window"),
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
 		PerCustomer: text("reservation.per_customer"), Currency: strings.ToUpper(text("currency")), Durability: text("durability"),
-		Version: text("version"), Intent: text("intent"),
+		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v),
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -150,6 +179,7 @@ func readSaleForm(v url.Values) *saleForm {
 func (f *saleForm) fix(rec sale.Record) {
 	f.Begun = true
 	f.Order, f.Durability = string(rec.Admission.Order), string(rec.Durability)
+	f.fixRules(rec.Sale)
 }
 
 // wantsRows: the button for more rows was pressed, which works without JavaScript.
@@ -182,6 +212,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s.Reservation.PerCustomer = int(f.number("reservation.per_customer", f.PerCustomer, true))
 	s.Reservation.MaxExtensions = int(f.number("reservation.max_extensions", f.MaxExtensions, true))
 	s.Durability = sale.Durability(f.Durability)
+	f.rules(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item
 	if f.Begun {

@@ -28,7 +28,7 @@ type pages map[string]*template.Template
 // parsePages parses what is compiled in; a mistake there is found by every test.
 func parsePages() pages {
 	all := pages{}
-	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "error"} {
+	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "keys", "error"} {
 		t := template.New("layout.html").Funcs(helpers())
 		all[name] = template.Must(t.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
@@ -44,6 +44,7 @@ func helpers() template.FuncMap {
 		"count":      groupDigits,
 		"one":        func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"field":      viewField,
+		"choice":     viewChoice,
 		"plain":      plainField,
 		"add":        func(a, b int) int { return a + b },
 	}
@@ -83,6 +84,9 @@ func (f frame) MayPlan() bool { return auth.Identity{Role: f.Role}.May(auth.Mark
 
 // MaySteer reports whether the buttons of an operator are shown.
 func (f frame) MaySteer() bool { return auth.Identity{Role: f.Role}.May(auth.Operator) }
+
+// MayAdmin reports whether an admin's pages are offered.
+func (f frame) MayAdmin() bool { return auth.Identity{Role: f.Role}.May(auth.Admin) }
 
 // show renders a page as a whole before the first byte is sent, so that a failing template cannot
 // leave half a page.

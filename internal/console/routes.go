@@ -106,6 +106,9 @@ func (c *Console) webRoutes() []webRoute {
 		{"GET /sales/{sale}/stock.csv", auth.Viewer, c.stockFile, false},
 		{"POST /sales/{sale}/delete", auth.Admin, c.deleteForm, false},
 		{"GET /preflight", auth.Viewer, c.preflightPage, false},
+		{"GET /keys", auth.Admin, c.keysPage, false},
+		{"POST /keys", auth.Admin, c.newKeyForm, false},
+		{"POST /keys/{key}/delete", auth.Admin, c.endKeyForm, false},
 		{"GET /level", auth.Viewer, c.levelPage, false},
 		{"POST /level", auth.Operator, c.levelForm, false},
 	}

@@ -107,7 +107,7 @@ func keyLookup(l *ledger.Ledger) auth.Lookup {
 		if err != nil {
 			return auth.Identity{}, false, err
 		}
-		return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role, Channels: key.Channels}, true, nil
+		return auth.Identity{KeyID: key.ID, Name: key.Name, Role: role, Channels: key.Channels, Sales: key.Sales}, true, nil
 	}
 }
 

@@ -215,6 +215,8 @@ func doneText(done string) string {
 		return "The lines are in order. Nothing was changed."
 	case "level":
 		return "The level is changed."
+	case "key":
+		return "The key is ended: here at once, on other nodes within 10 s."
 	default:
 		return ""
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/penstock/penstock/internal/address"
+	"github.com/penstock/penstock/internal/proxy"
 )
 
 var (
@@ -17,12 +18,10 @@ var (
 	headerAllowCookies   = []byte("Access-Control-Allow-Credentials")
 	headerExposeHeaders  = []byte("Access-Control-Expose-Headers")
 	headerPreflightAge   = []byte("Access-Control-Max-Age")
-	headerAsksForMethod  = []byte("Access-Control-Request-Method")
 	valueRequestHeaders  = []byte("Content-Type, Idempotency-Key, Penstock-Ticket, Penstock-Pass, Penstock-Holder")
 	valueExposedHeaders  = []byte("Date, Retry-After, Penstock-Request-Id, Penstock-Holder")
 	valueAnyOrigin       = []byte("*")
 	valuePreflightAge    = []byte("600") // seconds
-	methodOverrides      = [][]byte{[]byte("X-Http-Method-Override"), []byte("X-Http-Method"), []byte("X-Method-Override")}
 	preflightOfForwarded = []byte("forwarded")
 	preflightRefused     = []byte("refuse")
 )
@@ -60,22 +59,12 @@ func (s *Server) answerOptions(c *call) {
 	c.ctx.SetStatusCode(204)
 }
 
-// isPreflight reports whether a browser asks before it sends a request to another origin (Fetch, "CORS
-// preflight"). Such a request has neither a body nor a header with which some shops let another method be
-// meant.
-func (c *call) isPreflight() bool { return c.ctx.IsOptions() && c.asksBefore() }
+// isPreflight reports whether a browser asks before it sends a request to another origin.
+func (c *call) isPreflight() bool { return c.asksBefore(string(c.ctx.Method())) }
 
-func (c *call) asksBefore() bool {
-	h := &c.ctx.Request.Header
-	if len(h.PeekCanonical(headerOrigin)) == 0 || len(h.PeekCanonical(headerAsksForMethod)) == 0 || len(c.ctx.PostBody()) > 0 {
-		return false
-	}
-	for _, name := range methodOverrides {
-		if len(h.PeekCanonical(name)) > 0 {
-			return false
-		}
-	}
-	return true
+// asksBefore is isPreflight for a request whose method a proxy has told.
+func (c *call) asksBefore(method string) bool {
+	return proxy.IsPreflight(method, len(c.ctx.PostBody()) > 0, c.ctx.Request.Header.All())
 }
 
 // asksForPreflight reports whether a proxy asks about a preflight that may pass. It always may when it is
@@ -90,7 +79,7 @@ func (s *Server) asksForPreflight(c *call) bool {
 	case bytes.Equal(rule, preflightRefused):
 		return false
 	case bytes.Equal(rule, preflightOfForwarded):
-		return s.asked(c).method == "OPTIONS" && c.asksBefore()
+		return c.asksBefore(s.asked(c).method)
 	default:
 		return c.isPreflight()
 	}

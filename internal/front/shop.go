@@ -19,7 +19,8 @@ func (s *Server) mustShop(c *call) (*auth.Identity, error) {
 }
 
 // shop recognises a shop's backend by its API key. It is nil when the request carries none. Failures are
-// limited by address. Errors: unauthorized, forbidden, rate_limited, unavailable.
+// limited by address. Whoever asks has set c.sale: a key may be limited to some sales. Errors: unauthorized,
+// forbidden, rate_limited, unavailable.
 func (s *Server) shop(c *call) (*auth.Identity, error) {
 	key, found := auth.ShopKey(string(c.ctx.Request.Header.PeekCanonical(headerAuthorization)))
 	if !found {
@@ -36,6 +37,9 @@ func (s *Server) shop(c *call) (*auth.Identity, error) {
 	}
 	if !identity.May(auth.Shop) {
 		return nil, problem.With(problem.Forbidden, "this needs a key of the role shop")
+	}
+	if !identity.MayActOn(string(c.sale)) {
+		return nil, problem.With(problem.Forbidden, "this API key is not for this sale")
 	}
 	return &identity, nil
 }

@@ -48,6 +48,7 @@ type stack struct {
 	logged  *lockedBuffer
 	shopKey string
 	vipKey  string // of a shop that has the channel vip
+	oneKey  string // of a shop that is limited to the sale autumn
 
 	mu     sync.Mutex
 	ledger map[string]checkout.Stored
@@ -78,12 +79,14 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	running.Go(func() { _ = shelf.Run(ctx) })
 	running.Go(func() { s.conduct(ctx, shelf) })
 	desk := s.newDesk(ctx, shelf, &running)
-	var shopHash, vipHash string
+	var shopHash, vipHash, oneHash string
 	s.shopKey, shopHash = auth.NewKey()
 	s.vipKey, vipHash = auth.NewKey()
+	s.oneKey, oneHash = auth.NewKey()
 	shops := map[string]auth.Identity{
 		shopHash: {KeyID: "shop-1", Name: "shop", Role: auth.Shop},
 		vipHash:  {KeyID: "shop-2", Name: "vip desk", Role: auth.Shop, Channels: []string{"vip", "fax"}},
+		oneHash:  {KeyID: "shop-3", Name: "autumn desk", Role: auth.Shop, Sales: []string{"autumn"}},
 	}
 	deps := Deps{
 		Sales: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,

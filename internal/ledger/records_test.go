@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -131,7 +132,7 @@ func readAudit(t *testing.T, l *Ledger, saleID string) []Entry {
 
 func TestKeys(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
-		first := Key{ID: "key_1", Name: "shop", Role: "shop", Channels: []string{"app", "vip"}, Hash: "h1", CreatedAtMillis: 1}
+		first := Key{ID: "key_1", Name: "shop", Role: "shop", Channels: []string{"app", "vip"}, Sales: []string{"autumn", "spring"}, Hash: "h1", CreatedAtMillis: 1, CreatedBy: "ann"}
 		second := Key{ID: "key_2", Name: "ann", Role: "admin", Hash: "h2", CreatedAtMillis: 2}
 		for _, k := range []Key{second, first} {
 			if err := l.AddKey(t.Context(), k); err != nil {
@@ -155,6 +156,33 @@ func TestKeys(t *testing.T) {
 		}
 		if err := l.DeleteKey(t.Context(), "key_2"); !errors.Is(err, problem.NotFound) {
 			t.Errorf("deleting it again: %v", err)
+		}
+	})
+}
+
+func TestTheUseOfAKeyIsWrittenDownOncePerMinute(t *testing.T) {
+	onEach(t, func(t *testing.T, l *Ledger) {
+		if err := l.AddKey(t.Context(), Key{ID: "key_1", Name: "shop", Role: "shop", Hash: "h1", CreatedAtMillis: 1}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.UnixMilli(1_800_000_000_000)
+		for _, step := range []struct{ after, known time.Duration }{
+			{0, 0}, {keyUseEvery - time.Second, 0}, {keyUseEvery, keyUseEvery}, {keyUseEvery + 1, keyUseEvery},
+		} {
+			k, _, err := l.KeyByHash(t.Context(), "h1")
+			if err == nil {
+				err = l.NoteKeyUse(t.Context(), k, start.Add(step.after))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			stale := Key{ID: "key_1"} // as a replica that lags knows it
+			if err := l.NoteKeyUse(t.Context(), stale, start.Add(step.after)); err != nil {
+				t.Fatal(err)
+			}
+			if k, _, err = l.KeyByHash(t.Context(), "h1"); err != nil || k.UsedAtMillis != start.Add(step.known).UnixMilli() {
+				t.Fatalf("after %v: used at %d, %v", step.after, k.UsedAtMillis, err)
+			}
 		}
 	})
 }

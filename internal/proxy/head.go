@@ -217,22 +217,6 @@ func (h *head) cookies() []byte {
 	return all
 }
 
-// overridesMethod reports that a framework may take the request for one of another method.
-func (h *head) overridesMethod() bool {
-	for _, f := range h.fields {
-		if f.resembles("X-HTTP-Method-Override") || f.resembles("X-HTTP-Method") || f.resembles("X-Method-Override") {
-			return true
-		}
-	}
-	return false
-}
-
-// isPreflight reports whether a browser asks by itself whether a page of another origin may ask.
-func (h *head) isPreflight() bool {
-	return string(h.method) == "OPTIONS" && h.bodyBytes == 0 && !h.overridesMethod() &&
-		len(h.get("Origin")) > 0 && len(h.get("Access-Control-Request-Method")) > 0
-}
-
 // wantsPage reports whether a person looks at the answer.
 func (h *head) wantsPage() bool {
 	return (string(h.method) == "GET" || string(h.method) == "HEAD") && bytes.Contains(h.get("Accept"), []byte("text/html"))

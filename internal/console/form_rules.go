@@ -1,0 +1,128 @@
+package console
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// rulesForm is the part of the form with the rules that most sales leave as they are.
+type rulesForm struct {
+	PassBinding, MaxNetworks, ReleaseOnOrder string
+	Customer, PlusTags, FailedOrders         string
+	Channels                                 string // a line for each: its name and its share
+	DefaultChannel                           string
+
+	hasChannels bool // the two fields above were sent; a form whose channels are fixed has none
+}
+
+// The values of the choice for a switch.
+const (
+	switchOn  = "true"
+	switchOff = "false"
+)
+
+func fillRules(s sale.Sale) rulesForm {
+	return rulesForm{
+		PassBinding: string(s.Admission.PassBinding), MaxNetworks: strconv.Itoa(s.Admission.MaxNetworks),
+		ReleaseOnOrder: strconv.FormatBool(s.Admission.ReleaseOnOrder.On()),
+		Customer:       string(s.Reservation.Customer), PlusTags: string(s.Reservation.PlusTags), FailedOrders: string(s.FailedOrders),
+		Channels: showChannels(s.Channels), DefaultChannel: s.DefaultChannel,
+	}
+}
+
+func readRules(v url.Values) rulesForm {
+	text := func(name string) string { return strings.TrimSpace(v.Get(name)) }
+	return rulesForm{
+		PassBinding: text("admission.pass_binding"), MaxNetworks: text("admission.max_networks"), ReleaseOnOrder: text("admission.release_on_order"),
+		Customer: text("reservation.customer"), PlusTags: text("reservation.plus_tags"), FailedOrders: text("failed_orders"),
+		Channels: text("channels"), DefaultChannel: text("default_channel"), hasChannels: v.Has("channels"),
+	}
+}
+
+// fixRules shows what can no longer change once a sale has begun as it is.
+func (f *saleForm) fixRules(s sale.Sale) {
+	f.Customer, f.PlusTags, f.Channels = string(s.Reservation.Customer), string(s.Reservation.PlusTags), showChannels(s.Channels)
+}
+
+// FaultInRules reports whether a field of "More rules" is wrong, so that this part is shown open.
+func (f *saleForm) FaultInRules() bool {
+	for field := range f.Errors {
+		switch field {
+		case "reservation.per_customer", "reservation.max_extensions", "durability", "reservation.customer", "reservation.plus_tags", "failed_orders",
+			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "channels", "default_channel":
+			return true
+		}
+	}
+	return false
+}
+
+// rules lays the rules over a sale. What the form did not send stays as it is.
+func (f *saleForm) rules(s *sale.Sale) {
+	replace(&s.Admission.PassBinding, f.PassBinding)
+	replace(&s.FailedOrders, f.FailedOrders)
+	if f.MaxNetworks != "" {
+		s.Admission.MaxNetworks = int(f.number("admission.max_networks", f.MaxNetworks, false))
+	}
+	switch f.ReleaseOnOrder {
+	case switchOn:
+		s.Admission.ReleaseOnOrder = sale.Switch{}
+	case switchOff:
+		s.Admission.ReleaseOnOrder = sale.Off()
+	}
+	if f.Begun {
+		if f.DefaultChannel != "" {
+			s.DefaultChannel = f.DefaultChannel
+		}
+		return
+	}
+	replace(&s.Reservation.Customer, f.Customer)
+	replace(&s.Reservation.PlusTags, f.PlusTags)
+	if f.hasChannels {
+		s.Channels, s.DefaultChannel = f.channels(), f.DefaultChannel
+	}
+}
+
+func replace[T ~string](member *T, typed string) {
+	if typed != "" {
+		*member = T(typed)
+	}
+}
+
+// channels reads a line for each channel, such as "web 800".
+func (f *saleForm) channels() map[string]int64 {
+	var channels map[string]int64
+	for line := range strings.Lines(f.Channels) {
+		parts := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\n:=,", r) })
+		if len(parts) == 0 {
+			continue
+		}
+		if len(channels) > sale.MaxChannels {
+			break // package sale says that they are too many
+		}
+		share, err := strconv.ParseInt(parts[len(parts)-1], 10, 64)
+		_, twice := channels[parts[0]]
+		if len(parts) != 2 || err != nil || twice {
+			f.fault("channels", "enter a line for each channel, with its name and its share, such as: web 800")
+			return nil
+		}
+		if channels == nil {
+			channels = map[string]int64{}
+		}
+		channels[parts[0]] = share
+	}
+	return channels
+}
+
+// showChannels is the inverse of channels.
+func showChannels(channels map[string]int64) string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(channels)) {
+		lines = append(lines, name+" "+strconv.FormatInt(channels[name], 10))
+	}
+	return strings.Join(lines, "\n")
+}
