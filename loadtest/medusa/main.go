@@ -39,10 +39,10 @@ func parseOptions(args []string, out io.Writer) (o options, err error) {
 	f.IntVar(&o.visitors, "visitors", 2000, "visitors who come, each for one unit")
 	f.DurationVar(&o.arrival, "arrival", 30*time.Second, "time over which they come, evenly")
 	f.Int64Var(&o.units, "units", 100, "units on sale")
-	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long a visitor waits for one answer")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long a visitor waits for one answer; a usual proxy waits as long")
 	f.DurationVar(&o.limit, "limit", 4*time.Minute, "how long one crowd may last; who is still there is counted")
 	f.IntVar(&o.rate, "rate", 90, "admissions a minute of the sale")
-	f.IntVar(&o.maxActive, "max-active", 3, "visitors of the sale who are in the shop at once")
+	f.IntVar(&o.maxActive, "max-active", 2, "visitors of the sale who are in the shop at once")
 	f.StringVar(&o.only, "only", "", "unprotected or protected; empty = both")
 	f.BoolVar(&o.keep, "keep", false, "keep the files and logs")
 	if err := f.Parse(args); err != nil {

@@ -33,7 +33,12 @@ func rows() []row {
 		{"visitors who have the shop's yes", visits(bought)},
 		{"visitors told that it is sold out", visits(soldOut)},
 		{"visitors who left because of an error", number(func(r *result) int64 { return int64(r.tally.troubled()) })},
-		{"last unit sold after", func(_ options, r *result) string { return seconds(r.tally.lastSale) }},
+		{"last unit sold after", func(_ options, r *result) string {
+			if r.tally.lastSale == 0 {
+				return "–"
+			}
+			return seconds(r.tally.lastSale)
+		}},
 		{"requests to the shop", number(func(r *result) int64 { return int64(len(r.tally.shop)) })},
 		{"their p50", func(_ options, r *result) string { return seconds(r.tally.shop.percentile(50)) }},
 		{"their p99", func(_ options, r *result) string { return seconds(r.tally.shop.percentile(99)) }},

@@ -39,6 +39,7 @@ func TestTheTableShowsBothSideBySide(t *testing.T) {
 		"| visitors who have the shop's yes | 90 | 100 |",
 		"| visitors told that it is sold out | 10 | 1900 |",
 		"| visitors who left because of an error | 1900 | 0 |",
+		"| last unit sold after | 61.0 s | 70.0 s |",
 		"| their p50 | 1.00 s | 0.10 s |",
 		"| their p99 | 30.0 s | 0.20 s |",
 		"| answered 5xx | 20 | 0 |",
