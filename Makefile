@@ -64,6 +64,7 @@ test-connectors: build ## Test the connectors for shops (Go, Node, PHP), alone a
 	cd connectors/go && go vet ./... && go test -race -count=1 -timeout 2m ./...
 	cd connectors/node && npm ci --no-audit --no-fund && npm run check && npm test && npm pack --dry-run
 	php connectors/php/test/keys_test.php
+	PENSTOCK_TEST_BINARY=$(CURDIR)/bin/penstock node --test examples/medusa/test/middlewares.test.mjs
 	PENSTOCK_TEST_BINARY=$(CURDIR)/bin/penstock go test -count=1 -timeout 4m -tags connectors ./connectors/conformance
 
 .PHONY: soak-kill
@@ -106,6 +107,13 @@ bench-sizes: bin/nats-server ## Measure how many bytes a ticket, a reservation, 
 .PHONY: loadtest
 loadtest: bin/k6 build ## Load-test a server started for it, or the one at BASE_URL
 	go run ./loadtest/run
+
+# MEDUSA_FLAGS="--visitors 200" makes a smaller one.
+.PHONY: demo-medusa
+demo-medusa: build ## Drive one crowd at a Medusa shop, alone and with Penstock in front of it (10 minutes)
+	scripts/install-test-servers
+	scripts/install-medusa
+	go run ./loadtest/medusa $(MEDUSA_FLAGS)
 
 .PHONY: client
 client: ## Build the browser client and its types again, after a change of it or of openapi.yaml

@@ -46,6 +46,7 @@ func TestAWrongSitesFileIsOneClearLineThatNamesThePlace(t *testing.T) {
 		"a relative path":       {site + "  rules:\n  - {path: x, sale: s}\n", "does not begin with a slash"},
 		"a wrong sale":          {site + "  rules:\n  - {path: /x, sale: S!}\n", "is not the id of a sale"},
 		"a wrong fail":          {site + "  rules:\n  - {path: /x, sale: s, fail: maybe}\n", "fail: is \"maybe\""},
+		"a pass for nobody":     {site + "  rules:\n  - {path: /x, open: true, forward_pass: true}\n", "forward_pass: has no use"},
 		"a wrong network":       {site + "  bypass: {networks: [10.0.0.0/99]}\n", "is not an address or a network"},
 		"no secret":             {site + "  bypass: {links: {}}\n", "needs one of secret_env and secret_file"},
 		"a short secret":        {site + "  bypass: {links: {secret_env: NO_SUCH_VARIABLE}}\n", "NO_SUCH_VARIABLE has 0 bytes"},

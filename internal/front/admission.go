@@ -15,6 +15,7 @@ import (
 type admitted struct {
 	entry   *salecache.Entry
 	pass    queue.Pass
+	token   token // of the pass
 	hasPass bool
 }
 
@@ -41,7 +42,7 @@ func (s *Server) admit(saleID string, presented tokens, from visitorPlace, passN
 	if err := seen(entry); err != nil {
 		return got, err // it is not known which passes were given back
 	}
-	switch got.pass, err = s.passFrom(entry, presented, from); {
+	switch got.pass, got.token, err = s.passFrom(entry, presented, from); {
 	case errors.Is(err, problem.Unavailable):
 		return got, err
 	case err != nil:
@@ -62,7 +63,9 @@ func (s *Server) admitToShop(saleID string, v *proxy.Visitor) proxy.Admission {
 	got, err := s.admit(saleID, passesTo(saleID, v), from, false)
 	switch {
 	case err == nil && got.hasPass:
-		return proxy.Admission{Verdict: proxy.Admitted, Ticket: uint64(got.pass.Ticket), ExpiresAt: got.pass.ExpiresAt}
+		return proxy.Admission{
+			Verdict: proxy.Admitted, Ticket: uint64(got.pass.Ticket), ExpiresAt: got.pass.ExpiresAt, Pass: got.token.text,
+		}
 	case err == nil:
 		return proxy.Admission{Verdict: proxy.Admitted}
 	case errors.Is(err, problem.PassRequired), errors.Is(err, problem.UnknownSale):
@@ -84,7 +87,7 @@ func (s *Server) endPassForShop(ctx context.Context, saleID string, v *proxy.Vis
 	if err != nil {
 		return err
 	}
-	pass, err := bestPass(passesTo(saleID, v), func(one token) (queue.Pass, error) { return s.passOf(entry, one) })
+	pass, _, err := bestPass(passesTo(saleID, v), func(one token) (queue.Pass, error) { return s.passOf(entry, one) })
 	if err != nil {
 		return nil //nolint:nilerr // nothing that holds is to be ended
 	}

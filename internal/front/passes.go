@@ -60,11 +60,12 @@ func (s *Server) tied(c *call, pass queue.Pass) error {
 // passHere returns the pass that was presented, if it holds and may be used from where it comes. Errors:
 // pass_required, pass_invalid, and unavailable while it is not known whether it may.
 func (s *Server) passHere(c *call) (queue.Pass, error) {
-	return s.passFrom(c.entry, c.tokens(passHeader, passCookie), s.placeOfVisitor(c))
+	pass, _, err := s.passFrom(c.entry, c.tokens(passHeader, passCookie), s.placeOfVisitor(c))
+	return pass, err
 }
 
-// passFrom is passHere for a request of any kind.
-func (s *Server) passFrom(entry *salecache.Entry, presented tokens, from visitorPlace) (queue.Pass, error) {
+// passFrom is passHere for a request of any kind, with the token of the pass.
+func (s *Server) passFrom(entry *salecache.Entry, presented tokens, from visitorPlace) (queue.Pass, token, error) {
 	return bestPass(presented, func(one token) (queue.Pass, error) {
 		pass, err := s.passOf(entry, one)
 		if err == nil {
@@ -83,31 +84,32 @@ func (s *Server) pass(c *call) (queue.Pass, error) {
 
 // passThat returns the pass that verify takes of those that the request brings.
 func (s *Server) passThat(c *call, verify func(token) (queue.Pass, error)) (queue.Pass, error) {
-	return bestPass(c.tokens(passHeader, passCookie), verify)
+	pass, _, err := bestPass(c.tokens(passHeader, passCookie), verify)
+	return pass, err
 }
 
-// bestPass returns the pass that verify takes; of several cookies, that with the latest end. Errors:
-// pass_required when none is there, or that of verify.
-func bestPass(tokens tokens, verify func(token) (queue.Pass, error)) (best queue.Pass, err error) {
+// bestPass returns the pass that verify takes, and the token of it; of several cookies, that with the latest
+// end. Errors: pass_required when none is there, or that of verify.
+func bestPass(tokens tokens, verify func(token) (queue.Pass, error)) (best queue.Pass, of token, err error) {
 	held := false
 	for presented := range tokens.all {
 		pass, refused := verify(presented)
 		switch {
 		case refused == nil && presented.inHeader:
-			return pass, nil
+			return pass, presented, nil
 		case refused == nil && (!held || pass.ExpiresAt.After(best.ExpiresAt)):
-			best, held = pass, true
+			best, of, held = pass, presented, true
 		case refused != nil:
 			err = refused
 		}
 	}
 	switch {
 	case held:
-		return best, nil
+		return best, of, nil
 	case err == nil:
-		return queue.Pass{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(tokens.sale))
+		return queue.Pass{}, token{}, problem.With(problem.PassRequired, "the waiting room is at "+roomPath(tokens.sale))
 	default:
-		return queue.Pass{}, err
+		return queue.Pass{}, token{}, err
 	}
 }
 

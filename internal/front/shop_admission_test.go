@@ -31,7 +31,8 @@ const gatedRules = `rules:
   - {path: /checkout/help, open: true}
   - {path: /checkout, sale: spring}
   - {path: /vip, sale: spring, fail: open}
-  - {path: /lounge, sale: lounge}
+  - {path: /lounge, sale: lounge, forward_pass: true}
+  - {path: /buy, sale: spring, forward_pass: true}
   - {path: /typo, sale: no-such-sale}`
 
 func newGatedShop(t testing.TB, more ...string) *gatedShop {
@@ -175,6 +176,34 @@ func TestTheShopSeesNothingOfPenstockButWhatItIsTold(t *testing.T) {
 	g.expect(200, "", "GET", "/shoes", header{"Cookie": "penstock_pass_spring=" + pass}, "")
 	if got := g.asked.Load().Header["Cookie"]; got != nil {
 		t.Errorf("cookies %q", got)
+	}
+}
+
+// A shop's backend needs the pass to reserve for the visitor. It gets the one that holds, and none where none is asked for.
+func TestARuleMayGiveTheShopThePass(t *testing.T) {
+	g := newGatedShop(t)
+	g.open(liveSale("spring", nil))
+	g.open(liveSale("lounge", func(o *sale.Sale) { o.Admission.Mode = sale.Open }))
+	_, pass := g.admitted("spring")
+	for name, sent := range map[string]header{
+		"header":  {"Penstock-Pass": pass},
+		"cookie":  {"Cookie": "penstock_pass_spring=" + pass},
+		"cookies": {"Cookie": "penstock_pass_spring=forged; penstock_pass_spring=" + pass + "; penstock_pass_other=" + pass},
+		"both":    {"Penstock-Pass": "forged", "Cookie": "penstock_pass_spring=" + pass},
+	} {
+		g.expect(200, "", "POST", "/buy", sent, "")
+		if got := g.asked.Load().Header.Values("Penstock-Pass"); len(got) != 1 || got[0] != pass {
+			t.Errorf("%s: the shop got %q", name, got)
+		}
+		g.expect(200, "", "POST", "/checkout", sent, "")
+		if got := g.asked.Load().Header.Values("Penstock-Pass"); got != nil {
+			t.Errorf("%s: the shop got %q unasked", name, got)
+		}
+	}
+	g.expect(401, "pass_required", "POST", "/buy", header{"Penstock-Pass": "forged"}, "")
+	g.expect(200, "", "POST", "/lounge", header{"Penstock-Pass": "forged"}, "") // its sale needs no pass
+	if got := g.asked.Load().Header.Values("Penstock-Pass"); got != nil {
+		t.Errorf("the shop got %q, which nobody checked", got)
 	}
 }
 

@@ -61,6 +61,9 @@ func (e *Exchange) admit(protecting *rule, figures *siteMetrics) error {
 	case got.Verdict == Admitted:
 		figures.decided(decidedAdmitted)
 		e.told = told{sale: protecting.sale, ticket: got.Ticket, expiresAt: got.ExpiresAt}
+		if protecting.forwardPass {
+			e.told.pass = got.Pass
+		}
 		return nil
 	case got.Verdict == Refused:
 		figures.decided(decidedRefused)

@@ -58,6 +58,8 @@ type fileRule struct {
 	Sale    string            `yaml:"sale"`
 	Open    bool              `yaml:"open"`
 	Fail    string            `yaml:"fail"`
+
+	ForwardPass bool `yaml:"forward_pass"`
 }
 
 type fileBypass struct {

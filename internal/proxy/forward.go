@@ -14,6 +14,7 @@ type told struct {
 	sale      string
 	ticket    uint64 // 0 when there is no pass
 	expiresAt time.Time
+	pass      []byte // the pass itself, where the rule says that the shop gets it
 }
 
 // writeRequest writes the head that the shop gets: the visitor's without what belongs to the connection and
@@ -167,6 +168,11 @@ func writeTold(s *sink, about *told) {
 	s.addText("\r\nPenstock-Pass-Expires: ")
 	s.add(about.expiresAt.UTC().AppendFormat(moment[:0], "2006-01-02T15:04:05Z"))
 	s.addText("\r\n")
+	if len(about.pass) > 0 {
+		s.addText("Penstock-Pass: ")
+		s.add(about.pass)
+		s.addText("\r\n")
+	}
 }
 
 // writeFraming says how long the body is, and whether the connection goes on as a WebSocket.

@@ -32,6 +32,8 @@ type Admission struct {
 	// Ticket is the number of the pass, 0 where the sale needs none. ExpiresAt is its end.
 	Ticket    uint64
 	ExpiresAt time.Time
+	// Pass is the pass itself, as the visitor presented it. It lies in the buffer of the request.
+	Pass []byte
 }
 
 // Visitor is what a request tells of whoever sent it. It must not be kept: it lies in the buffer of the request.

@@ -13,6 +13,8 @@ type rule struct {
 	cookies  []condition
 	sale     string // "" for a rule that opens
 	failOpen bool   // let visitors through while it is not known whether they may
+	// forwardPass gives the shop the pass itself, with which its backend reserves for the visitor.
+	forwardPass bool
 }
 
 // condition is a header or a cookie that a request must have.

@@ -208,8 +208,10 @@ func (f *fileRule) compile() (r rule, err error) {
 		return rule{}, fmt.Errorf("fail: is %q, use open or closed", f.Fail)
 	case f.Fail == "open" && f.Open:
 		return rule{}, errors.New("fail: has no use in a rule that opens")
+	case f.ForwardPass && f.Open:
+		return rule{}, errors.New("forward_pass: has no use in a rule that opens")
 	}
-	r = rule{sale: f.Sale, failOpen: f.Fail == "open"}
+	r = rule{sale: f.Sale, failOpen: f.Fail == "open", forwardPass: f.ForwardPass}
 	if f.Path != "" {
 		r.pattern, err = newPrefix(f.Path)
 	} else {

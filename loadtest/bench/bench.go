@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/penstock/penstock/internal/testenv"
 	"github.com/penstock/penstock/loadtest/internal/admin"
@@ -153,15 +152,3 @@ func (b *bench) client(s *stand.Stand) *admin.Client {
 }
 
 func (b *bench) printf(format string, args ...any) { fmt.Fprintf(b.out, format, args...) }
-
-// pause waits, or less if ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -16,7 +16,10 @@ import (
 // countRedis counts the commands that Redis executes while load runs, beyond
 // what it executes in the same time without (snapshots, leases), an operation.
 func (b *bench) countRedis(ctx context.Context, s *stand.Stand, load func() (int64, error)) (float64, error) {
-	idle, err := commandsDuring(ctx, s.Redis.Addr, func() error { return pause(ctx, b.opts.length) })
+	idle, err := commandsDuring(ctx, s.Redis.Addr, func() error {
+		stand.Pause(ctx, b.opts.length)
+		return ctx.Err()
+	})
 	if err != nil {
 		return 0, err
 	}

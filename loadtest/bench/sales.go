@@ -50,7 +50,7 @@ func until(ctx context.Context, within time.Duration, holds func() (bool, error)
 		if ok {
 			return nil
 		}
-		if pause(ctx, 20*time.Millisecond) != nil {
+		if !stand.Pause(ctx, 20*time.Millisecond) {
 			return fmt.Errorf("gave up after %s (last: %w)", within, errOr(err, ctx.Err()))
 		}
 	}

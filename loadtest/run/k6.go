@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/penstock/penstock/loadtest/internal/stand"
 )
 
 // thresholdsCrossed is k6's exit status for a run that went through and failed.
@@ -43,7 +45,7 @@ func (t *test) drop(ctx context.Context) error {
 // the start of the sale. What it breaks it mends, even if the crowd is gone
 // meanwhile.
 func (t *test) breakThings(ctx, crowd context.Context) error {
-	if (t.opts.killAfter > 0 || t.opts.stopPostgres > 0) && !pause(crowd, time.Until(t.startsAt)) {
+	if (t.opts.killAfter > 0 || t.opts.stopPostgres > 0) && !stand.Pause(crowd, time.Until(t.startsAt)) {
 		return nil
 	}
 	switch {

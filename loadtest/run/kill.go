@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/penstock/penstock/loadtest/internal/stand"
 )
 
 // outage is the time without the killed process.
@@ -18,7 +20,7 @@ const downtime = time.Second // a supervisor needs a moment, too
 // killAndRestart kills -9 in the middle of the sale and starts again at the
 // same ports, with the same data.
 func (t *test) killAndRestart(ctx, crowd context.Context) error {
-	if !pause(crowd, t.opts.killAfter) {
+	if !stand.Pause(crowd, t.opts.killAfter) {
 		return nil
 	}
 	before, err := readConsole(t.files.console)
@@ -31,7 +33,7 @@ func (t *test) killAndRestart(ctx, crowd context.Context) error {
 	if err := kill(); err != nil {
 		return err
 	}
-	pause(ctx, downtime)
+	stand.Pause(ctx, downtime)
 	if err := start(ctx); err != nil {
 		return fmt.Errorf("restart after the kill: %w", err)
 	}
@@ -48,17 +50,5 @@ func (t *test) victim() (kill func() error, start func(context.Context) error) {
 		return t.stand.NATS.Kill, t.stand.NATS.Start
 	default:
 		return t.stand.Penstock.Kill, t.stand.Penstock.Start
-	}
-}
-
-// pause waits; false = ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

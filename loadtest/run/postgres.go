@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/penstock/penstock/loadtest/internal/stand"
 )
 
 // sample is what could be seen from outside at one moment.
@@ -73,7 +75,7 @@ func (t *test) watch(ctx context.Context, seen *postgresOutage, phase string, be
 		if fresh || n%printEvery == 0 {
 			t.printf("%s\n", s)
 		}
-		if !pause(ctx, min(sampleEvery, time.Until(until))) {
+		if !stand.Pause(ctx, min(sampleEvery, time.Until(until))) {
 			return
 		}
 	}

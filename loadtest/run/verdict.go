@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/penstock/penstock/loadtest/internal/admin"
 )
 
 // outcome is what a run gathered before the verdict.
@@ -16,7 +18,7 @@ type outcome struct {
 	summary summary
 	lines   consoleLines
 	lookup  lookup
-	verify  saleReport
+	verify  admin.SaleReport
 }
 
 // errFailed ends the program after the verdict was printed.

@@ -26,6 +26,7 @@ type Process struct {
 	Program string
 	Args    []string
 	Env     []string
+	Dir     string                          // where it runs; "" for here
 	LogPath string                          // output is appended here
 	Ready   func(ctx context.Context) error // nil once it answers
 
@@ -63,7 +64,7 @@ func (p *Process) launch() error {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(p.Program, p.Args...) //nolint:noctx // it outlives the context, which bounds the start only
-	cmd.Env, cmd.Stdout, cmd.Stderr = p.Env, log, log
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = p.Env, p.Dir, log, log
 	dieWithParent(cmd)
 	started, done := make(chan error), make(chan struct{})
 	go func() {

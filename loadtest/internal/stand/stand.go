@@ -40,6 +40,8 @@ type Options struct {
 	AppendFsync string // of the real Redis: always, everysec (the default) or no
 	Binary      string // penstock
 	Dir         string // for files and logs; the servers' own users must be able to enter it
+	// Settings are more settings of Penstock, as variables of the environment: NAME=value.
+	Settings []string
 }
 
 // Stand is a running Penstock and its servers.
@@ -127,6 +129,7 @@ func (s *Stand) startPenstock(ctx context.Context, opts Options) error {
 		env = append(env, "PENSTOCK_REDIS_URL="+s.Redis.URL, "PENSTOCK_NATS_URL="+s.NATS.URL,
 			"PENSTOCK_NATS_MONITOR_URL="+s.NATS.MonitorURL, "PENSTOCK_POSTGRES_URL="+s.PostgresURL)
 	}
+	env = append(env, opts.Settings...)
 	s.Penstock = &Process{
 		Name: "penstock", Program: opts.Binary, Args: []string{"serve"}, Env: env,
 		LogPath: filepath.Join(opts.Dir, "penstock.log"),

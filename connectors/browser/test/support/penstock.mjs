@@ -26,8 +26,8 @@ export async function eventually(what, answer, limitMs = 30_000) {
   throw new Error('not in time: ' + what);
 }
 
-/** Starts a server. allowedOrigins are those whose pages may call it. */
-export async function startPenstock(allowedOrigins = []) {
+/** Starts a server. allowedOrigins are those whose pages may call it; settings are more of its settings. */
+export async function startPenstock(allowedOrigins = [], settings = {}) {
   const [frontPort, consolePort] = [await freePort(), await freePort()];
   const directory = await mkdtemp(join(tmpdir(), 'penstock-browser-'));
   const front = `http://127.0.0.1:${frontPort}`, console = `http://127.0.0.1:${consolePort}`;
@@ -36,6 +36,7 @@ export async function startPenstock(allowedOrigins = []) {
     env: {
       ...process.env, PENSTOCK_LISTEN: `127.0.0.1:${frontPort}`, PENSTOCK_CONSOLE_LISTEN: `127.0.0.1:${consolePort}`,
       PENSTOCK_DATA_DIR: directory, PENSTOCK_ADMIN_KEY: adminKey, PENSTOCK_ALLOWED_ORIGINS: allowedOrigins.join(','),
+      ...settings,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
