@@ -90,7 +90,11 @@ func TestBlocksThatAreNotRunAreFewAndKnown(t *testing.T) {
 var printed = map[string][]string{
 	"README.md":           {`"status":"committed"`, "every invariant holds"},
 	"docs/quick-start.md": {"first-drop", "every invariant holds"},
-	"docs/shop.md":        {`"customer":{"email":"zoe@example.com"}`, `{"orders":[],"next":"`, "Checkout", " deleted: "},
+	"docs/shop.md": {
+		`"customer":{"email":"zoe@example.com"}`, `{"orders":[],"next":"`, "Checkout", " deleted: ",
+		`"idempotency_key":"market-1","status":201`, `"code":"sold_out"`, `"idempotency_key":"order-1","status":202`,
+	},
+	"docs/stock.md": {"SNKR-42  all", `"allocated":150`, "SNKR-42 accepted", "SNKR-42 unchanged", `"to":145`},
 }
 
 func TestTheCommandsOfTheDocumentsWorkAsWritten(t *testing.T) {

@@ -58,17 +58,3 @@ func TestTheKeyCommandsSayWhatIsWrong(t *testing.T) {
 		t.Fatalf("exit %d\n%s", code, list)
 	}
 }
-
-func TestTheCommandsForMarketplacesWorkAsWritten(t *testing.T) {
-	s := newServer(t)
-	s.start()
-	s.createSale("drop", 10, map[string]any{"channels": map[string]any{"web": 9, "market": 1}, "without_pass": []any{"market"}})
-	script := "CONSOLE=" + s.console + " FRONT=" + s.front + " ADMIN_KEY=" + testAdminKey + "\n" + scriptAfter(t, "../../docs/shop.md", "<!-- bulk:")
-	out := s.bash(script)
-	for _, want := range []string{`"idempotency_key":"market-1","status":201`, `"code":"sold_out"`, `"idempotency_key":"order-1","status":202`} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not in the output:\n%s", want, out)
-		}
-	}
-	s.verify()
-}

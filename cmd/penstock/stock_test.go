@@ -8,23 +8,6 @@ import (
 	"testing"
 )
 
-func TestTheCommandsOfTheStockPageWork(t *testing.T) {
-	s := newServer(t)
-	s.start("--demo")
-	s.awaitSale(demoSale)
-	const page = "../../docs/stock.md"
-	one := replaced(t, scriptAfter(t, page, "<!-- stock:"),
-		"http://localhost:8081", s.console, "$(cat data/admin-key)", testAdminKey, "bin/penstock", s.binary)
-	many := replaced(t, scriptAfter(t, page, "<!-- stock file:"), "bin/penstock", s.binary)
-	out := s.bash("cd " + t.TempDir() + "\n" + one + "\n" + many)
-	for _, want := range []string{"SNKR-42  all", `"allocated":150`, "SNKR-42 accepted", "SNKR-42 unchanged", `"to":145`} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q in\n%s", want, out)
-		}
-	}
-	s.verify()
-}
-
 // TestUnitsThatAreHeldAreNotTakenAway tells how many are, through the API and the command.
 func TestUnitsThatAreHeldAreNotTakenAway(t *testing.T) {
 	s := newServer(t)

@@ -83,7 +83,7 @@ func (s *Server) reserveOne(c *call, shop *auth.Identity, one *bulkReservation) 
 // postOrdersBulk turns many reservations into orders. Each is durable before the answer that accepts it, or has
 // the problem that a call of its own would have had.
 func (s *Server) postOrdersBulk(c *call) error {
-	shop, err := s.mustShop(c)
+	shop, err := s.mustShopOfAnySale(c)
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,9 @@ func (s *Server) orderOne(shop *auth.Identity, one *bulkOrder) bulkResult {
 		return bulkResult{err: err}
 	}
 	entry, err := s.saleToOrderFrom(one.Reservation)
+	if err == nil {
+		err = mayActOn(shop, entry.Record().ID)
+	}
 	if err != nil {
 		return bulkResult{err: err}
 	}
