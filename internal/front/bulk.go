@@ -16,14 +16,20 @@ const maxBulk = 100
 // bulkReservation is one of many reservations, with what a call of its own has in headers.
 type bulkReservation struct {
 	reservationBody
-	key, pass string
+	bulkKey
+	pass string
 }
 
 // bulkOrder is one of many orders.
 type bulkOrder struct {
 	orderBody
-	key string
+	bulkKey
 }
+
+// bulkKey is the idempotency key of one element.
+type bulkKey struct{ key string }
+
+func (k bulkKey) idempotencyKey() string { return k.key }
 
 // bulkResult is the answer to one of many: the status and the body that a call of its own would have had.
 type bulkResult struct {
@@ -35,7 +41,16 @@ type bulkResult struct {
 // postReservationsBulk holds units for many customers of a shop's backend. Each reservation is decided and
 // answered on its own; the stock combines them into few script calls.
 func (s *Server) postReservationsBulk(c *call) error {
-	shop, err := s.mustShop(c)
+	return answerBulk(s, c, s.mustShop, "reservation", parseBulkReservations, func(shop *auth.Identity, one *bulkReservation) bulkResult {
+		return s.reserveOne(c, shop, one)
+	})
+}
+
+// answerBulk reads the elements of a call, does them at the same time, and answers for each in its place.
+func answerBulk[T interface{ idempotencyKey() string }](s *Server, c *call, who func(*call) (*auth.Identity, error), what string,
+	parse func([]byte) ([]T, error), do func(*auth.Identity, *T) bulkResult,
+) error {
+	shop, err := who(c)
 	if err != nil {
 		return err
 	}
@@ -43,12 +58,22 @@ func (s *Server) postReservationsBulk(c *call) error {
 	if err != nil {
 		return err
 	}
-	asked, err := parseBulkReservations(body)
+	asked, err := parse(body)
 	if err != nil {
 		return err
 	}
-	results := inParallel(len(asked), func(i int) bulkResult { return s.reserveOne(c, shop, &asked[i]) })
-	s.sendBulk(c, results, "reservation", func(i int) string { return asked[i].key })
+	results := inParallel(len(asked), func(i int) bulkResult { return do(shop, &asked[i]) })
+	c.buf = append(c.buf, `{"results":[`...)
+	for i := range results {
+		if i > 0 {
+			c.buf = append(c.buf, ',')
+		}
+		c.buf = append(c.buf, `{"idempotency_key":`...)
+		c.buf = appendString(c.buf, asked[i].idempotencyKey())
+		c.buf = s.appendResult(c.buf, &results[i], what)
+	}
+	c.buf = append(c.buf, "]}"...)
+	c.sendJSON(200)
 	return nil
 }
 
@@ -83,21 +108,7 @@ func (s *Server) reserveOne(c *call, shop *auth.Identity, one *bulkReservation) 
 // postOrdersBulk turns many reservations into orders. Each is durable before the answer that accepts it, or has
 // the problem that a call of its own would have had.
 func (s *Server) postOrdersBulk(c *call) error {
-	shop, err := s.mustShopOfAnySale(c)
-	if err != nil {
-		return err
-	}
-	body, err := c.body()
-	if err != nil {
-		return err
-	}
-	asked, err := parseBulkOrders(body)
-	if err != nil {
-		return err
-	}
-	results := inParallel(len(asked), func(i int) bulkResult { return s.orderOne(shop, &asked[i]) })
-	s.sendBulk(c, results, "order", func(i int) string { return asked[i].key })
-	return nil
+	return answerBulk(s, c, s.mustShopOfAnySale, "order", parseBulkOrders, s.orderOne)
 }
 
 // orderOne runs beside others of the same call.
@@ -145,21 +156,6 @@ func inParallel(n int, do func(i int) bulkResult) []bulkResult {
 	default:
 		return results
 	}
-}
-
-// sendBulk answers with one result for each thing that was asked for, in the same order.
-func (s *Server) sendBulk(c *call, results []bulkResult, what string, keyOf func(i int) string) {
-	c.buf = append(c.buf, `{"results":[`...)
-	for i := range results {
-		if i > 0 {
-			c.buf = append(c.buf, ',')
-		}
-		c.buf = append(c.buf, `{"idempotency_key":`...)
-		c.buf = appendString(c.buf, keyOf(i))
-		c.buf = s.appendResult(c.buf, &results[i], what)
-	}
-	c.buf = append(c.buf, "]}"...)
-	c.sendJSON(200)
 }
 
 func (s *Server) appendResult(b []byte, r *bulkResult, what string) []byte {

@@ -130,6 +130,10 @@ func TestManyOrdersAreDurableEachOnItsOwn(t *testing.T) {
 	if got, _ := outcomes(t, s.bulk("/v1/orders/bulk", s.shopKey, `{"orders":[`+orders[0]+`]}`)); got[0] != "200" {
 		t.Errorf("another key of the shop: %q", got)
 	}
+	if got, _ := outcomes(t, s.bulk("/v1/orders/bulk", s.oneKey, `{"orders":[`+orders[0]+`]}`)); got[0] != "403 forbidden" {
+		t.Errorf("a key of other sales: %q", got)
+	}
+	s.expect(403, "forbidden", "POST", "/v1/sales/spring/reservations/bulk", header{"Authorization": "Bearer " + s.oneKey}, `{"reservations":[`+elements[0]+`]}`)
 }
 
 func TestABulkThatCannotBeReadIsRefusedAsAWhole(t *testing.T) {
