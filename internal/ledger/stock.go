@@ -109,8 +109,8 @@ type stockChange struct {
 // inStockChange raises the sale's version first: its row is what two changes wait for, and SaveSale too.
 func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(ctx context.Context, c *stockChange) error) error {
 	err := l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
-		c := &stockChange{tx: tx, sku: sku, nowMillis: time.Now().UnixMilli()}
-		if err := c.lock(ctx, saleID); err != nil {
+		c, err := lockStock(ctx, tx, saleID, sku)
+		if err != nil {
 			return err
 		}
 		return do(ctx, c)
@@ -119,6 +119,12 @@ func (l *Ledger) inStockChange(ctx context.Context, saleID, sku string, do func(
 		return nil
 	}
 	return err
+}
+
+// lockStock begins a change within a transaction.
+func lockStock(ctx context.Context, tx *sql.Tx, saleID, sku string) (*stockChange, error) {
+	c := &stockChange{tx: tx, sku: sku, nowMillis: time.Now().UnixMilli()}
+	return c, c.lock(ctx, saleID)
 }
 
 func (c *stockChange) lock(ctx context.Context, saleID string) error {

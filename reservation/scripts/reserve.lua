@@ -4,7 +4,7 @@
 --   one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel;
 --       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times:
---       pool (1…P), units
+--       pool (1…P), units; then, if it is a probe: 'probe'. A probe decides and holds nothing.
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, the record's text for one that exists, or kind * 1000 + line, the line
 -- from 0:
@@ -148,7 +148,7 @@ for i = 1, count do
   end
   results[3 + i] = result
 end
-if #new_records == 0 then return results end
+if #new_records == 0 or ARGV[a] == 'probe' then return results end
 
 -- One write each.
 local counters, packed_units = {}, {}

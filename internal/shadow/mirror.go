@@ -1,0 +1,259 @@
+package shadow
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
+)
+
+// Unseen is why a call of the shop was not decided.
+type Unseen string
+
+// The reasons.
+const (
+	UnseenOverflow    Unseen = "overflow"     // more calls came than could be decided
+	UnseenUnavailable Unseen = "unavailable"  // the stores did not answer for too long
+	UnseenStopped     Unseen = "stopped"      // the process was stopped meanwhile
+	UnseenFull        Unseen = "full"         // the ledger keeps no more of them
+	UnseenBody        Unseen = "body"         // the body was too large, or not sent to its end
+	UnseenUnreadable  Unseen = "unreadable"   // item, quantity or customer were not where the rule says
+	UnseenUnclear     Unseen = "unclear"      // the status of the answer says neither yes nor no
+	UnseenNoAnswer    Unseen = "no_answer"    // the shop did not answer
+	UnseenConflict    Unseen = "conflict"     // another call with the same reference was decided before
+	UnseenNoReference Unseen = "no_reference" // a cancellation names no accepted call
+)
+
+// unseens are all of them.
+var unseens = []Unseen{
+	UnseenOverflow, UnseenUnavailable, UnseenStopped, UnseenFull, UnseenBody, UnseenUnreadable, UnseenUnclear,
+	UnseenNoAnswer, UnseenConflict, UnseenNoReference,
+}
+
+const (
+	// patience is for how long a mirrored call is tried again while the stores do not answer.
+	patience = 15 * time.Second
+	// retryAfter is the pause between two attempts.
+	retryAfter = 200 * time.Millisecond
+	// drainTimeout is how long calls that wait are still decided once the process stops.
+	drainTimeout = 5 * time.Second
+)
+
+// mirrored is a call that waits for its decision.
+type mirrored struct {
+	Call
+	due time.Time // of the second decision of a refused call
+}
+
+// Mirror has a call decided as soon as possible. It never waits: a call for which there is no room is counted.
+// A call without a key is like no other.
+func (s *Shadow) Mirror(c Call) {
+	if c.Key == "" {
+		c.Key = randomName()
+	}
+	s.tally.begin(c.Sale)
+	select {
+	case s.queue <- &mirrored{Call: c}:
+	default:
+		s.end(c.Sale, UnseenOverflow)
+	}
+}
+
+// Unseen counts a call of the shop that cannot be decided.
+func (s *Shadow) Unseen(saleID string, why Unseen) {
+	s.tally.unseen(saleID, why)
+	s.metrics.unseen(why)
+}
+
+// end counts a call that was begun and was not decided.
+func (s *Shadow) end(saleID string, why Unseen) {
+	s.Unseen(saleID, why)
+	s.tally.end(saleID)
+}
+
+// Run decides what is mirrored and keeps the counts in the ledger until ctx ends. Then it decides what is left,
+// for a bounded time, and counts the rest.
+func (s *Shadow) Run(ctx context.Context) error {
+	deciding, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() { s.work(ctx, deciding) })
+	}
+	for range settleWorkers {
+		all.Go(func() { s.settleAll(ctx, deciding) })
+	}
+	s.keepCounts(ctx)
+	deadline := time.AfterFunc(drainTimeout, stop)
+	defer deadline.Stop()
+	all.Wait()
+	s.dropRest()
+	s.lastCounts()
+	return nil
+}
+
+// work decides calls until ctx has ended and none waits.
+func (s *Shadow) work(ctx, deciding context.Context) {
+	for {
+		select {
+		case c := <-s.queue:
+			s.decide(ctx, deciding, c)
+			continue
+		default:
+		}
+		select {
+		case c := <-s.queue:
+			s.decide(ctx, deciding, c)
+		case <-ctx.Done():
+			if len(s.queue) == 0 || deciding.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+// decide decides a call for the first time. A refused call for which there were units waits for the second.
+func (s *Shadow) decide(ctx, deciding context.Context, c *mirrored) {
+	if c.Outcome != ledger.ShadowRefused {
+		s.finish(c, s.patiently(deciding, c, s.Decide))
+		return
+	}
+	err := s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
+		if known, found, err := s.known(ctx, &call); err != nil || found {
+			return known, err
+		}
+		code, err := s.probe(ctx, &call)
+		switch {
+		case err != nil:
+			return Verdict{}, err
+		case code == "":
+			return Verdict{}, errSettle
+		}
+		return s.record(ctx, &call, code)
+	})
+	if !errors.Is(err, errSettle) {
+		s.finish(c, err)
+		return
+	}
+	c.due = time.Now().Add(s.deps.SettleAfter)
+	select {
+	case s.settle <- c:
+	default:
+		s.end(c.Sale, UnseenOverflow)
+	}
+}
+
+// errSettle says that a refused call is to be decided a second time.
+var errSettle = errors.New("the call is to be decided again")
+
+// settleAll decides refused calls for the second time.
+func (s *Shadow) settleAll(ctx, deciding context.Context) {
+	for {
+		select {
+		case c := <-s.settle:
+			if !sleep(ctx, time.Until(c.due)) {
+				s.end(c.Sale, UnseenStopped)
+				continue
+			}
+			s.finish(c, s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
+				code, err := s.probe(ctx, &call)
+				if err != nil {
+					return Verdict{}, err
+				}
+				if code != "" {
+					code = ledger.ShadowUnclear
+				}
+				return s.record(ctx, &call, code)
+			}))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// probe asks the script about a refused call.
+func (s *Shadow) probe(ctx context.Context, c *Call) (problem.Code, error) {
+	entry, err := s.find(c.Sale)
+	if err != nil {
+		return "", err
+	}
+	return s.ask(ctx, entry, c)
+}
+
+// patiently tries again while the stores do not answer.
+func (s *Shadow) patiently(ctx context.Context, c *mirrored, decide func(context.Context, Call) (Verdict, error)) error {
+	for end := time.Now().Add(patience); ; {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		_, err := decide(bounded, c.Call)
+		cancel()
+		if err == nil || !worthAnother(err) || time.Now().After(end) || !sleep(ctx, retryAfter) {
+			return err
+		}
+	}
+}
+
+// worthAnother reports whether a later attempt may succeed. An accepted call may be recorded after the one that
+// cancels it has come.
+func worthAnother(err error) bool {
+	for _, final := range []error{
+		errSettle, ledger.ErrShadowFull, problem.IdempotencyMismatch, problem.NotInShadow, problem.UnknownSale,
+		problem.UnknownSKU, problem.BadRequest,
+	} {
+		if errors.Is(err, final) {
+			return false
+		}
+	}
+	return true
+}
+
+// finish counts what became of a call.
+func (s *Shadow) finish(c *mirrored, err error) {
+	switch {
+	case err == nil:
+		s.tally.end(c.Sale)
+		return
+	case errors.Is(err, ledger.ErrShadowFull):
+		s.end(c.Sale, UnseenFull)
+	case errors.Is(err, problem.IdempotencyMismatch):
+		s.end(c.Sale, UnseenConflict)
+	case errors.Is(err, problem.UnknownReference):
+		s.end(c.Sale, UnseenNoReference)
+	case errors.Is(err, problem.UnknownSKU), errors.Is(err, problem.BadRequest):
+		s.end(c.Sale, UnseenUnreadable)
+	default:
+		s.end(c.Sale, UnseenUnavailable)
+	}
+	s.deps.Log.Debug("a mirrored call was not decided", "sale", c.Sale, "outcome", c.Outcome, "error", err)
+}
+
+// dropRest counts the calls that nobody decides any more.
+func (s *Shadow) dropRest() {
+	for {
+		select {
+		case c := <-s.queue:
+			s.end(c.Sale, UnseenStopped)
+		case c := <-s.settle:
+			s.end(c.Sale, UnseenStopped)
+		default:
+			return
+		}
+	}
+}
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
