@@ -22,6 +22,7 @@ const (
 	routePass
 	routeReservations
 	routeSaleOrders
+	routeShadow
 	routeReservation
 	routeExtend
 	routeOrders
@@ -191,6 +192,8 @@ func saleCall(name []byte) routeID {
 		return routeReservations
 	case "orders":
 		return routeSaleOrders
+	case "shadow":
+		return routeShadow
 	default:
 		return routeNone
 	}

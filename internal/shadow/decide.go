@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/ledger"
@@ -173,4 +174,15 @@ func payloadOf(c *Call) string {
 	}
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:16])
+}
+
+// CleanReference makes a reference one that the ledger can keep: of bounded length, without control characters.
+func CleanReference(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), MaxReference)], "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, text)
 }

@@ -40,12 +40,14 @@ const (
 	retryAfter = 200 * time.Millisecond
 	// drainTimeout is how long calls that wait are still decided once the process stops.
 	drainTimeout = 5 * time.Second
+	// soonAfter is when the accepted calls that were answered before a refused one have been decided.
+	soonAfter = 250 * time.Millisecond
 )
 
 // mirrored is a call that waits for its decision.
 type mirrored struct {
 	Call
-	due time.Time // of the second decision of a refused call
+	due time.Time // of the next decision of a refused call
 }
 
 // Mirror has a call decided as soon as possible. It never waits: a call for which there is no room is counted.
@@ -83,8 +85,9 @@ func (s *Shadow) Run(ctx context.Context) error {
 	for range workers {
 		all.Go(func() { s.work(ctx, deciding) })
 	}
-	for range settleWorkers {
-		all.Go(func() { s.settleAll(ctx, deciding) })
+	for range againWorkers {
+		all.Go(func() { s.decideAgain(ctx, deciding, s.soon, false) })
+		all.Go(func() { s.decideAgain(ctx, deciding, s.later, true) })
 	}
 	s.keepCounts(ctx)
 	deadline := time.AfterFunc(drainTimeout, stop)
@@ -100,13 +103,13 @@ func (s *Shadow) work(ctx, deciding context.Context) {
 	for {
 		select {
 		case c := <-s.queue:
-			s.decide(ctx, deciding, c)
+			s.decide(deciding, c)
 			continue
 		default:
 		}
 		select {
 		case c := <-s.queue:
-			s.decide(ctx, deciding, c)
+			s.decide(deciding, c)
 		case <-ctx.Done():
 			if len(s.queue) == 0 || deciding.Err() != nil {
 				return
@@ -115,8 +118,9 @@ func (s *Shadow) work(ctx, deciding context.Context) {
 	}
 }
 
-// decide decides a call for the first time. A refused call for which there were units waits for the second.
-func (s *Shadow) decide(ctx, deciding context.Context, c *mirrored) {
+// decide decides a call. A refused call for which there were units is decided again: soon, when the accepted calls
+// that were answered before it have been decided, and later, when those that the shop was still working on have been.
+func (s *Shadow) decide(deciding context.Context, c *mirrored) {
 	if c.Outcome != ledger.ShadowRefused {
 		s.finish(c, s.patiently(deciding, c, s.Decide))
 		return
@@ -125,62 +129,67 @@ func (s *Shadow) decide(ctx, deciding context.Context, c *mirrored) {
 		if known, found, err := s.known(ctx, &call); err != nil || found {
 			return known, err
 		}
-		code, err := s.probe(ctx, &call)
-		switch {
-		case err != nil:
-			return Verdict{}, err
-		case code == "":
-			return Verdict{}, errSettle
-		}
-		return s.record(ctx, &call, code)
+		return s.decideRefused(ctx, &call, false)
 	})
-	if !errors.Is(err, errSettle) {
-		s.finish(c, err)
+	if errors.Is(err, errLater) {
+		s.putOff(c, s.soon, soonAfter)
 		return
 	}
-	c.due = time.Now().Add(s.deps.SettleAfter)
+	s.finish(c, err)
+}
+
+// errLater says that a refused call is to be decided again.
+var errLater = errors.New("the call is to be decided again")
+
+// decideRefused asks the script about a refused call. As long as it is not the last time, units that are free prove
+// nothing. The last time, units that are gone by now do not either.
+func (s *Shadow) decideRefused(ctx context.Context, c *Call, last bool) (Verdict, error) {
+	entry, err := s.find(c.Sale)
+	if err != nil {
+		return Verdict{}, err
+	}
+	code, err := s.ask(ctx, entry, c)
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case code == "" && !last:
+		return Verdict{}, errLater
+	case code != "" && last:
+		code = ledger.ShadowUnclear
+	}
+	return s.record(ctx, c, code)
+}
+
+func (s *Shadow) putOff(c *mirrored, to chan<- *mirrored, by time.Duration) {
+	c.due = time.Now().Add(by)
 	select {
-	case s.settle <- c:
+	case to <- c:
 	default:
 		s.end(c.Sale, UnseenOverflow)
 	}
 }
 
-// errSettle says that a refused call is to be decided a second time.
-var errSettle = errors.New("the call is to be decided again")
-
-// settleAll decides refused calls for the second time.
-func (s *Shadow) settleAll(ctx, deciding context.Context) {
+// decideAgain decides refused calls again, each when it is due. In a queue all are put off by the same time.
+func (s *Shadow) decideAgain(ctx, deciding context.Context, from <-chan *mirrored, last bool) {
 	for {
 		select {
-		case c := <-s.settle:
+		case c := <-from:
 			if !sleep(ctx, time.Until(c.due)) {
 				s.end(c.Sale, UnseenStopped)
 				continue
 			}
-			s.finish(c, s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
-				code, err := s.probe(ctx, &call)
-				if err != nil {
-					return Verdict{}, err
-				}
-				if code != "" {
-					code = ledger.ShadowUnclear
-				}
-				return s.record(ctx, &call, code)
-			}))
+			err := s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
+				return s.decideRefused(ctx, &call, last)
+			})
+			if errors.Is(err, errLater) {
+				s.putOff(c, s.later, s.deps.SettleAfter)
+				continue
+			}
+			s.finish(c, err)
 		case <-ctx.Done():
 			return
 		}
 	}
-}
-
-// probe asks the script about a refused call.
-func (s *Shadow) probe(ctx context.Context, c *Call) (problem.Code, error) {
-	entry, err := s.find(c.Sale)
-	if err != nil {
-		return "", err
-	}
-	return s.ask(ctx, entry, c)
 }
 
 // patiently tries again while the stores do not answer.
@@ -199,7 +208,7 @@ func (s *Shadow) patiently(ctx context.Context, c *mirrored, decide func(context
 // cancels it has come.
 func worthAnother(err error) bool {
 	for _, final := range []error{
-		errSettle, ledger.ErrShadowFull, problem.IdempotencyMismatch, problem.NotInShadow, problem.UnknownSale,
+		errLater, ledger.ErrShadowFull, problem.IdempotencyMismatch, problem.NotInShadow, problem.UnknownSale,
 		problem.UnknownSKU, problem.BadRequest,
 	} {
 		if errors.Is(err, final) {
@@ -221,6 +230,8 @@ func (s *Shadow) finish(c *mirrored, err error) {
 		s.end(c.Sale, UnseenConflict)
 	case errors.Is(err, problem.UnknownReference):
 		s.end(c.Sale, UnseenNoReference)
+	case errors.Is(err, context.Canceled):
+		s.end(c.Sale, UnseenStopped)
 	case errors.Is(err, problem.UnknownSKU), errors.Is(err, problem.BadRequest):
 		s.end(c.Sale, UnseenUnreadable)
 	default:
@@ -235,7 +246,9 @@ func (s *Shadow) dropRest() {
 		select {
 		case c := <-s.queue:
 			s.end(c.Sale, UnseenStopped)
-		case c := <-s.settle:
+		case c := <-s.soon:
+			s.end(c.Sale, UnseenStopped)
+		case c := <-s.later:
 			s.end(c.Sale, UnseenStopped)
 		default:
 			return

@@ -6,9 +6,9 @@
 //
 //   - The shop sold. The units are reserved and ordered as in a real sale, so that every invariant holds of the
 //     sale and verify can tell. Where Penstock refuses, nothing changes in its stock, and the call is recorded.
-//   - The shop refused. The script is asked without holding anything. A mirrored refusal is asked twice, the second
-//     time once the shop has answered the calls that were under way: a unit that was free only in between was
-//     promised to somebody else, and the refusal is recorded as unclear.
+//   - The shop refused. The script is asked without holding anything. When it would sell, a mirrored refusal is asked
+//     about again, the last time once the shop has answered the calls that were under way: a unit that was free only
+//     in between was promised to somebody else, and the refusal is recorded as unclear.
 //   - The shop took a sale back. The units of a call that Penstock would have sold are allocated once more.
 //
 // What was recorded is in the ledger. What could not be decided is counted as not seen, by reason.
@@ -35,8 +35,8 @@ const (
 	queueLength = 4096
 	// workers decide at the same time, each one call. Most of the time they wait for a disk.
 	workers = 32
-	// settleWorkers decide refused calls for the second time.
-	settleWorkers = 8
+	// againWorkers decide refused calls again, in each of two queues.
+	againWorkers = 8
 	// recordBatch calls at most are written to the ledger in one transaction.
 	recordBatch = 200
 )
@@ -57,7 +57,8 @@ type Shadow struct {
 	deps    Deps
 	run     string // names this run of the process
 	queue   chan *mirrored
-	settle  chan *mirrored
+	soon    chan *mirrored // refused calls that are to be decided again soon, and later
+	later   chan *mirrored
 	records *batch.Combiner[*ledger.ShadowCall, error]
 	tally   *tally
 	metrics *metrics
@@ -71,7 +72,8 @@ func New(deps Deps) (*Shadow, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Shadow{deps: deps, run: randomName(), queue: make(chan *mirrored, queueLength), settle: make(chan *mirrored, queueLength), tally: newTally()}
+	s := &Shadow{deps: deps, run: randomName(), tally: newTally()}
+	s.queue, s.soon, s.later = make(chan *mirrored, queueLength), make(chan *mirrored, queueLength), make(chan *mirrored, queueLength)
 	s.records = batch.New(batch.Options{MaxBatch: recordBatch}, s.write)
 	var err error
 	s.metrics, err = newMetrics(deps.Metrics, s)
