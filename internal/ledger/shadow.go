@@ -106,9 +106,10 @@ func insertShadow(ctx context.Context, tx *sql.Tx, c *ShadowCall) (bool, error) 
 
 // CancelShadow takes back the latest accepted call of a reference that was not taken back yet. The units of a
 // call that Penstock would have sold are allocated once more, as an operator would do with returned goods: the
-// order stays what it was. It returns the units that came back. The same call again changes nothing.
+// order stays what it was. Version is that of the sale with the units, 0 when none were allocated. The same call
+// again changes nothing.
 // Codes: unknown_reference, and conflict while another change of the stock is under way.
-func (l *Ledger) CancelShadow(ctx context.Context, c ShadowCall) (returned map[string]int64, err error) {
+func (l *Ledger) CancelShadow(ctx context.Context, c ShadowCall) (version int64, err error) {
 	err = l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) error {
 		// The row of the sale is what two changes of its stock wait for; so do two cancellations.
 		if _, err := tx.ExecContext(ctx, `UPDATE sales SET version = version WHERE id = $1`, c.Sale); err != nil {
@@ -133,30 +134,31 @@ func (l *Ledger) CancelShadow(ctx context.Context, c ShadowCall) (returned map[s
 		}
 		counts := shadowCounts{}
 		counts.add(&c, ShadowCancelled)
-		returned = c.Units
 		if err := counts.write(ctx, tx); err != nil || sold.Code != "" {
 			return err
 		}
-		return l.reallocate(ctx, tx, c.Sale, c.Units)
+		version, err = reallocate(ctx, tx, c.Sale, c.Units)
+		return err
 	})
-	return returned, err
+	return version, err
 }
 
-// reallocate puts units on sale once more.
-func (l *Ledger) reallocate(ctx context.Context, tx *sql.Tx, saleID string, units map[string]int64) error {
+// reallocate puts units on sale once more, and returns the sale's version with them.
+func reallocate(ctx context.Context, tx *sql.Tx, saleID string, units map[string]int64) (version int64, err error) {
 	for _, sku := range slices.Sorted(maps.Keys(units)) {
 		change, err := lockStock(ctx, tx, saleID, sku)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := change.check(units[sku], nil); err != nil {
-			return err
+			return 0, err
 		}
 		if err := change.allocate(ctx, change.allocated+units[sku]); err != nil {
-			return err
+			return 0, err
 		}
+		version = change.rec.Version
 	}
-	return nil
+	return version, nil
 }
 
 // shadowCounts are added up over a transaction and written in one order, so that two do not wait for each other.

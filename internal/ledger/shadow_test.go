@@ -58,7 +58,7 @@ func TestUnitsOfACancelledCallAreAllocatedOnceMoreUnlessTheyWereNeverThere(t *te
 		}); err != nil {
 			t.Fatal(err)
 		}
-		cancel := func(key, reference string) (map[string]int64, error) {
+		cancel := func(key, reference string) (int64, error) {
 			return l.CancelShadow(t.Context(), ShadowCall{Sale: "drop", Key: key, AtMillis: 1, Reference: reference})
 		}
 		for _, c := range []struct{ key, reference string }{{"c1", "ref-1"}, {"c2", "ref-2"}} {

@@ -21,6 +21,12 @@ import (
 // scope tells the idempotency keys of mirrored calls from those of buyers.
 const scope = "shadow"
 
+const (
+	// carryWait bounds how long a cancellation waits until its units are on sale.
+	carryWait = 3 * time.Second
+	carryPoll = 20 * time.Millisecond
+)
+
 // MaxReference bounds the shop's reference of a call, in bytes.
 const MaxReference = 128
 
@@ -62,11 +68,11 @@ func (s *Shadow) Decide(ctx context.Context, c Call) (Verdict, error) {
 	case c.Outcome == ledger.ShadowCancelled:
 		return s.cancel(ctx, &c)
 	}
-	code, err := s.ask(ctx, entry, &c)
+	chosen, err := s.choose(ctx, entry, &c)
 	if err != nil {
 		return Verdict{}, err
 	}
-	return s.record(ctx, &c, code)
+	return s.complete(ctx, entry, &c, chosen)
 }
 
 // find returns a sale in shadow mode. Codes: unknown_sale, unavailable, not_in_shadow.
@@ -95,28 +101,43 @@ func (s *Shadow) known(ctx context.Context, c *Call) (Verdict, bool, error) {
 	return Verdict{Outcome: stored.Outcome, Code: stored.Code}, true, nil
 }
 
-// ask has the script decide. The code is that of a refusal, "" when Penstock sells.
-func (s *Shadow) ask(ctx context.Context, entry *salecache.Entry, c *Call) (problem.Code, error) {
+// choice is what the script said of a call.
+type choice struct {
+	code problem.Code // of the refusal; "" when Penstock sells
+	held string       // the reservation of an accepted call
+}
+
+// choose has the script decide. From then on the units of an accepted call are held.
+func (s *Shadow) choose(ctx context.Context, entry *salecache.Entry, c *Call) (choice, error) {
 	request := reservation.Request{IdempotencyKey: c.Key, Scope: scope, Customer: c.Customer, Lines: c.Lines}
 	if request.Customer == "" {
 		request.Customer = scope + ":" + c.Key // nobody else's
 	}
 	if c.Outcome == ledger.ShadowRefused {
-		return refusal(entry.Stock().Probe(ctx, request))
+		code, err := refusal(entry.Stock().Probe(ctx, request))
+		return choice{code: code}, err
 	}
 	held, _, err := entry.Stock().Reserve(ctx, request)
 	code, err := refusal(err)
-	if err != nil || code != "" {
-		return code, err
+	return choice{code: code, held: held.ID}, err
+}
+
+// complete orders the units that are held, and records the verdict.
+func (s *Shadow) complete(ctx context.Context, entry *salecache.Entry, c *Call, chosen choice) (Verdict, error) {
+	if chosen.held == "" {
+		return s.record(ctx, c, chosen.code)
 	}
 	metadata, err := json.Marshal(map[string]any{"shadow": true, "reference": c.Reference})
 	if err != nil {
-		return "", err
+		return Verdict{}, err
 	}
 	_, err = s.deps.Desk.Accept(ctx, entry.Stock(), entry.Record(), checkout.OrderRequest{
-		Reservation: held.ID, IdempotencyKey: scope + " " + c.Key, By: reservation.Proof{Proved: true}, Metadata: metadata,
+		Reservation: chosen.held, IdempotencyKey: scope + " " + c.Key, By: reservation.Proof{Proved: true}, Metadata: metadata,
 	})
-	return "", err
+	if err != nil {
+		return Verdict{}, err
+	}
+	return s.record(ctx, c, "")
 }
 
 // refusal tells the refusals that buyers meet from failures.
@@ -141,15 +162,23 @@ func (s *Shadow) record(ctx context.Context, c *Call, code problem.Code) (Verdic
 	return Verdict{Outcome: c.Outcome, Code: code}, nil
 }
 
+// cancel takes an accepted call back, and waits for a moment until the units are on sale: what the shop sells next
+// may be one of them.
 func (s *Shadow) cancel(ctx context.Context, c *Call) (Verdict, error) {
-	returned, err := s.deps.Ledger.CancelShadow(ctx, rowOf(c))
+	version, err := s.deps.Ledger.CancelShadow(ctx, rowOf(c))
 	if err != nil {
 		return Verdict{}, err
 	}
-	if len(returned) > 0 {
-		s.deps.Sales.AskLeader() // carries the stock to Redis
-	}
 	s.metrics.decided(c.Outcome, "")
+	if version == 0 {
+		return Verdict{Outcome: c.Outcome}, nil
+	}
+	s.deps.Sales.AskLeader() // it carries the stock to Redis
+	for end := time.Now().Add(carryWait); time.Now().Before(end); {
+		if entry := s.deps.Sales.Get(c.Sale); entry == nil || entry.Record().Version >= version || !sleep(ctx, carryPoll) {
+			break
+		}
+	}
 	return Verdict{Outcome: c.Outcome}, nil
 }
 

@@ -3,6 +3,7 @@ package shadow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -47,6 +48,7 @@ const (
 // mirrored is a call that waits for its decision.
 type mirrored struct {
 	Call
+	choice
 	due time.Time // of the next decision of a refused call
 }
 
@@ -82,8 +84,16 @@ func (s *Shadow) Run(ctx context.Context) error {
 	deciding, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var all sync.WaitGroup
+	all.Go(func() {
+		defer close(s.chosen)
+		s.chooseAll(ctx, deciding)
+	})
 	for range workers {
-		all.Go(func() { s.work(ctx, deciding) })
+		all.Go(func() {
+			for c := range s.chosen {
+				s.finish(c, s.patiently(deciding, c, s.completeMirrored))
+			}
+		})
 	}
 	for range againWorkers {
 		all.Go(func() { s.decideAgain(ctx, deciding, s.soon, false) })
@@ -98,66 +108,111 @@ func (s *Shadow) Run(ctx context.Context) error {
 	return nil
 }
 
-// work decides calls until ctx has ended and none waits.
-func (s *Shadow) work(ctx, deciding context.Context) {
+// chooseAll has the script decide in the order in which the calls came, a few at a time, until ctx has ended and none
+// waits.
+func (s *Shadow) chooseAll(ctx, deciding context.Context) {
 	for {
+		var first *mirrored
 		select {
-		case c := <-s.queue:
-			s.decide(deciding, c)
-			continue
+		case first = <-s.queue:
 		default:
-		}
-		select {
-		case c := <-s.queue:
-			s.decide(deciding, c)
-		case <-ctx.Done():
-			if len(s.queue) == 0 || deciding.Err() != nil {
+			select {
+			case first = <-s.queue:
+			case <-ctx.Done():
 				return
 			}
 		}
+		if deciding.Err() != nil {
+			s.end(first.Sale, UnseenStopped)
+			return
+		}
+		var all sync.WaitGroup
+		for _, c := range s.withNext(first) {
+			all.Go(func() { s.chooseOne(deciding, c) })
+		}
+		all.Wait()
 	}
 }
 
-// decide decides a call. A refused call for which there were units is decided again: soon, when the accepted calls
-// that were answered before it have been decided, and later, when those that the shop was still working on have been.
-func (s *Shadow) decide(deciding context.Context, c *mirrored) {
-	if c.Outcome != ledger.ShadowRefused {
-		s.finish(c, s.patiently(deciding, c, s.Decide))
-		return
-	}
-	err := s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
-		if known, found, err := s.known(ctx, &call); err != nil || found {
-			return known, err
+// withNext adds the calls to the first that wait behind it, up to chooseAtOnce in all.
+func (s *Shadow) withNext(first *mirrored) []*mirrored {
+	batch := []*mirrored{first}
+	for len(batch) < chooseAtOnce {
+		select {
+		case c := <-s.queue:
+			batch = append(batch, c)
+		default:
+			return batch
 		}
-		return s.decideRefused(ctx, &call, false)
-	})
-	if errors.Is(err, errLater) {
-		s.putOff(c, s.soon, soonAfter)
+	}
+	return batch
+}
+
+// chooseOne has the script decide a call. A refused call for which there were units is decided again: soon, when the
+// accepted calls that were answered before it have been decided, and later, when those that the shop was still working
+// on have been.
+func (s *Shadow) chooseOne(deciding context.Context, c *mirrored) {
+	if c.Outcome == ledger.ShadowCancelled {
+		s.chosen <- c
 		return
 	}
-	s.finish(c, err)
+	known := false
+	err := s.patiently(deciding, c, func(ctx context.Context, c *mirrored) (err error) {
+		entry, err := s.find(c.Sale)
+		if err != nil {
+			return err
+		}
+		if _, known, err = s.known(ctx, &c.Call); err != nil || known {
+			return err
+		}
+		c.choice, err = s.choose(ctx, entry, &c.Call)
+		return err
+	})
+	switch {
+	case err != nil || known:
+		s.finish(c, err)
+	case c.Outcome == ledger.ShadowRefused && c.code == "":
+		s.putOff(c, s.soon, soonAfter)
+	default:
+		s.chosen <- c
+	}
+}
+
+// completeMirrored does what is left to do of a call that the script has decided, or of a cancellation.
+func (s *Shadow) completeMirrored(ctx context.Context, c *mirrored) error {
+	if c.Outcome == ledger.ShadowCancelled {
+		_, err := s.Decide(ctx, c.Call)
+		return err
+	}
+	entry, err := s.find(c.Sale)
+	if err != nil {
+		return err
+	}
+	_, err = s.complete(ctx, entry, &c.Call, c.choice)
+	return err
 }
 
 // errLater says that a refused call is to be decided again.
 var errLater = errors.New("the call is to be decided again")
 
-// decideRefused asks the script about a refused call. As long as it is not the last time, units that are free prove
-// nothing. The last time, units that are gone by now do not either.
-func (s *Shadow) decideRefused(ctx context.Context, c *Call, last bool) (Verdict, error) {
+// decideRefused asks the script about a refused call again. As long as it is not the last time, units that are free
+// prove nothing. The last time, units that are gone by now do not either.
+func (s *Shadow) decideRefused(ctx context.Context, c *Call, last bool) error {
 	entry, err := s.find(c.Sale)
 	if err != nil {
-		return Verdict{}, err
+		return err
 	}
-	code, err := s.ask(ctx, entry, c)
+	chosen, err := s.choose(ctx, entry, c)
 	switch {
 	case err != nil:
-		return Verdict{}, err
-	case code == "" && !last:
-		return Verdict{}, errLater
-	case code != "" && last:
-		code = ledger.ShadowUnclear
+		return err
+	case chosen.code == "" && !last:
+		return errLater
+	case chosen.code != "" && last:
+		chosen.code = ledger.ShadowUnclear
 	}
-	return s.record(ctx, c, code)
+	_, err = s.record(ctx, c, chosen.code)
+	return err
 }
 
 func (s *Shadow) putOff(c *mirrored, to chan<- *mirrored, by time.Duration) {
@@ -178,9 +233,7 @@ func (s *Shadow) decideAgain(ctx, deciding context.Context, from <-chan *mirrore
 				s.end(c.Sale, UnseenStopped)
 				continue
 			}
-			err := s.patiently(deciding, c, func(ctx context.Context, call Call) (Verdict, error) {
-				return s.decideRefused(ctx, &call, last)
-			})
+			err := s.patiently(deciding, c, func(ctx context.Context, c *mirrored) error { return s.decideRefused(ctx, &c.Call, last) })
 			if errors.Is(err, errLater) {
 				s.putOff(c, s.later, s.deps.SettleAfter)
 				continue
@@ -193,15 +246,25 @@ func (s *Shadow) decideAgain(ctx, deciding context.Context, from <-chan *mirrore
 }
 
 // patiently tries again while the stores do not answer.
-func (s *Shadow) patiently(ctx context.Context, c *mirrored, decide func(context.Context, Call) (Verdict, error)) error {
+func (s *Shadow) patiently(ctx context.Context, c *mirrored, decide func(context.Context, *mirrored) error) error {
 	for end := time.Now().Add(patience); ; {
 		bounded, cancel := context.WithTimeout(ctx, patience)
-		_, err := decide(bounded, c.Call)
+		err := safely(bounded, c, decide)
 		cancel()
 		if err == nil || !worthAnother(err) || time.Now().After(end) || !sleep(ctx, retryAfter) {
 			return err
 		}
 	}
+}
+
+// safely turns a panic into an error: it would end the process, and the shop's answers with it.
+func safely(ctx context.Context, c *mirrored, decide func(context.Context, *mirrored) error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v", fault)
+		}
+	}()
+	return decide(ctx, c)
 }
 
 // worthAnother reports whether a later attempt may succeed. An accepted call may be recorded after the one that

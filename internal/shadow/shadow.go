@@ -33,7 +33,9 @@ import (
 const (
 	// queueLength bounds the mirrored calls of a node that wait for their decision.
 	queueLength = 4096
-	// workers decide at the same time, each one call. Most of the time they wait for a disk.
+	// chooseAtOnce calls at most are asked about at the same time; the next ones wait for all of them.
+	chooseAtOnce = 64
+	// workers order and record at the same time, each one call. Most of the time they wait for a disk.
 	workers = 32
 	// againWorkers decide refused calls again, in each of two queues.
 	againWorkers = 8
@@ -57,6 +59,7 @@ type Shadow struct {
 	deps    Deps
 	run     string // names this run of the process
 	queue   chan *mirrored
+	chosen  chan *mirrored // decided by the script
 	soon    chan *mirrored // refused calls that are to be decided again soon, and later
 	later   chan *mirrored
 	records *batch.Combiner[*ledger.ShadowCall, error]
@@ -73,7 +76,9 @@ func New(deps Deps) (*Shadow, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Shadow{deps: deps, run: randomName(), tally: newTally()}
-	s.queue, s.soon, s.later = make(chan *mirrored, queueLength), make(chan *mirrored, queueLength), make(chan *mirrored, queueLength)
+	for _, one := range []*chan *mirrored{&s.queue, &s.chosen, &s.soon, &s.later} {
+		*one = make(chan *mirrored, queueLength)
+	}
 	s.records = batch.New(batch.Options{MaxBatch: recordBatch}, s.write)
 	var err error
 	s.metrics, err = newMetrics(deps.Metrics, s)
