@@ -158,8 +158,12 @@ func parseShadowCall(r *reader, s *sale.Sale, at int) (shadow.Call, error) {
 	if err != nil {
 		return shadow.Call{}, err
 	}
-	field := func(name string) string { return fmt.Sprintf("calls[%d].%s", at, name) }
 	call.Outcome = ledger.ShadowOutcome(outcome)
+	return completeShadowCall(call, &parsed, moment, s, func(name string) string { return fmt.Sprintf("calls[%d].%s", at, name) })
+}
+
+// completeShadowCall checks what was read of a call. Field names a member of it.
+func completeShadowCall(call shadow.Call, parsed *reservationBody, moment string, s *sale.Sale, field func(string) string) (_ shadow.Call, err error) {
 	if call.Reference == "" || len(call.Reference) > shadow.MaxReference || shadow.CleanReference(call.Reference) != call.Reference {
 		return shadow.Call{}, badField(field("reference"), "is required, 1 to 128 bytes without control characters")
 	}

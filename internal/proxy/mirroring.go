@@ -91,8 +91,8 @@ func (e *Exchange) read(m *Mirrored) {
 		m.Customer, ok = r.text(&w.mirror.customer, nil)
 	}
 	if w.mirror.ref.given() {
-		found := false
-		m.Reference, found = r.text(&w.mirror.ref, nil)
+		reference, found := r.text(&w.mirror.ref, nil)
+		m.Reference = reference
 		m.OfShop = found && w.mirror.ref.replyHeader != "" && w.ref != ""
 		ok = ok && (found || !m.Cancels)
 	}

@@ -136,12 +136,10 @@ func isPointer(text string) bool {
 	return true
 }
 
-var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
-
 // resolve follows a JSON pointer.
 func resolve(doc any, pointer string) (any, bool) {
 	for token := range strings.SplitSeq(pointer[1:], "/") {
-		token = unescapePointer.Replace(token)
+		token = strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~")
 		switch within := doc.(type) {
 		case map[string]any:
 			next, there := within[token]

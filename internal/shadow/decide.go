@@ -155,8 +155,8 @@ func (s *Shadow) record(ctx context.Context, c *Call, code problem.Code) (Verdic
 	row := rowOf(c)
 	row.Code = code
 	full, err := s.records.Do(ctx, &row)
-	if err = errors.Join(err, full); err != nil {
-		return Verdict{}, err
+	if err != nil || full != nil {
+		return Verdict{}, errors.Join(err, full)
 	}
 	s.metrics.decided(c.Outcome, code)
 	return Verdict{Outcome: c.Outcome, Code: code}, nil

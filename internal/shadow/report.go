@@ -222,13 +222,14 @@ func (e *evidence) addItems(r *Report) {
 			if sum.SKU != item.SKU {
 				continue
 			}
-			switch {
-			case sum.Outcome == ledger.ShadowCancelled:
+			switch sum.Outcome {
+			case ledger.ShadowCancelled:
 				i.Cancelled += sum.N
 				if sum.Code == "" {
 					cameBack += sum.N
 				}
-			case sum.Outcome == ledger.ShadowAccepted:
+			case ledger.ShadowRefused:
+			case ledger.ShadowAccepted:
 				i.ShopSold += sum.N
 				if sum.Code == "" {
 					i.PenstockSold += sum.N
