@@ -15,15 +15,20 @@ import (
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
 	"github.com/penstock/penstock/reservation"
 )
 
 func (n *node) newFront() (err error) {
+	n.shadow, err = shadow.New(shadow.Deps{Ledger: n.stores.ledger, Sales: n.cache, Desk: n.desk, Log: n.log, Metrics: n.reg})
+	if err != nil {
+		return err
+	}
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
-		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),

@@ -43,7 +43,7 @@ var attackPaths = []string{
 // attackHeaders are lines with which a visitor may try to talk the proxy, the gate or the shop round.
 var attackHeaders = []string{
 	"", "Penstock-Sale: " + openSale, "penstock-sale: " + openSale + "\r\nPenstock-Sale: " + openSale, "Penstock_Sale: " + openSale,
-	"Penstock-Redirect: 1", "Penstock-Ticket: 1\r\nPenstock-Pass-Expires: 2099-01-01T00:00:00Z",
+	"Penstock-Redirect: 1", "Penstock-Ticket: 1\r\nPenstock-Shadow: admit\r\nPenstock-Pass-Expires: 2099-01-01T00:00:00Z",
 	"X-Forwarded-Method: OPTIONS\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: POST",
 	"X-Forwarded-Uri: /\r\nX-Forwarded-Host: evil.example", "X-Original-URL: /checkout", "X-Rewrite-URL: /checkout",
 	"Connection: close, Penstock-Pass, Cookie", "Connection: X-Forwarded-Uri, X-Forwarded-Method, X-Forwarded-Host",

@@ -256,7 +256,7 @@ func (s *proxyStand) keepsToItsSale(t *testing.T) {
 
 func (s *proxyStand) stripsForgedHeaders(t *testing.T) {
 	forged := map[string]string{}
-	for _, name := range []string{"Penstock-Sale", "Penstock-Ticket", "Penstock-Pass-Expires", "Penstock-Redirect",
+	for _, name := range []string{"Penstock-Sale", "Penstock-Ticket", "Penstock-Pass-Expires", "Penstock-Redirect", "Penstock-Shadow", "Penstock_Shadow",
 		"Penstock_Sale", "Penstock_Ticket", "Penstock_Pass_Expires", "Penstock-Pass_Expires", "Penstock_Pass-Expires", "PENSTOCK_TICKET"} {
 		forged[name] = "forged"
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/saleindex"
 	"github.com/penstock/penstock/internal/sales"
+	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
 	"github.com/penstock/penstock/internal/verify"
 	"github.com/penstock/penstock/queue"
@@ -66,6 +67,7 @@ type node struct {
 	orders    *checkout.Log
 	desk      *checkout.Desk
 	drain     *checkout.Drain
+	shadow    *shadow.Shadow // nil where there is no front
 	front     *front.Server
 	console   *http.Server
 
@@ -224,6 +226,7 @@ func (n *node) startLoops() {
 	n.tasks.start("degradation", n.board.Run)
 	n.tasks.start("leader", n.newLeader().Run)
 	if n.cfg.Has(config.Gate) {
+		n.tasks.start("shadow", n.shadow.Run)
 		n.tasks.start("front", func(context.Context) error { return n.front.Serve(n.frontListener) })
 	}
 	if n.cfg.Has(config.Drain) {

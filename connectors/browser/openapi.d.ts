@@ -244,6 +244,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sales/{sale}/shadow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What the shop decided, in a sale in shadow mode
+         * @description Needs an API key of the role `shop`. The sale has `shadow: true`: the shop goes on selling by itself, and tells
+         *     here afterwards what it decided. The answer says what Penstock would have decided. Nothing is enforced.
+         *
+         *     Send the calls in the order in which the shop decided them. A `refused` call is decided without holding
+         *     anything. A `cancelled` call names an accepted one by its `reference`: all units of that come back. Each call
+         *     is decided and counted once, however often the request comes with the same key and body. After a refusal of
+         *     the request the calls before the one that is named have been decided; send the same request again.
+         */
+        post: operations["postShadow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/reservations/{id}": {
         parameters: {
             query?: never;
@@ -661,7 +689,7 @@ export interface components {
             /** @description The path of the request; absent when it could not be read. */
             instance?: string;
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         Price: {
             /** @description In minor units. */
@@ -742,6 +770,73 @@ export interface components {
         Line: {
             sku: string;
             quantity: number;
+        };
+        /**
+         * @example {
+         *       "calls": [
+         *         {
+         *           "outcome": "accepted",
+         *           "reference": "order-1001",
+         *           "customer": "ada@example.com",
+         *           "items": [
+         *             {
+         *               "sku": "SNKR-42",
+         *               "quantity": 1
+         *             }
+         *           ]
+         *         },
+         *         {
+         *           "outcome": "refused",
+         *           "reference": "cart-77",
+         *           "customer": "eve@example.com",
+         *           "items": [
+         *             {
+         *               "sku": "SNKR-42",
+         *               "quantity": 2
+         *             }
+         *           ]
+         *         },
+         *         {
+         *           "outcome": "cancelled",
+         *           "reference": "order-1001"
+         *         }
+         *       ]
+         *     }
+         */
+        ShadowRequest: {
+            calls: {
+                /** @enum {unknown} */
+                outcome: "accepted" | "refused" | "cancelled";
+                /** @description How the shop names the sale, say the number of its order. It is kept; do not send a name. */
+                reference: string;
+                /**
+                 * Format: date-time
+                 * @description When the shop decided. Without it, now.
+                 */
+                at?: string;
+                /** @description As in a reservation; it is not kept. Not with cancelled. */
+                customer?: string;
+                /** @description Not with cancelled. */
+                items?: components["schemas"]["Line"][];
+            }[];
+        };
+        ShadowVerdicts: {
+            calls: {
+                reference: string;
+                /** @enum {unknown} */
+                outcome: "accepted" | "refused" | "cancelled";
+                /**
+                 * @description What Penstock would have decided.
+                 * @enum {unknown}
+                 */
+                penstock?: "sold" | "refused";
+                /**
+                 * @description Why Penstock would have refused.
+                 * @enum {unknown}
+                 */
+                code?: "sold_out" | "limit_exceeded" | "sale_not_open" | "sale_paused" | "invalid_quantity" | "unclear";
+                agrees?: boolean;
+            }[];
         };
         ReservationRequest: {
             /**
@@ -974,7 +1069,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order`, `unknown_code` */
+        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order`, `unknown_code`, `unknown_reference` */
         NotFound: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -989,6 +1084,19 @@ export interface components {
          *     `in_flight`.
          */
         Conflict: {
+            headers: {
+                "Penstock-Request-Id": components["headers"]["RequestId"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description `sale_in_shadow`: the shop sells this sale, so that there is nothing here to fulfil. `not_in_shadow`: the sale
+         *     does not have `shadow: true`. `in_flight`. `conflict`: the stock is being changed, or the report is full.
+         */
+        InShadow: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
@@ -1419,7 +1527,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             /**
              * @description `sold_out` with `may_return` (units that are held may come back), `limit_exceeded`,
-             *     `sale_not_open`, `sale_paused`, `in_flight`.
+             *     `sale_not_open`, `sale_paused`, `in_flight`; `sale_in_shadow`: the shop sells, and tells what it
+             *     decided at `POST /v1/sales/{sale}/shadow`.
              */
             409: {
                 headers: {
@@ -1575,6 +1684,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["InShadow"];
             /** @description `rate_limited`: the key has as many calls under way as it may. Come back after `Retry-After`. */
             429: {
                 headers: {
@@ -1586,6 +1696,47 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    postShadow: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Fresh for each new request, the same for its retries. */
+                "Idempotency-Key": components["parameters"]["idempotencyKey"];
+            };
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShadowRequest"];
+            };
+        };
+        responses: {
+            /** @description What Penstock would have decided, in the same order. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShadowVerdicts"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["InShadow"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1828,6 +1979,11 @@ export interface operations {
             200: {
                 headers: {
                     "Penstock-Sale"?: string;
+                    /**
+                     * @description In a sale in shadow mode, which lets everybody pass: `admit`, or `wait;reason=` with `pass_required`,
+                     *     `pass_invalid`, `sale_not_open` or `unavailable`.
+                     */
+                    "Penstock-Shadow"?: string;
                     /** @description The number of the visitor's ticket; absent where no pass is needed. */
                     "Penstock-Ticket"?: string;
                     /** @description Absent where no pass is needed. */
@@ -1841,6 +1997,11 @@ export interface operations {
             204: {
                 headers: {
                     "Penstock-Sale"?: string;
+                    /**
+                     * @description In a sale in shadow mode, which lets everybody pass: `admit`, or `wait;reason=` with `pass_required`,
+                     *     `pass_invalid`, `sale_not_open` or `unavailable`.
+                     */
+                    "Penstock-Shadow"?: string;
                     /** @description The number of the visitor's ticket; absent where no pass is needed. */
                     "Penstock-Ticket"?: string;
                     /** @description Absent where no pass is needed. */
@@ -1930,6 +2091,11 @@ export interface operations {
             200: {
                 headers: {
                     "Penstock-Sale"?: string;
+                    /**
+                     * @description In a sale in shadow mode, which lets everybody pass: `admit`, or `wait;reason=` with `pass_required`,
+                     *     `pass_invalid`, `sale_not_open` or `unavailable`.
+                     */
+                    "Penstock-Shadow"?: string;
                     /** @description The number of the visitor's ticket; absent where no pass is needed. */
                     "Penstock-Ticket"?: string;
                     /** @description Absent where no pass is needed. */

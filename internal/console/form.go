@@ -25,6 +25,7 @@ type saleForm struct {
 	PassMinutes, ClaimMinutes         string
 	HoldMinutes, MaxExtensions        string
 	PerCustomer, Currency, Durability string
+	Shadow                            bool
 	Version                           string
 	Intent                            string // schedule, draft or rows
 	rulesForm
@@ -135,7 +136,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		PassMinutes: showMinutes(rec.Admission.PassTTL), ClaimMinutes: showMinutes(rec.Admission.ClaimWindow),
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
-		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale),
+		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale), Shadow: rec.Shadow,
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -161,7 +162,7 @@ func readSaleForm(v url.Values) *saleForm {
 		PassMinutes: text("admission.pass_ttl"), ClaimMinutes: text("admission.claim_window"),
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
 		PerCustomer: text("reservation.per_customer"), Currency: strings.ToUpper(text("currency")), Durability: text("durability"),
-		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v),
+		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v), Shadow: text("shadow") == "true",
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -178,7 +179,7 @@ func readSaleForm(v url.Values) *saleForm {
 // fix shows, of a sale that has begun, what can no longer change as it is.
 func (f *saleForm) fix(rec sale.Record) {
 	f.Begun = true
-	f.Order, f.Durability = string(rec.Admission.Order), string(rec.Durability)
+	f.Order, f.Durability, f.Shadow = string(rec.Admission.Order), string(rec.Durability), rec.Shadow
 	f.fixRules(rec.Sale)
 }
 
@@ -211,13 +212,13 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s.Reservation.TTL = f.minutes("reservation.ttl", f.HoldMinutes)
 	s.Reservation.PerCustomer = int(f.number("reservation.per_customer", f.PerCustomer, true))
 	s.Reservation.MaxExtensions = int(f.number("reservation.max_extensions", f.MaxExtensions, true))
-	s.Durability = sale.Durability(f.Durability)
+	s.Durability, s.Shadow = sale.Durability(f.Durability), f.Shadow
 	f.rules(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item
 	if f.Begun {
 		s.Draft, s.OpensAt, s.StartsAt, s.Admission.Order = base.Draft, base.OpensAt, base.StartsAt, base.Admission.Order
-		s.Durability = base.Durability
+		s.Durability, s.Shadow = base.Durability, base.Shadow
 	} else {
 		s.Items, at = f.items()
 	}

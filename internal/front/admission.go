@@ -17,6 +17,7 @@ type admitted struct {
 	pass    queue.Pass
 	token   token // of the pass
 	hasPass bool
+	shadow  string // what would have become of the visitor in a sale in shadow mode; "" in others
 }
 
 // admit is the one rule for who may go on to what a sale protects; forward-auth and the proxy ask it.
@@ -32,7 +33,14 @@ func (s *Server) admit(saleID string, presented tokens, from visitorPlace, passN
 	if err != nil {
 		return admitted{}, err
 	}
-	got := admitted{entry: entry}
+	if entry.Record().Shadow {
+		return s.admitInShadow(entry, presented, from, passNeeded), nil
+	}
+	return s.admitTo(entry, presented, from, passNeeded)
+}
+
+func (s *Server) admitTo(entry *salecache.Entry, presented tokens, from visitorPlace, passNeeded bool) (got admitted, err error) {
+	got.entry = entry
 	if !entry.Phase().Running() {
 		return got, problem.PassRequired
 	}
@@ -64,10 +72,10 @@ func (s *Server) admitToShop(saleID string, v *proxy.Visitor) proxy.Admission {
 	switch {
 	case err == nil && got.hasPass:
 		return proxy.Admission{
-			Verdict: proxy.Admitted, Ticket: uint64(got.pass.Ticket), ExpiresAt: got.pass.ExpiresAt, Pass: got.token.text,
+			Verdict: proxy.Admitted, Ticket: uint64(got.pass.Ticket), ExpiresAt: got.pass.ExpiresAt, Pass: got.token.text, Shadow: got.shadow,
 		}
 	case err == nil:
-		return proxy.Admission{Verdict: proxy.Admitted}
+		return proxy.Admission{Verdict: proxy.Admitted, Shadow: got.shadow}
 	case errors.Is(err, problem.PassRequired), errors.Is(err, problem.UnknownSale):
 		return proxy.Admission{Verdict: proxy.Refused, Reason: err}
 	default:

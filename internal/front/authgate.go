@@ -63,6 +63,9 @@ func (s *Server) authorize(c *call) error {
 func (c *call) tellAdmitted(got *admitted) {
 	h := &c.ctx.Response.Header
 	h.SetCanonical(headerSaleOut, c.sale)
+	if got.shadow != "" {
+		h.SetCanonical(headerShadowOut, []byte(got.shadow))
+	}
 	if !got.hasPass {
 		return
 	}

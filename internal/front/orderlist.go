@@ -61,6 +61,9 @@ func (s *Server) getOrders(c *call) error {
 	if s.NewOrders == nil {
 		return problem.With(problem.Unavailable, "this node has no ledger to read from")
 	}
+	if c.entry.Record().Shadow {
+		return problem.With(problem.SaleInShadow, "its orders are those that the shop has taken itself: there is nothing to fulfil")
+	}
 	query, err := parseOrdersQuery(c.ctx.QueryArgs())
 	if err != nil {
 		return err

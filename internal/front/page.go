@@ -21,7 +21,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if rec.Admission.PassBinding == sale.BindDevice {
 		c.setDeviceCookie()
 	}
-	if _, err := s.passHere(c); err == nil || rec.Admission.Mode == sale.Open {
+	if _, err := s.passHere(c); err == nil || rec.Admission.Mode == sale.Open || rec.Shadow {
 		return s.sendToShop(c, &rec)
 	}
 	phase := c.entry.Phase()
@@ -48,7 +48,7 @@ func (s *Server) joinFromPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.entry.Record()
-	if intact(c.entry) != nil {
+	if intact(c.entry) != nil || rec.Shadow {
 		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}
 	here, ok := s.placeOf(c)

@@ -21,6 +21,9 @@ func (s *Server) postReservations(c *call) error {
 		return err
 	}
 	rec := c.entry.Record()
+	if rec.Shadow {
+		return problem.SaleInShadow
+	}
 	parsed, err := parseReservation(body, rec.Reservation)
 	if err != nil {
 		return err

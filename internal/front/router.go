@@ -23,6 +23,7 @@ const (
 	routeReservations
 	routeReservationsBulk
 	routeSaleOrders
+	routeShadow
 	routeReservation
 	routeExtend
 	routeOrders
@@ -200,6 +201,8 @@ func saleCall(name []byte) routeID {
 		return routeReservations
 	case "orders":
 		return routeSaleOrders
+	case "shadow":
+		return routeShadow
 	default:
 		return routeNone
 	}

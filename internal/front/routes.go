@@ -52,6 +52,7 @@ func (s *Server) table() [routeCount]route {
 		routeReservations:     {template: "/v1/sales/{sale}/reservations", post: (*Server).postReservations, shedAt: loadReserve},
 		routeReservationsBulk: {template: "/v1/sales/{sale}/reservations/bulk", post: (*Server).postReservationsBulk, shedAt: loadReserve},
 		routeSaleOrders:       {template: "/v1/sales/{sale}/orders", get: (*Server).getOrders},
+		routeShadow:           {template: "/v1/sales/{sale}/shadow", post: (*Server).postShadow},
 		routeReservation:      {template: "/v1/reservations/{id}", get: (*Server).getReservation, delete: (*Server).deleteReservation},
 		routeExtend:           {template: "/v1/reservations/{id}/extend", post: (*Server).extendReservation},
 		routeOrders:           {template: "/v1/orders", post: (*Server).postOrders},

@@ -24,6 +24,7 @@ import (
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
+	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -40,6 +41,8 @@ type Deps struct {
 	// NewOrders reads the orders of a sale that are in the ledger, from after a cursor; see
 	// ledger.Ledger.NewOrders. Nil means that there is no ledger to read from.
 	NewOrders func(ctx context.Context, saleID, after string, limit int) (orders []checkout.Stored, next string, err error)
+	// Shadow decides what a shop decides in sales in shadow mode; nil means that there is no ledger to write to.
+	Shadow *shadow.Shadow
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.
@@ -169,7 +172,7 @@ func (s *Server) newProxy() (err error) {
 		return nil
 	}
 	s.proxy, err = proxy.New(s.Sites, proxy.Deps{
-		Admit: s.admitToShop, Room: s.roomFromShop, EndPass: s.endPassForShop, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
+		Admit: s.admitToShop, Room: s.roomFromShop, EndPass: s.endPassForShop, Mirrors: s.mirrors, Mirror: s.mirror, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
 		MaxRequests: s.MaxShopRequests, MaxStreams: s.MaxShopStreams, Log: s.log, Metrics: s.Metrics,
 	})
 	return err

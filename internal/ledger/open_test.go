@@ -38,7 +38,7 @@ func TestMigrationsAreAppliedOnceByManyNodes(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if fmt.Sprint(applied) != "[00001_ledger.sql 00002_failed_orders.sql 00003_pending_stock.sql 00004_key_channels.sql 00005_order_numbers.sql 00006_order_drawn.sql]" {
+			if fmt.Sprint(applied) != "[00001_ledger.sql 00002_failed_orders.sql 00003_pending_stock.sql 00004_key_channels.sql 00005_order_numbers.sql 00006_order_drawn.sql 00008_shadow.sql]" {
 				t.Errorf("applied %v", applied)
 			}
 			if again, err := Migrate(t.Context(), url); err != nil || len(again) != 0 {

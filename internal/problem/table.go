@@ -28,6 +28,7 @@ const (
 	UnknownReservation     Code = "unknown_reservation"
 	UnknownOrder           Code = "unknown_order"
 	UnknownCode            Code = "unknown_code"
+	UnknownReference       Code = "unknown_reference"
 	MethodNotAllowed       Code = "method_not_allowed"
 	SaleNotOpen            Code = "sale_not_open"
 	SalePaused             Code = "sale_paused"
@@ -44,6 +45,8 @@ const (
 	StockConflict          Code = "stock_conflict"
 	LinesRefused           Code = "lines_refused"
 	NotArmed               Code = "not_armed"
+	SaleInShadow           Code = "sale_in_shadow"
+	NotInShadow            Code = "not_in_shadow"
 	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
@@ -96,6 +99,7 @@ var table = map[Code]row{
 	UnknownReservation:     {http.StatusNotFound, "There is no such reservation"},
 	UnknownOrder:           {http.StatusNotFound, "There is no such order"},
 	UnknownCode:            {http.StatusNotFound, "There is no such code"},
+	UnknownReference:       {http.StatusNotFound, "No accepted call has this reference"},
 	MethodNotAllowed:       {http.StatusMethodNotAllowed, "The method is not allowed here"},
 	SaleNotOpen:            {http.StatusConflict, "The sale is not open"},
 	SalePaused:             {http.StatusConflict, "The sale is paused"},
@@ -112,6 +116,8 @@ var table = map[Code]row{
 	StockConflict:          {http.StatusConflict, "The stock is not what was expected"},
 	LinesRefused:           {http.StatusUnprocessableEntity, "Lines are refused, and nothing was changed"},
 	NotArmed:               {http.StatusConflict, "The sale cannot be armed"},
+	SaleInShadow:           {http.StatusConflict, "The sale is only watched: the shop sells it"},
+	NotInShadow:            {http.StatusConflict, "The sale is not in shadow mode"},
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},
 	ReservationExpired:     {http.StatusGone, "The reservation has expired"},

@@ -59,8 +59,12 @@ func (e *Exchange) admit(protecting *rule, figures *siteMetrics) error {
 	got := e.proxy.deps.Admit(protecting.sale, e.visitor())
 	switch {
 	case got.Verdict == Admitted:
-		figures.decided(decidedAdmitted)
-		e.told = told{sale: protecting.sale, ticket: got.Ticket, expiresAt: got.ExpiresAt}
+		if got.Shadow != "" {
+			figures.decided(decidedShadow)
+		} else {
+			figures.decided(decidedAdmitted)
+		}
+		e.told = told{sale: protecting.sale, ticket: got.Ticket, expiresAt: got.ExpiresAt, shadow: got.Shadow}
 		if protecting.forwardPass {
 			e.told.pass = got.Pass
 		}

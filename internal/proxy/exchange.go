@@ -31,6 +31,8 @@ type Exchange struct {
 	keep   bool // the visitor's connection is good for another request
 	linger bool // the visitor may still be sending
 	begun  bool // the answer has begun to be sent
+
+	watched mirroring
 }
 
 // Result tells how a connection stands after an exchange.
@@ -106,7 +108,12 @@ func (e *Exchange) serve() error {
 	if e.site.bypass.linkSecret != nil {
 		e.target = withoutLink(&e.head)
 	}
-	return e.forward()
+	e.watch()
+	err := e.forward()
+	if err != nil && e.watched.sent {
+		e.tell(false)
+	}
+	return err
 }
 
 // withoutLink is the target without the signature of a link: the shop has no use for it.

@@ -26,6 +26,7 @@ type fileSite struct {
 	Hosts        []string     `yaml:"hosts"`
 	Upstream     fileUpstream `yaml:"upstream"`
 	Rules        []fileRule   `yaml:"rules"`
+	Mirror       []fileMirror `yaml:"mirror"`
 	Bypass       fileBypass   `yaml:"bypass"`
 	MaxBodyBytes int64        `yaml:"max_body_bytes"`
 }

@@ -15,6 +15,7 @@ type told struct {
 	ticket    uint64 // 0 when there is no pass
 	expiresAt time.Time
 	pass      []byte // the pass itself, where the rule says that the shop gets it
+	shadow    string // what would have become of the visitor; "" outside shadow mode
 }
 
 // writeRequest writes the head that the shop gets: the visitor's without what belongs to the connection and
@@ -158,6 +159,9 @@ func writeTold(s *sink, about *told) {
 		return
 	}
 	s.addText("Penstock-Sale: " + about.sale + "\r\n")
+	if about.shadow != "" {
+		s.addText("Penstock-Shadow: " + about.shadow + "\r\n")
+	}
 	if about.ticket == 0 {
 		return
 	}

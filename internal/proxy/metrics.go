@@ -14,13 +14,14 @@ const (
 	decidedPreflight  decision = "preflight"   // a browser asks before it asks
 	decidedBypass     decision = "bypass"      // it needs no pass
 	decidedAdmitted   decision = "admitted"    // with a pass, or the sale needs none
+	decidedShadow     decision = "shadow"      // let through whatever was decided
 	decidedFailedOpen decision = "failed_open" // not known, and the rule lets through then
 	decidedUnknown    decision = "unknown"     // not known, and refused
 	decidedRefused    decision = "refused"     // sent to the waiting room
 )
 
 var decisions = []decision{
-	decidedOpen, decidedPreflight, decidedBypass, decidedAdmitted, decidedFailedOpen, decidedUnknown, decidedRefused,
+	decidedOpen, decidedPreflight, decidedBypass, decidedAdmitted, decidedShadow, decidedFailedOpen, decidedUnknown, decidedRefused,
 }
 
 // metrics are the proxy's figures. Those of a site are looked up once, as they are counted for each request.

@@ -34,6 +34,9 @@ type Admission struct {
 	ExpiresAt time.Time
 	// Pass is the pass itself, as the visitor presented it. It lies in the buffer of the request.
 	Pass []byte
+	// Shadow says what would have become of the visitor in a sale in shadow mode, where the verdict is always
+	// Admitted; empty in others.
+	Shadow string
 }
 
 // Visitor is what a request tells of whoever sent it. It must not be kept: it lies in the buffer of the request.
@@ -53,6 +56,10 @@ type Deps struct {
 	Room func(saleID, back string) string
 	// EndPass takes the visitor's pass of a sale away, if there is one that holds.
 	EndPass func(ctx context.Context, saleID string, v *Visitor) error
+	// Mirrors reports whether the calls of a sale are to be mirrored, and Mirror takes one. Mirror must not wait.
+	// Nil means that nothing is mirrored.
+	Mirrors func(saleID string) bool
+	Mirror  func(m *Mirrored)
 	// NewRequestID names a request that Penstock itself answers.
 	NewRequestID func() string
 	// TrustedProxies are those whose X-Forwarded headers are believed.

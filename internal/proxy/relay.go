@@ -32,6 +32,7 @@ func (e *Exchange) forward() error {
 	if err != nil {
 		return err
 	}
+	e.watched.body = body
 	streams := e.head.bodyBytes != 0 && body == nil
 	again := e.head.isIdempotent() && !streams && !e.head.upgrade
 	a, err := e.site.upstream.connect(context.Background(), !again)
@@ -82,6 +83,7 @@ func (e *Exchange) exchangeWith(a *attempt, body []byte, streams bool) error {
 	buffer := e.proxy.buffers.get()
 	defer e.proxy.buffers.put(buffer)
 	to := newSink(a.link, buffer, a.server.limits.idle)
+	e.watched.sent = true
 	writeRequest(&to, &e.head, e.target, e.site.upstream.host, &e.from, &e.told, e.site.bypass.stripped)
 	to.add(body)
 	to.flush()
@@ -173,6 +175,10 @@ func (e *Exchange) noteFailure(reason string, err error) {
 func (e *Exchange) answer(a *attempt, up *upload) error {
 	e.obey()
 	e.proxy.metrics.bySite[e.site].answered(e.reply.status)
+	e.seesAnswer()
+	if up == nil {
+		e.tell(true)
+	}
 	if e.reply.status == 101 {
 		return e.tunnel(a)
 	}
@@ -198,6 +204,7 @@ func (e *Exchange) finish(a *attempt, up *upload, form bodyForm, err error) erro
 	if up != nil {
 		fault := up.abort(e, a)
 		whole = whole && fault == nil
+		e.tell(fault == nil && up.whole.Load())
 		if !up.whole.Load() {
 			e.keep, e.linger = false, true
 		}

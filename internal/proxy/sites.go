@@ -47,6 +47,7 @@ type Sites struct {
 type site struct {
 	name         string
 	rules        []rule
+	mirrors      []mirror
 	bypass       bypass
 	upstream     *upstream
 	checks       []*check
@@ -187,6 +188,9 @@ func (f *fileSite) compile(limits Limits) (*site, error) {
 		}
 	}
 	var err error
+	if one.mirrors, err = f.compileMirrors(); err != nil {
+		return nil, err
+	}
 	if one.bypass, err = f.Bypass.compile(); err != nil {
 		return nil, fmt.Errorf("bypass: %w", err)
 	}

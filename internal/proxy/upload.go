@@ -100,6 +100,7 @@ func (v *visitorBody) copyLength(to *sink) error {
 		if !fromConn {
 			v.e.used += len(piece)
 		}
+		v.e.watched.sees(piece)
 		to.add(piece)
 		to.flush()
 		if to.err != nil {
@@ -152,6 +153,7 @@ func (v *visitorBody) addChunks(to *sink, c *chunks, piece []byte, total *int64)
 		if *total += int64(len(payload)); *total > v.e.site.maxBodyBytes {
 			return nil, false, tooLarge(v.e.site.maxBodyBytes)
 		}
+		v.e.watched.sees(payload)
 		to.addChunk(payload)
 		piece = piece[used:]
 	}

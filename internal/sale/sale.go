@@ -34,6 +34,9 @@ type Sale struct {
 	TargetURL    string       `json:"target_url,omitempty"`
 	// Handover says how a shop on another host gets to know an admitted visitor.
 	Handover Handover `json:"handover"`
+	// Shadow has the sale decided and not enforced: visitors pass, the shop sells, and a report tells where
+	// the two differ.
+	Shadow bool `json:"shadow,omitempty"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.

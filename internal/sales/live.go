@@ -24,6 +24,8 @@ func checkLiveChange(old, next sale.Sale) error {
 		{"reservation.plus_tags", old.Reservation.PlusTags, next.Reservation.PlusTags},
 		{"payment", old.Payment, next.Payment},
 		{"durability", old.Durability, next.Durability},
+		// The orders of a sale are all the shop's own, or none is.
+		{"shadow", old.Shadow, next.Shadow},
 	}
 	for _, f := range fixed {
 		if !reflect.DeepEqual(f.old, f.next) {

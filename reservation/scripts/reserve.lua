@@ -5,7 +5,7 @@
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel, number of
 --       sources S, then S times: pool (1…P) whose units this one may sell when it has none, from when on (ms);
 --       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times:
---       pool (1…P), units
+--       pool (1…P), units; then, if it is a probe: 'probe'. A probe decides and holds nothing.
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, {lines} for a new one with units of other channels (see record.lua), the
 -- record's text for one that exists, or kind * 1000 + line, the line from 0:
@@ -214,7 +214,7 @@ for i = 1, count do
   end
   results[3 + i] = result
 end
-if #new_records == 0 then return results end
+if #new_records == 0 or ARGV[a] == 'probe' then return results end
 
 -- One write each.
 local counters, packed_units = {}, {}
