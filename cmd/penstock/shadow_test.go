@@ -338,20 +338,6 @@ func TestABackendTellsWhatItsShopDecided(t *testing.T) {
 	}
 }
 
-func TestTheCommandsOfTheShadowPageWorkAsWritten(t *testing.T) {
-	s := newServer(t)
-	s.start()
-	script := replaced(t, scriptAfter(t, "../../docs/shadow.md", "<!-- shadow:"),
-		"CONSOLE=http://localhost:8081", "CONSOLE="+s.console, "FRONT=http://localhost:8080", "FRONT="+s.front,
-		"$(cat data/admin-key)", testAdminKey, "bin/penstock", s.binary)
-	out := s.bash(strings.Replace(script, "\n# The shop has sold", "\nuntil curl -sSf -o /dev/null $FRONT/v1/sales/shadow-drop; do :; done\n# The shop has sold", 1))
-	for _, want := range []string{`"reference":"order-1003","outcome":"accepted","penstock":"refused","code":"sold_out"`, "oversold SNKR-42 by 1 unit", "order-1003", "they differ"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not in the output:\n%s", want, out)
-		}
-	}
-}
-
 func TestWhatCannotBeToldOfAMirroredCallIsSaid(t *testing.T) {
 	var seen sync.Map // what reached the shop, by its length
 	mux := http.NewServeMux()
