@@ -95,7 +95,7 @@ var printed = map[string][]string{
 		`"idempotency_key":"market-1","status":201`, `"code":"sold_out"`, `"idempotency_key":"order-1","status":202`,
 	},
 	"docs/shadow.md": {`"reference":"order-1003","outcome":"accepted","penstock":"refused","code":"sold_out"`, "oversold SNKR-42 by 1 unit", "order-1003", "they differ"},
-	"docs/stock.md": {"SNKR-42  all", `"allocated":150`, "SNKR-42 accepted", "SNKR-42 unchanged", `"to":145`},
+	"docs/stock.md":  {"SNKR-42  all", `"allocated":150`, "SNKR-42 accepted", "SNKR-42 unchanged", `"to":145`},
 }
 
 func TestTheCommandsOfTheDocumentsWorkAsWritten(t *testing.T) {
