@@ -129,7 +129,7 @@ tools: bin/golangci-lint bin/nats-server bin/k6 ## Build the tools: linter, NATS
 
 .PHONY: clean
 clean: ## Remove what was built and measured; data/ stays
-	rm -rf bin reports tools/openapi/node_modules
+	rm -rf bin reports tools/openapi/node_modules examples/medusa/shop/node_modules
 
 bin/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && GOFLAGS=-buildvcs=false go build -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
