@@ -95,6 +95,9 @@ func (f *saleForm) fault(field, reason string) {
 	if strings.HasPrefix(field, "channels.") { // they have one field together
 		field, reason = "channels", strings.TrimPrefix(field, "channels.")+": "+reason
 	}
+	if list, _, element := strings.Cut(field, "["); element && (list == "spill" || list == "without_pass") {
+		field = list
+	}
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}

@@ -18,6 +18,12 @@ import (
 var membersWithoutField = map[string]struct{ field, reason string }{
 	"draft":                  {"intent", "the button that is pressed says it"},
 	"payment.mode":           {"", "there is one mode only: the shop charges"},
+	"spill[].from":           {"spill", "a line of one field for all rules"},
+	"spill[].to":             {"spill", "a line of one field for all rules"},
+	"spill[].after":          {"spill", "a line of one field for all rules"},
+	"spill[].at":             {"spill", "a line of one field for all rules"},
+	"spill[].when":           {"spill", "a line of one field for all rules"},
+	"without_pass[]":         {"without_pass", "one field for all names"},
 	"items[].sku":            {"sku", "a column of the table of items"},
 	"items[].name":           {"item_name", "a column of the table of items"},
 	"items[].stock":          {"stock", "a column of the table of items"},
@@ -75,7 +81,8 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 	for field, value := range map[string]string{
 		"admission.pass_binding": "device", "admission.max_networks": "3", "admission.release_on_order": "false",
 		"reservation.customer": "normalized", "reservation.plus_tags": "drop", "failed_orders": "withhold",
-		"channels": " web 800\r\n\r\napp: 200\r\n", "default_channel": "app",
+		"channels": " web 800\r\n\r\napp: 200\r\nmarket 5", "default_channel": "app",
+		"spill": "market to app after 30m\r\n web  to every when sold_out\r\n", "without_pass": "market",
 	} {
 		v.Set(field, value)
 	}
@@ -84,20 +91,23 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 	want := got
 	want.Admission.PassBinding, want.Admission.MaxNetworks, want.Admission.ReleaseOnOrder = sale.BindDevice, 3, sale.Off()
 	want.Reservation.Customer, want.Reservation.PlusTags, want.FailedOrders = sale.Normalized, sale.DropTags, sale.WithholdUnits
-	want.Channels, want.DefaultChannel = map[string]int64{"web": 800, "app": 200}, "app"
+	want.Channels, want.DefaultChannel = map[string]int64{"web": 800, "app": 200, "market": 5}, "app"
+	want.Spill = []sale.Spill{{From: "market", To: "app", After: sale.Duration(30 * time.Minute)}, {From: "web", When: sale.WhenSoldOut}}
+	want.WithoutPass = []string{"market"}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v", got)
 	}
 	b.get("/sales/spring/edit").shows(
 		`<option value="device" selected>`, `value="3"`, `<option value="false" selected>`, `<option value="drop" selected>`, `<option value="withhold" selected>`,
-		"app 200\nweb 800</textarea>", `value="app"`)
+		"app 200\nmarket 5\nweb 800</textarea>", `value="app"`, "market to app after 30m\nweb to every when sold_out</textarea>", `value="market"`)
 
 	v.Set("version", "1")
 	v.Set("admission.release_on_order", "true")
-	v.Set("channels", "")
-	v.Set("default_channel", "")
+	for _, field := range []string{"channels", "default_channel", "spill", "without_pass"} {
+		v.Set(field, "")
+	}
 	b.submit("/sales/spring/edit", v).expect(303)
-	if got := s.record("spring"); !got.Admission.ReleaseOnOrder.On() || len(got.Channels) != 0 || got.DefaultChannel != "" {
+	if got := s.record("spring"); !got.Admission.ReleaseOnOrder.On() || len(got.Channels) != 0 || got.DefaultChannel != "" || got.Spill != nil || got.WithoutPass != nil {
 		t.Fatalf("got %+v", got.Sale)
 	}
 }
@@ -116,9 +126,12 @@ func TestWrongRulesAreShownOpenBesideTheirField(t *testing.T) {
 		page.expect(422)
 		page.shows(`<details class="card more" open>`, `rows="3" spellcheck="false" autocapitalize="none" aria-invalid="true"`, reason)
 	}
-	for field, value := range map[string]string{"admission.max_networks": "0", "admission.pass_binding": "shoe", "default_channel": "none", "reservation.plus_tags": "cut"} {
+	for field, value := range map[string]string{"admission.max_networks": "0", "admission.pass_binding": "shoe", "default_channel": "none", "reservation.plus_tags": "cut",
+		"spill": "web to", "without_pass": "web"} {
 		v := saleValues("spring")
 		v.Set("channels", "web 1")
+		v.Set("spill", "")
+		v.Set("without_pass", "")
 		v.Set(field, value)
 		page := b.submit("/new-sale", v)
 		page.expect(422)

@@ -16,8 +16,11 @@ type rulesForm struct {
 	Customer, PlusTags, FailedOrders         string
 	Channels                                 string // a line for each: its name and its share
 	DefaultChannel                           string
+	Spill                                    string // a line for each rule
+	WithoutPass                              string // names, separated by commas or spaces
 
-	hasChannels bool // the two fields above were sent; a form whose channels are fixed has none
+	hasChannels bool // Channels and DefaultChannel were sent; a form whose channels are fixed has none
+	hasSpill    bool // Spill and WithoutPass were sent
 }
 
 // The values of the choice for a switch.
@@ -32,6 +35,7 @@ func fillRules(s sale.Sale) rulesForm {
 		ReleaseOnOrder: strconv.FormatBool(s.Admission.ReleaseOnOrder.On()),
 		Customer:       string(s.Reservation.Customer), PlusTags: string(s.Reservation.PlusTags), FailedOrders: string(s.FailedOrders),
 		Channels: showChannels(s.Channels), DefaultChannel: s.DefaultChannel,
+		Spill: showSpill(s.Spill), WithoutPass: strings.Join(s.WithoutPass, ", "),
 	}
 }
 
@@ -41,6 +45,7 @@ func readRules(v url.Values) rulesForm {
 		PassBinding: text("admission.pass_binding"), MaxNetworks: text("admission.max_networks"), ReleaseOnOrder: text("admission.release_on_order"),
 		Customer: text("reservation.customer"), PlusTags: text("reservation.plus_tags"), FailedOrders: text("failed_orders"),
 		Channels: text("channels"), DefaultChannel: text("default_channel"), hasChannels: v.Has("channels"),
+		Spill: text("spill"), WithoutPass: text("without_pass"), hasSpill: v.Has("spill") && v.Has("without_pass"),
 	}
 }
 
@@ -54,7 +59,7 @@ func (f *saleForm) FaultInRules() bool {
 	for field := range f.Errors {
 		switch field {
 		case "reservation.per_customer", "reservation.max_extensions", "durability", "reservation.customer", "reservation.plus_tags", "failed_orders",
-			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "channels", "default_channel":
+			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "channels", "default_channel", "spill", "without_pass":
 			return true
 		}
 	}
@@ -73,6 +78,9 @@ func (f *saleForm) rules(s *sale.Sale) {
 		s.Admission.ReleaseOnOrder = sale.Switch{}
 	case switchOff:
 		s.Admission.ReleaseOnOrder = sale.Off()
+	}
+	if f.hasSpill {
+		s.Spill, s.WithoutPass = f.spill(), typedList(f.WithoutPass)
 	}
 	if f.Begun {
 		if f.DefaultChannel != "" {
