@@ -1,15 +1,11 @@
 package reservation
 
-import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"slices"
-)
+import "crypto/hmac"
 
 // HolderKeys make the tokens that prove who made a reservation, where there is no ticket and no pass that does.
 // A token follows from the reservation's id: nothing is stored. It is safe for concurrent use.
 type HolderKeys struct {
-	secrets [][]byte // the first makes tokens, all are believed
+	keys []*keyedHash // the first makes tokens, all are believed
 }
 
 const (
@@ -22,9 +18,9 @@ const (
 // NewHolderKeys makes tokens with the current secret. Those of the others, former secrets and the next, are
 // believed too; at most seven of them are taken.
 func NewHolderKeys(current []byte, others ...[]byte) *HolderKeys {
-	k := &HolderKeys{secrets: [][]byte{slices.Clone(current)}}
+	k := &HolderKeys{keys: []*keyedHash{newKeyedHash(current)}}
 	for _, secret := range others[:min(len(others), maxHolderKeys-1)] {
-		k.secrets = append(k.secrets, slices.Clone(secret))
+		k.keys = append(k.keys, newKeyedHash(secret))
 	}
 	return k
 }
@@ -39,7 +35,7 @@ func ValidHolderToken(text []byte) bool {
 }
 
 // Token is the token of the holder of a reservation: 22 characters of base64url.
-func (k *HolderKeys) Token(id string) string { return holderToken(k.secrets[0], id) }
+func (k *HolderKeys) Token(id string) string { return holderToken(k.keys[0], id) }
 
 // Holds reports whether one of the tokens is that of the holder of a reservation. It compares in constant time.
 func (k *HolderKeys) Holds(id string, tokens ...[]byte) bool {
@@ -47,8 +43,8 @@ func (k *HolderKeys) Holds(id string, tokens ...[]byte) bool {
 		return false
 	}
 	held := false
-	for _, secret := range k.secrets {
-		token := []byte(holderToken(secret, id))
+	for _, key := range k.keys {
+		token := []byte(holderToken(key, id))
 		for _, one := range tokens {
 			held = hmac.Equal(token, one) || held
 		}
@@ -56,8 +52,7 @@ func (k *HolderKeys) Holds(id string, tokens ...[]byte) bool {
 	return held
 }
 
-func holderToken(secret []byte, id string) string {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(holderLabel + " " + id))
-	return encoding.EncodeToString(mac.Sum(nil)[:holderBytes])
+func holderToken(key *keyedHash, id string) string {
+	sum := key.sum([]byte(holderLabel + " " + id))
+	return encoding.EncodeToString(sum[:holderBytes])
 }

@@ -1,14 +1,11 @@
 package reservation
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"hash"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -27,33 +24,19 @@ var encoding = base64.RawURLEncoding
 
 // coreMaker derives the core of a reservation's id from the secret and the idempotency key: the
 // same key leads to the same record, and nobody without the secret can guess one.
-type coreMaker struct {
-	secret []byte
-	pool   sync.Pool // of *hash.Hash keyed with secret: setting one up costs as much as using it
-}
+type coreMaker struct{ *keyedHash }
 
-func newCoreMaker(secret []byte) *coreMaker {
-	return &coreMaker{secret: append([]byte(nil), secret...)}
-}
+func newCoreMaker(secret []byte) *coreMaker { return &coreMaker{newKeyedHash(secret)} }
 
 // core is base64url(HMAC-SHA256(secret, sale, scope, key)[:16]), each part preceded by its length.
 func (m *coreMaker) core(saleID, scope, key string) string {
-	pooled, ok := m.pool.Get().(*hash.Hash)
-	if !ok {
-		mac := hmac.New(sha256.New, m.secret)
-		pooled = &mac
-	}
-	defer m.pool.Put(pooled)
-	mac := *pooled
-	mac.Reset()
 	buf := make([]byte, 0, 192)
 	for _, part := range [...]string{saleID, scope, key} {
 		buf = binary.AppendUvarint(buf, uint64(len(part)))
 		buf = append(buf, part...)
 	}
-	mac.Write(buf)
-	var sum [sha256.Size]byte
-	return encoding.EncodeToString(mac.Sum(sum[:0])[:coreBytes])
+	sum := m.sum(buf)
+	return encoding.EncodeToString(sum[:coreBytes])
 }
 
 // CustomerKey is the form in which a customer's id is kept: base64url(SHA-256(id)[:12]).
