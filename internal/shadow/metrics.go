@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer, s *Shadow) (*metrics, error) {
 	}
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "penstock_shadow_waiting", Help: "Calls of shops in shadow mode that wait for their decision.",
-	}, func() float64 { return float64(len(s.queue) + len(s.chosen) + len(s.soon) + len(s.later)) })
+	}, func() float64 { return float64(len(s.calls) + len(s.chosen) + len(s.soon) + len(s.later)) })
 	return m, errors.Join(reg.Register(m.calls), reg.Register(m.notSeen), reg.Register(m.gates), reg.Register(waiting))
 }
 

@@ -60,7 +60,7 @@ func (s *Shadow) Mirror(c Call) {
 	}
 	s.tally.begin(c.Sale)
 	select {
-	case s.queue <- &mirrored{Call: c}:
+	case s.calls <- &mirrored{Call: c}:
 	default:
 		s.end(c.Sale, UnseenOverflow)
 	}
@@ -114,10 +114,10 @@ func (s *Shadow) chooseAll(ctx, deciding context.Context) {
 	for {
 		var first *mirrored
 		select {
-		case first = <-s.queue:
+		case first = <-s.calls:
 		default:
 			select {
-			case first = <-s.queue:
+			case first = <-s.calls:
 			case <-ctx.Done():
 				return
 			}
@@ -139,7 +139,7 @@ func (s *Shadow) withNext(first *mirrored) []*mirrored {
 	batch := []*mirrored{first}
 	for len(batch) < chooseAtOnce {
 		select {
-		case c := <-s.queue:
+		case c := <-s.calls:
 			batch = append(batch, c)
 		default:
 			return batch
@@ -224,7 +224,7 @@ func (s *Shadow) putOff(c *mirrored, to chan<- *mirrored, by time.Duration) {
 	}
 }
 
-// decideAgain decides refused calls again, each when it is due. In a queue all are put off by the same time.
+// decideAgain decides refused calls again, each when it is due. In one list all are put off by the same time.
 func (s *Shadow) decideAgain(ctx, deciding context.Context, from <-chan *mirrored, last bool) {
 	for {
 		select {
@@ -307,7 +307,7 @@ func (s *Shadow) finish(c *mirrored, err error) {
 func (s *Shadow) dropRest() {
 	for {
 		select {
-		case c := <-s.queue:
+		case c := <-s.calls:
 			s.end(c.Sale, UnseenStopped)
 		case c := <-s.soon:
 			s.end(c.Sale, UnseenStopped)

@@ -93,15 +93,15 @@ func TestMoreCallsThanCanBeDecidedAreCountedAndDoNotWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range queueLength + 7 { // nobody decides
+	for range maxWaiting + 7 { // nobody decides
 		s.Mirror(Call{Sale: "drop", Outcome: ledger.ShadowAccepted})
 	}
 	one := s.tally.bySale["drop"]
-	if one.NotSeen[UnseenOverflow] != 7 || one.Pending != queueLength {
+	if one.NotSeen[UnseenOverflow] != 7 || one.Pending != maxWaiting {
 		t.Errorf("%+v", one.counts)
 	}
 	s.dropRest()
-	if one.NotSeen[UnseenStopped] != queueLength || one.Pending != 0 {
+	if one.NotSeen[UnseenStopped] != maxWaiting || one.Pending != 0 {
 		t.Errorf("%+v", one.counts)
 	}
 }

@@ -31,13 +31,13 @@ import (
 )
 
 const (
-	// queueLength bounds the mirrored calls of a node that wait for their decision.
-	queueLength = 4096
+	// maxWaiting bounds the mirrored calls of a node that wait for their decision.
+	maxWaiting = 4096
 	// chooseAtOnce calls at most are asked about at the same time; the next ones wait for all of them.
 	chooseAtOnce = 64
 	// workers order and record at the same time, each one call. Most of the time they wait for a disk.
 	workers = 32
-	// againWorkers decide refused calls again, in each of two queues.
+	// againWorkers decide refused calls again, in each of two lists.
 	againWorkers = 8
 	// recordBatch calls at most are written to the ledger in one transaction.
 	recordBatch = 200
@@ -58,7 +58,7 @@ type Deps struct {
 type Shadow struct {
 	deps    Deps
 	run     string // names this run of the process
-	queue   chan *mirrored
+	calls   chan *mirrored
 	chosen  chan *mirrored // decided by the script
 	soon    chan *mirrored // refused calls that are to be decided again soon, and later
 	later   chan *mirrored
@@ -76,8 +76,8 @@ func New(deps Deps) (*Shadow, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Shadow{deps: deps, run: randomName(), tally: newTally()}
-	for _, one := range []*chan *mirrored{&s.queue, &s.chosen, &s.soon, &s.later} {
-		*one = make(chan *mirrored, queueLength)
+	for _, one := range []*chan *mirrored{&s.calls, &s.chosen, &s.soon, &s.later} {
+		*one = make(chan *mirrored, maxWaiting)
 	}
 	s.records = batch.New(batch.Options{MaxBatch: recordBatch}, s.write)
 	var err error
