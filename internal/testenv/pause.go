@@ -24,7 +24,7 @@ func (c *child) Pause() error {
 func (c *child) Resume() error { return c.signalTree(syscall.SIGCONT) }
 
 // awaitFrozen waits for the kernel: the signal is only on its way when kill returns, and a busy server
-// may still answer a request or two.
+// may still answer a request or two. A process that was started meanwhile gets the signal too.
 func (c *child) awaitFrozen() error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -33,6 +33,7 @@ func (c *child) awaitFrozen() error {
 		for _, pid := range c.PIDs() {
 			if !frozen(pid) {
 				running++
+				_ = syscall.Kill(pid, syscall.SIGSTOP) // one that has ended is not in the next list
 			}
 		}
 		if running == 0 {
