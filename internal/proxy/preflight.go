@@ -13,7 +13,7 @@ func IsPreflight(method string, hasBody bool, headers iter.Seq2[[]byte, []byte])
 	for name, value := range headers {
 		f := field{name: name, value: value}
 		switch {
-		case f.overridesMethod():
+		case f.overridesMethod() && len(value) > 0: // a proxy may pass an empty one on for none
 			return false
 		case f.is("Origin"):
 			origin = origin || len(value) > 0
