@@ -126,6 +126,38 @@ func TestNoSpellingOfAPathLeadsRoundARule(t *testing.T) {
 	}
 }
 
+// Whoever may see what one sale protects, be it that this one is in shadow mode or open, gets nowhere else by it.
+func TestAPathThatMayLeadToSeveralSalesIsRefused(t *testing.T) {
+	rules := protecting(t)
+	for sent, want := range map[string]string{
+		"/checkout/../kasse/schnell":         "refused",
+		"/checkout/%2e%2e/kasse/schnell":     "refused",
+		"/checkout/..;/kasse/schnell":        "refused",
+		"/checkout/.//../kasse/schnell":      "refused",
+		"/checkout/%252e%252e/kasse/schnell": "refused",
+		"/kasse/schnell/../../checkout":      "refused",
+		"/kasse/schnell/../../shoes":         "summer",
+		"/shoes/../kasse/schnell":            "summer",
+		"/kasse//schnell":                    "summer",
+		"/checkout/../shoes/cart":            "spring",
+	} {
+		if got := decided(t, rules, sent); got != want {
+			t.Errorf("%s: %s, want %s", sent, got, want)
+		}
+	}
+}
+
+func TestOfTheRulesThatAPathMayMeanTheOneThatFailsClosedCounts(t *testing.T) {
+	rules := []rule{
+		{pattern: pattern{prefix: "/soft"}, sale: "spring", failOpen: true},
+		{pattern: pattern{prefix: "/hard"}, sale: "spring"},
+	}
+	got, err := decide(rules, &head{method: []byte("GET"), path: []byte("/soft/../hard")})
+	if err != nil || got == nil || got.failOpen {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
 func TestWhereNothingIsProtectedAnyPathPasses(t *testing.T) {
 	for _, sent := range []string{`/\`, "/%2f", "/%zz", "/..;/"} {
 		if got := decided(t, nil, sent); got != "open" {

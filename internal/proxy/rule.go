@@ -25,8 +25,9 @@ type condition struct {
 
 func (r *rule) protects() bool { return r.sale != "" }
 
-// decide returns the first rule that matches in the strictest reading of a request; nil when the way is
-// open. The error is bad_request: the path is ambiguous while something is protected.
+// decide returns the rule that protects a request in any of its readings; nil when the way is open in all of them.
+// Of several rules of one sale, one that fails closed counts. The error is bad_request: the path is ambiguous while
+// something is protected, or may lead to what several sales protect.
 func decide(rules []rule, request *head) (*rule, error) {
 	if !slices.ContainsFunc(rules, func(r rule) bool { return r.protects() }) {
 		return nil, nil
@@ -38,12 +39,17 @@ func decide(rules []rule, request *head) (*rule, error) {
 	if err != nil {
 		return nil, err
 	}
+	var protecting *rule
 	for _, path := range all {
-		if protecting := first(rules, request, path); protecting != nil {
-			return protecting, nil
+		switch one := first(rules, request, path); {
+		case one == nil:
+		case protecting == nil, protecting.sale == one.sale && protecting.failOpen:
+			protecting = one
+		case protecting.sale != one.sale: // a pass of one of them must not do for the other
+			return nil, errAmbiguousPath("it may lead to what several sales protect")
 		}
 	}
-	return nil, nil
+	return protecting, nil
 }
 
 // first returns the rule that protects one reading of a path, or nil.
