@@ -147,6 +147,29 @@ func TestAPathThatMayLeadToSeveralSalesIsRefused(t *testing.T) {
 	}
 }
 
+func TestARequestThatMayMeanAnotherMethodOrHeaderGetsPastNoOtherSale(t *testing.T) {
+	rules := []rule{
+		{pattern: pattern{prefix: "/cart"}, methods: []string{"DELETE"}, sale: "spring"},
+		{pattern: pattern{prefix: "/cart"}, headers: []condition{{name: "X-Beta", value: "*"}}, sale: "spring"},
+		{pattern: pattern{prefix: "/cart"}, sale: "summer"},
+	}
+	for name, row := range map[string]struct{ request, want string }{
+		"its own method":                   {"DELETE /cart HTTP/1.1\nHost: a", "spring"},
+		"its own header":                   {"GET /cart HTTP/1.1\nHost: a\nX-Beta: 1", "spring"},
+		"another method":                   {"GET /cart HTTP/1.1\nHost: a", "summer"},
+		"a form that may mean that method": {"POST /cart HTTP/1.1\nHost: a", "refused"},
+		"a header that may mean it":        {"GET /cart HTTP/1.1\nHost: a\nX-HTTP-Method-Override: DELETE", "refused"},
+		"a header with an underscore":      {"GET /cart HTTP/1.1\nHost: a\nX_Beta: 1", "refused"},
+	} {
+		got, err := decide(rules, headOf(t, row.request))
+		switch {
+		case errors.Is(err, problem.BadRequest) && row.want == "refused":
+		case err != nil || got == nil || got.sale != row.want:
+			t.Errorf("%s: %+v, %v; want %s", name, got, err, row.want)
+		}
+	}
+}
+
 func TestOfTheRulesThatAPathMayMeanTheOneThatFailsClosedCounts(t *testing.T) {
 	rules := []rule{
 		{pattern: pattern{prefix: "/soft"}, sale: "spring", failOpen: true},
