@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,7 +22,7 @@ type ItemAudit struct {
 	Limit   int64 // per customer; 0 = none
 	// OverLimit customers have more units than Limit.
 	OverLimit int64
-	// Uneven channels do not add up by themselves.
+	// Uneven channels do not add up by themselves, or do not hold what the reservations have of their share.
 	Uneven int64
 }
 
@@ -77,6 +78,7 @@ func countOnce(ctx context.Context, client rueidis.Client, k keys) (AuditReport,
 	if err := c.reservations(ctx, client, k); err != nil {
 		return AuditReport{}, err
 	}
+	c.channels(before)
 	if err := c.customers(ctx, client, k); err != nil {
 		return AuditReport{}, err
 	}
@@ -95,23 +97,29 @@ func countOnce(ctx context.Context, client rueidis.Client, k keys) (AuditReport,
 type count struct {
 	audit AuditReport
 	items map[string]*ItemAudit
+	held  map[string]int64 // by pool, added up from the live reservations
 }
 
 func newCount(raw *rawStock) *count {
-	c := &count{items: make(map[string]*ItemAudit, len(raw.pools)), audit: AuditReport{
+	c := &count{items: make(map[string]*ItemAudit, len(raw.pools)), held: make(map[string]int64), audit: AuditReport{
 		Ready: raw.ready(), Epoch: raw.fields["epoch"], Orders: raw.fields["orders"], Outbox: raw.outbox,
 		Repaired: raw.fields["repaired"], ForcedUnits: raw.fields["forced"],
 	}}
-	for sku, words := range raw.pools {
-		item := &ItemAudit{Counts: raw.total(sku), Limit: raw.fields["limit|"+sku]}
-		for word := range strings.SplitSeq(words, ",") {
-			if p := raw.counts(sku, word); !p.adds() {
-				item.Uneven++
-			}
-		}
-		c.items[sku] = item
+	for sku := range raw.pools {
+		c.items[sku] = &ItemAudit{Counts: raw.total(sku), Limit: raw.fields["limit|"+sku]}
 	}
 	return c
+}
+
+// channels looks at each channel of each item, once the reservations were counted.
+func (c *count) channels(raw *rawStock) {
+	for sku, words := range raw.pools {
+		for word := range strings.SplitSeq(words, ",") {
+			if p := raw.counts(sku, word); !p.adds() || p.Held != c.held[poolName(sku, word)] {
+				c.items[sku].Uneven++
+			}
+		}
+	}
 }
 
 func (c *count) item(sku string) *ItemAudit {
@@ -155,12 +163,16 @@ func (c *count) reservation(text string) error {
 		c.audit.Stray++
 		return nil
 	}
-	lines, err := parseLines(r.lines)
-	for _, line := range lines {
-		c.item(line.SKU).HeldByReservations += line.Quantity
+	for text := range strings.SplitSeq(r.lines, ",") {
+		part, err := parsePart(text)
+		if err != nil {
+			return err
+		}
+		c.item(part.SKU).HeldByReservations += part.Quantity
+		c.held[poolName(part.SKU, cmp.Or(part.Channel, r.channel))] += part.Quantity
 	}
 	c.audit.Live++
-	return err
+	return nil
 }
 
 func (c *count) customers(ctx context.Context, client rueidis.Client, k keys) error {

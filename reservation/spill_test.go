@@ -91,6 +91,32 @@ func TestAChannelThatIsSoldOutSellsWhatSpillsToIt(t *testing.T) {
 	})
 }
 
+func TestUnitsThatAreHeldInTheWrongChannelAreAnUnbalance(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
+		s := open(t, client, spillDrop(whenSoldOut("app", "web")))
+		mustReserve(t, s, onChannel("a", "web", 8))
+		shoe := func() ItemAudit {
+			a, err := Audit(t.Context(), client, "drop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Items[slices.IndexFunc(a.Items, func(i ItemAudit) bool { return i.SKU == "SHOE" })]
+		}
+		if !shoe().Balanced() {
+			t.Fatalf("audit %+v", shoe())
+		}
+		// Each channel, and the item, still adds up.
+		for field, by := range map[string]int64{"held|SHOE|app": -1, "available|SHOE|app": 1, "held|SHOE|web": 1, "available|SHOE|web": -1} {
+			if err := client.Do(t.Context(), client.B().Hincrby().Key(s.keys.stock).Field(field).Increment(by).Build()).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a := shoe(); a.Balanced() || a.Uneven != 2 {
+			t.Fatalf("audit %+v", a)
+		}
+	})
+}
+
 func TestAnOrderOfOtherChannelsUnitsIsSettledFailedAndTakenAgain(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()

@@ -82,7 +82,10 @@ func whoMay(operation map[any]any) string {
 	if !there {
 		return "everybody"
 	}
-	words := map[string]string{"ticketHeader": "ticket", "ticketCookie": "ticket", "passHeader": "pass", "passCookie": "pass", "shopKey": "key of role shop"}
+	words := map[string]string{
+		"ticketHeader": "ticket", "ticketCookie": "ticket", "passHeader": "pass", "passCookie": "pass",
+		"holderHeader": "holder's token", "holderCookie": "holder's token", "shopKey": "key of role shop",
+	}
 	var who []string
 	for _, scheme := range schemes {
 		word := "everybody"

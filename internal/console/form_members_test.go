@@ -82,7 +82,7 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 		"admission.pass_binding": "device", "admission.max_networks": "3", "admission.release_on_order": "false",
 		"reservation.customer": "normalized", "reservation.plus_tags": "drop", "failed_orders": "withhold",
 		"channels": " web 800\r\n\r\napp: 200\r\nmarket 5", "default_channel": "app",
-		"spill": "market to app after 30m\r\n web  to every when sold_out\r\n", "without_pass": "market",
+		"spill": "market to app after 30m\r\n web  to * when sold_out\r\n", "without_pass": "market",
 	} {
 		v.Set(field, value)
 	}
@@ -99,7 +99,7 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 	}
 	b.get("/sales/spring/edit").shows(
 		`<option value="device" selected>`, `value="3"`, `<option value="false" selected>`, `<option value="drop" selected>`, `<option value="withhold" selected>`,
-		"app 200\nmarket 5\nweb 800</textarea>", `value="app"`, "market to app after 30m\nweb to every when sold_out</textarea>", `value="market"`)
+		"app 200\nmarket 5\nweb 800</textarea>", `value="app"`, "market to app after 30m\nweb to * when sold_out</textarea>", `value="market"`)
 
 	v.Set("version", "1")
 	v.Set("admission.release_on_order", "true")

@@ -9,12 +9,12 @@ import (
 
 const (
 	// everyChannel stands for the empty target of a rule.
-	everyChannel = "every"
-	wantSpill    = "enter a line for each rule, such as: market to web after 30m, or: app to every when sold_out, or: app to web at 2026-12-01T10:30:00Z"
+	everyChannel = "*"
+	wantSpill    = "enter a line for each rule, such as: market to web after 30m, or: app to * when sold_out, or: app to web at 2026-12-01T10:30:00Z"
 )
 
 // spill reads a line for each rule: "<channel> to <channel> after <duration>", with "at <time>" or "when sold_out" in
-// place of the last two words. "every" stands for every other channel.
+// place of the last two words. "*" stands for every other channel, and is no name of one.
 func (f *saleForm) spill() []sale.Spill {
 	var rules []sale.Spill
 	for line := range strings.Lines(f.Spill) {
@@ -71,7 +71,7 @@ func showSpill(rules []sale.Spill) string {
 		case rule.After != 0:
 			moment = "after " + rule.After.String()
 		case !rule.At.IsZero():
-			moment = "at " + rule.At.UTC().Format(time.RFC3339)
+			moment = "at " + rule.At.UTC().Format(time.RFC3339Nano)
 		}
 		lines = append(lines, rule.From+" to "+to+" "+moment)
 	}

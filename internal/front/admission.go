@@ -21,7 +21,7 @@ type admitted struct {
 }
 
 // admit is the one rule for who may go on to what a sale protects; forward-auth and the proxy ask it.
-// PassNeeded asks for a pass even where the sale needs none.
+// PassNeeded asks for a pass even where the sale needs none, or is in shadow mode: the visitor has named the sale.
 //
 // Errors: pass_required for whoever belongs in the waiting room, unknown_sale when that is certain, and
 // unavailable while it is not known.
@@ -33,8 +33,8 @@ func (s *Server) admit(saleID string, presented tokens, from visitorPlace, passN
 	if err != nil {
 		return admitted{}, err
 	}
-	if entry.Record().Shadow {
-		return s.admitInShadow(entry, presented, from, passNeeded), nil
+	if entry.Record().Shadow && !passNeeded {
+		return s.admitInShadow(entry, presented, from), nil
 	}
 	return s.admitTo(entry, presented, from, passNeeded)
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,6 +118,23 @@ func TestForwardAuthFindsTheSaleInThePass(t *testing.T) {
 }
 
 // Traefik reads a relative Location as one of the server that it asked, which no visitor can reach.
+// A sale in shadow mode lets everybody pass where the proxy names it. A visitor who names it gets nowhere by that.
+func TestNobodyPassesAGateThatNamesNoSaleByNamingOneInShadowMode(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("watched", func(o *sale.Sale) { o.Shadow = true }))
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"aud":"watched"}`))
+	for name, h := range map[string]header{
+		"a header": {"Penstock-Pass": "e30." + claims + ".x"}, "a cookie": {"Cookie": "penstock_pass_watched=forged"},
+	} {
+		if got := s.do("GET", "/v1/auth", h, ""); got.StatusCode != 401 {
+			t.Errorf("%s: %d", name, got.StatusCode)
+		}
+		if got := s.do("GET", "/v1/auth?sale=watched", h, ""); got.StatusCode != 204 || got.Header.Get("Penstock-Shadow") != "wait;reason=pass_invalid" {
+			t.Errorf("%s, the sale named by the proxy: %d %q", name, got.StatusCode, got.Header.Get("Penstock-Shadow"))
+		}
+	}
+}
+
 func TestForwardAuthSendsNobodyToAnAddressThatIsNotKnown(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("spring", nil))

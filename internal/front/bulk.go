@@ -84,6 +84,9 @@ func (s *Server) reserveOne(c *call, shop *auth.Identity, one *bulkReservation) 
 		return bulkResult{err: err}
 	}
 	rec := c.entry.Record()
+	if err := soldHere(&rec); err != nil {
+		return bulkResult{err: err}
+	}
 	if err := one.check(rec.Reservation); err != nil {
 		return bulkResult{err: err}
 	}

@@ -167,3 +167,15 @@ func FuzzABulkIsReadAsItsElementsAre(f *testing.F) {
 		}
 	})
 }
+
+func TestNobodyReservesInBulkWhatTheShopSellsItself(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("watched", func(o *sale.Sale) { o.Shadow, o.Admission.Mode = true, sale.Open }))
+	body := `{"reservations":[` + bulkElement("b-1", "ann", "", 1) + `]}`
+	got, _ := outcomes(t, s.bulk("/v1/sales/watched/reservations/bulk", s.shopKey, body))
+	if got[0] != "409 sale_in_shadow" {
+		t.Errorf("in bulk: %q", got)
+	}
+	s.expect(409, problem.SaleInShadow, "POST", "/v1/sales/watched/reservations",
+		header{"Authorization": "Bearer " + s.shopKey, "Idempotency-Key": "b-1"}, reserveBody("ann", "SNKR-42", 1))
+}

@@ -21,8 +21,8 @@ func (s *Server) postReservations(c *call) error {
 		return err
 	}
 	rec := c.entry.Record()
-	if rec.Shadow {
-		return problem.SaleInShadow
+	if err := soldHere(&rec); err != nil {
+		return err
 	}
 	parsed, err := parseReservation(body, rec.Reservation)
 	if err != nil {
@@ -41,6 +41,14 @@ func (s *Server) postReservations(c *call) error {
 	}
 	c.buf = appendReservation(c.buf, &held)
 	c.sendJSON(201)
+	return nil
+}
+
+// soldHere refuses a sale in shadow mode, whose units the shop sells itself (sale_in_shadow).
+func soldHere(rec *sale.Record) error {
+	if rec.Shadow {
+		return problem.SaleInShadow
+	}
 	return nil
 }
 

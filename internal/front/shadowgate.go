@@ -12,8 +12,8 @@ import (
 var headerShadowOut = []byte("Penstock-Shadow")
 
 // admitInShadow lets everybody pass, and counts what would have become of them.
-func (s *Server) admitInShadow(entry *salecache.Entry, presented tokens, from visitorPlace, passNeeded bool) admitted {
-	got, err := s.admitTo(entry, presented, from, passNeeded)
+func (s *Server) admitInShadow(entry *salecache.Entry, presented tokens, from visitorPlace) admitted {
+	got, err := s.admitTo(entry, presented, from, false)
 	verdict := shadow.GateVerdict{Admit: err == nil}
 	switch {
 	case err == nil:

@@ -112,7 +112,7 @@ func (f *fileMirror) compile() (m mirror, err error) {
 		return mirror{}, fmt.Errorf("sale: %q is not the id of a sale", f.Sale)
 	}
 	m = mirror{sale: f.Sale, accepted: f.Accepted, refused: f.Refused, cancels: f.Cancels, items: f.Items}
-	if m.pattern, err = newGlob(f.Path, false); err != nil {
+	if m.pattern, err = newCallGlob(f.Path); err != nil {
 		return mirror{}, fmt.Errorf("path: %w", err)
 	}
 	for _, method := range f.Methods {

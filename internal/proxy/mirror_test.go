@@ -54,6 +54,7 @@ func TestAMirrorLooksAtItsCallsAlone(t *testing.T) {
 		"POST /checkout/7/orders": true, "PUT /checkout/7/orders?x=1": true, "POST /checkout/7/orders/": true,
 		"POST /checkout/7/orders/1/cancel": false, "GET /checkout/7/orders": false, "POST /checkout/7/8/orders": false,
 		"POST /checkout/./7//orders": true, "POST /checkout/%37/orders": true, "POST /checkout/7/orders;a=b": true,
+		"POST /Checkout/7/ORDERS": true, "POST /checkout/%37/%4Frders": true,
 	} {
 		if got := one.mirrorOf(headOf(t, line+" HTTP/1.1\nHost: a")) != nil; got != want {
 			t.Errorf("%s: %v", line, got)

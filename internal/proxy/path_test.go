@@ -126,6 +126,61 @@ func TestNoSpellingOfAPathLeadsRoundARule(t *testing.T) {
 	}
 }
 
+// Whoever may see what one sale protects, be it that this one is in shadow mode or open, gets nowhere else by it.
+func TestAPathThatMayLeadToSeveralSalesIsRefused(t *testing.T) {
+	rules := protecting(t)
+	for sent, want := range map[string]string{
+		"/checkout/../kasse/schnell":         "refused",
+		"/checkout/%2e%2e/kasse/schnell":     "refused",
+		"/checkout/..;/kasse/schnell":        "refused",
+		"/checkout/.//../kasse/schnell":      "refused",
+		"/checkout/%252e%252e/kasse/schnell": "refused",
+		"/kasse/schnell/../../checkout":      "refused",
+		"/kasse/schnell/../../shoes":         "summer",
+		"/shoes/../kasse/schnell":            "summer",
+		"/kasse//schnell":                    "summer",
+		"/checkout/../shoes/cart":            "spring",
+	} {
+		if got := decided(t, rules, sent); got != want {
+			t.Errorf("%s: %s, want %s", sent, got, want)
+		}
+	}
+}
+
+func TestARequestThatMayMeanAnotherMethodOrHeaderGetsPastNoOtherSale(t *testing.T) {
+	rules := []rule{
+		{pattern: pattern{prefix: "/cart"}, methods: []string{"DELETE"}, sale: "spring"},
+		{pattern: pattern{prefix: "/cart"}, headers: []condition{{name: "X-Beta", value: "*"}}, sale: "spring"},
+		{pattern: pattern{prefix: "/cart"}, sale: "summer"},
+	}
+	for name, row := range map[string]struct{ request, want string }{
+		"its own method":                   {"DELETE /cart HTTP/1.1\nHost: a", "spring"},
+		"its own header":                   {"GET /cart HTTP/1.1\nHost: a\nX-Beta: 1", "spring"},
+		"another method":                   {"GET /cart HTTP/1.1\nHost: a", "summer"},
+		"a form that may mean that method": {"POST /cart HTTP/1.1\nHost: a", "refused"},
+		"a header that may mean it":        {"GET /cart HTTP/1.1\nHost: a\nX-HTTP-Method-Override: DELETE", "refused"},
+		"a header with an underscore":      {"GET /cart HTTP/1.1\nHost: a\nX_Beta: 1", "refused"},
+	} {
+		got, err := decide(rules, headOf(t, row.request))
+		switch {
+		case errors.Is(err, problem.BadRequest) && row.want == "refused":
+		case err != nil || got == nil || got.sale != row.want:
+			t.Errorf("%s: %+v, %v; want %s", name, got, err, row.want)
+		}
+	}
+}
+
+func TestOfTheRulesThatAPathMayMeanTheOneThatFailsClosedCounts(t *testing.T) {
+	rules := []rule{
+		{pattern: pattern{prefix: "/soft"}, sale: "spring", failOpen: true},
+		{pattern: pattern{prefix: "/hard"}, sale: "spring"},
+	}
+	got, err := decide(rules, &head{method: []byte("GET"), path: []byte("/soft/../hard")})
+	if err != nil || got == nil || got.failOpen {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
 func TestWhereNothingIsProtectedAnyPathPasses(t *testing.T) {
 	for _, sent := range []string{`/\`, "/%2f", "/%zz", "/..;/"} {
 		if got := decided(t, nil, sent); got != "open" {

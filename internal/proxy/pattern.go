@@ -25,16 +25,32 @@ func newPrefix(path string) (pattern, error) {
 	return pattern{prefix: strings.TrimRight(path, "/")}, nil
 }
 
-// newGlob compiles a path in which * stands for anything within a segment, and ** for any segments.
+const (
+	inAnyCase = "(?i)"
+	toItsEnd  = "/?$"
+	asWritten = ""
+	andBeyond = ""
+)
+
+// newGlob compiles the glob of a rule.
 func newGlob(glob string, protects bool) (pattern, error) {
+	if protects {
+		return compileGlob(glob, inAnyCase, andBeyond)
+	}
+	return compileGlob(glob, asWritten, toItsEnd)
+}
+
+// newCallGlob compiles the path of a call that is looked at: all of it, in any case of letters, as the shop may
+// ignore case.
+func newCallGlob(glob string) (pattern, error) { return compileGlob(glob, inAnyCase, toItsEnd) }
+
+// compileGlob compiles a path in which * stands for anything within a segment, and ** for any segments.
+func compileGlob(glob, letters, end string) (pattern, error) {
 	if err := checkPattern(glob); err != nil {
 		return pattern{}, err
 	}
 	var expression strings.Builder
-	expression.WriteString("^")
-	if protects {
-		expression.WriteString("(?i)")
-	}
+	expression.WriteString(letters + "^")
 	for rest := strings.TrimRight(glob, "/"); rest != ""; {
 		switch {
 		case strings.HasPrefix(rest, "/**/"):
@@ -55,9 +71,7 @@ func newGlob(glob string, protects bool) (pattern, error) {
 			rest = rest[len(literal):]
 		}
 	}
-	if !protects {
-		expression.WriteString("/?$")
-	}
+	expression.WriteString(end)
 	compiled, err := regexp.Compile(expression.String())
 	if err != nil {
 		return pattern{}, fmt.Errorf("%q is not a glob: %w", glob, err)

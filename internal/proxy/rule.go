@@ -25,39 +25,48 @@ type condition struct {
 
 func (r *rule) protects() bool { return r.sale != "" }
 
-// decide returns the first rule that matches in the strictest reading of a request; nil when the way is
-// open. The error is bad_request: the path is ambiguous while something is protected.
-func decide(rules []rule, request *head) (*rule, error) {
+// decide returns the rule that protects a request in any of its readings; nil when the way is open in all of them.
+// Of several rules of one sale, one that fails closed counts. The error is bad_request: the path is ambiguous while
+// something is protected, or the request may mean what several sales protect.
+func decide(rules []rule, request *head) (protecting *rule, err error) {
 	if !slices.ContainsFunc(rules, func(r rule) bool { return r.protects() }) {
 		return nil, nil
 	}
 	if isPlain(request.path) {
-		return first(rules, request, request.path), nil
+		return stricter(nil, rules, request, request.path)
 	}
 	all, err := readings(request.path)
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range all {
-		if protecting := first(rules, request, path); protecting != nil {
-			return protecting, nil
+		if protecting, err = stricter(protecting, rules, request, path); err != nil {
+			return nil, err
 		}
 	}
-	return nil, nil
+	return protecting, nil
 }
 
-// first returns the rule that protects one reading of a path, or nil.
-func first(rules []rule, request *head, path []byte) *rule {
+// stricter adds the rules that protect one reading of a path to the one that was found before: all that the request
+// may mean, up to the first that it surely means.
+func stricter(found *rule, rules []rule, request *head, path []byte) (*rule, error) {
 	for i := range rules {
 		r := &rules[i]
 		switch {
-		case r.protects() && r.pattern.covers(path) && r.mayMean(request):
-			return r
 		case !r.protects() && r.pattern.isExactly(path) && r.surelyMeans(request):
-			return nil
+			return found, nil
+		case !r.protects() || !r.pattern.covers(path) || !r.mayMean(request):
+			continue
+		case found == nil, found.sale == r.sale && found.failOpen:
+			found = r
+		case found.sale != r.sale: // a pass of one of them must not do for the other
+			return nil, errAmbiguousPath("the request may mean what several sales protect")
+		}
+		if r.surelyMeans(request) {
+			return found, nil
 		}
 	}
-	return nil
+	return found, nil
 }
 
 // mayMean reports whether a server may take the request for one that the rule protects.

@@ -69,6 +69,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"duration too long":  {`"name"`, `"reservation":{"ttl":"90h"},"name"`, "reservation.ttl"},
 		"currency":           {`"stock":1000`, `"stock":1,"price":{"amount":1,"currency":"euro"}`, "items[0].price.currency"},
 		"channel of nothing": {`"name"`, `"channels":{"web":0},"name"`, "channels"},
+		"channel in shadow":  {`"name"`, `"shadow":true,"channels":{"web":1,"app":1},"name"`, "channels"},
 		"default channel":    {`"name"`, `"channels":{"web":1},"default_channel":"vip","name"`, "default_channel"},
 		"default of none":    {`"name"`, `"default_channel":"web","name"`, "default_channel"},
 		"customer rule":      {`"name"`, `"reservation":{"customer":"loose"},"name"`, "reservation.customer"},

@@ -241,6 +241,10 @@ func (s Sale) validateChannels() error {
 	if len(s.Channels) > MaxChannels {
 		return invalid("channels", "at most %d channels", MaxChannels)
 	}
+	if s.Shadow && len(s.Channels) > 0 {
+		// The shop does not say from which share it sold, and all of them are its stock.
+		return invalid("channels", "a sale in shadow mode has none: it is compared with the whole stock of the shop")
+	}
 	var total int64
 	for name, share := range s.Channels {
 		if !ValidChannel(name) {
