@@ -289,7 +289,7 @@ func TestPreflightsPassTheGateByRule(t *testing.T) {
 		{401, "OPTIONS", "/v1/auth?sale=spring&preflight=refuse", preflight},
 		{401, "OPTIONS", "/v1/auth?sale=spring", header{"Origin": "https://www.shop.example"}},
 		{401, "OPTIONS", "/v1/auth?sale=spring", with("X-HTTP-Method-Override", "POST")},
-		{401, "OPTIONS", "/v1/auth?sale=spring", with("X_Method_Override", "POST")}, // the same to a CGI-like interface
+		{401, "OPTIONS", "/v1/auth?sale=spring", with("X_Method_Override", "POST")},  // the same to a CGI-like interface
 		{204, "OPTIONS", "/v1/auth?sale=spring", with("X-HTTP-Method-Override", "")}, // passed on by a proxy that had none
 		{401, "GET", "/v1/auth?sale=spring", preflight},
 		// the visitor can send this header too, so the operator's word is needed
