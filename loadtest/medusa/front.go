@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/penstock/penstock/internal/verify"
 	"github.com/penstock/penstock/loadtest/internal/admin"
 	"github.com/penstock/penstock/loadtest/internal/stand"
 )
@@ -90,7 +91,7 @@ func (f *front) openSale(ctx context.Context, o options) error {
 	}
 }
 
-func (f *front) verify(ctx context.Context, penstock string) (*admin.SaleReport, error) {
+func (f *front) verify(ctx context.Context, penstock string) (*verify.SaleReport, error) {
 	report, _, err := f.client.Verify(ctx, penstock, saleID)
 	return &report, err
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/penstock/penstock/loadtest/internal/admin"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 func twoResults() []result {
@@ -23,7 +23,7 @@ func twoResults() []result {
 			arrived: 2000, visits: map[ending]int{bought: 100, soldOut: 1900}, failures: map[ending]int{},
 			shop: latencies{100 * time.Millisecond, 200 * time.Millisecond}, room: latencies{time.Millisecond}, lastSale: 70 * time.Second,
 		},
-		verify: &admin.SaleReport{OK: true, Sold: 100, Orders: 100},
+		verify: &verify.SaleReport{OK: true, Sold: 100, Orders: 100},
 	}
 	return []result{alone, behind}
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/penstock/penstock/loadtest/internal/admin"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // The two trials.
@@ -34,8 +34,8 @@ type result struct {
 	name   string
 	tally  tally
 	books  books
-	verify *admin.SaleReport // nil without Penstock
-	load   string            // of the machine, before the crowd came
+	verify *verify.SaleReport // nil without Penstock
+	load   string             // of the machine, before the crowd came
 }
 
 func (t *trial) run(ctx context.Context) (got result, err error) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/penstock/penstock/loadtest/internal/admin"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // outcome is what a run gathered before the verdict.
@@ -18,7 +18,7 @@ type outcome struct {
 	summary summary
 	lines   consoleLines
 	lookup  lookup
-	verify  admin.SaleReport
+	verify  verify.SaleReport
 }
 
 // errFailed ends the program after the verdict was printed.
