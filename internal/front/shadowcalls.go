@@ -23,13 +23,11 @@ const maxShadowCalls = 100
 // postShadow takes what a shop's backend has decided in a sale in shadow mode, and answers what Penstock would
 // have decided. Each call of the request is decided once, however often the request comes.
 func (s *Server) postShadow(c *call) error {
-	identity, err := s.shop(c)
-	switch {
-	case err != nil:
+	identity, err := s.mustShop(c)
+	if err != nil {
 		return err
-	case identity == nil:
-		return problem.With(problem.Unauthorized, "this needs an API key of the role shop")
-	case s.Shadow == nil:
+	}
+	if s.Shadow == nil {
 		return problem.With(problem.Unavailable, "this node has no ledger to write to")
 	}
 	key, err := idempotencyKey(c.ctx.Request.Header.PeekCanonical(headerIdempotencyKey))
