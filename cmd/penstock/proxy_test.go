@@ -20,9 +20,21 @@ import (
 func testProxy(t *testing.T, proxy startProxy, attacks int) {
 	t.Helper()
 	s := newProxyStand(t, proxy)
-	runEach(t, []proxyTest{
-		{"a visitor without a pass goes through the room and comes to the page that they asked for", s.walksThroughTheRoom},
+	runEach(t, append(s.everyGate("/catalogue/a%2fb?x=1", attacks), []proxyTest{
 		{"whoever has no pass is sent to the room, with any method and any version of HTTP", s.sendsToTheRoom},
+		{"a visitor who asked for a long address is led back to it", s.leadsBackFar},
+		{"the API and the files of the room are served on the shop's host", s.servesTheRoom},
+		{"the question has no body and none of the visitor's other headers", s.asksBriefly},
+		{"an answer that is neither yes nor no closes the way with 503", s.closesOnOddAnswers},
+		{"without Penstock the way is closed with 503, and open again when Penstock is back", s.closesWithoutPenstock},
+	}...))
+}
+
+// everyGate is what holds for each way to gate a shop, a proxy with forward-auth and Penstock as the proxy. Page is
+// one that is not gated.
+func (s *proxyStand) everyGate(page string, attacks int) []proxyTest {
+	return []proxyTest{
+		{"a visitor without a pass goes through the room and comes to the page that they asked for", s.walksThroughTheRoom},
 		{"a visitor with a pass enters, and the shop is told whom it serves", s.letsIn},
 		{"a request with a body comes to the shop whole", s.passesBodiesOn},
 		{"a forged, expired, revoked or foreign pass does not enter", s.refusesBadPasses},
@@ -30,15 +42,10 @@ func testProxy(t *testing.T, proxy startProxy, attacks int) {
 		{"what a visitor says in the proxy's headers does not reach the shop", s.stripsForgedHeaders},
 		{"a name and password for staging do not matter", s.ignoresOtherCredentials},
 		{"a visitor with 8 KB of cookies enters", s.takesManyCookies},
-		{"a visitor who asked for a long address is led back to it", s.leadsBackFar},
 		{"a CORS preflight passes, and a header that says so does not", s.letsPreflightsPass},
-		{"pages that are not gated, and failures of the shop, are the shop's own", func(t *testing.T) { s.leavesTheShopAlone(t, "/catalogue/a%2fb?x=1") }},
-		{"the API and the files of the room are served on the shop's host", s.servesTheRoom},
-		{"the question has no body and none of the visitor's other headers", s.asksBriefly},
-		{"an answer that is neither yes nor no closes the way with 503", s.closesOnOddAnswers},
+		{"pages that are not gated, and failures of the shop, are the shop's own", func(t *testing.T) { s.leavesTheShopAlone(t, page) }},
 		{"attacks do not reach the checkout", func(t *testing.T) { s.attack(t, attacks) }},
-		{"without Penstock the way is closed with 503, and open again when Penstock is back", s.closesWithoutPenstock},
-	})
+	}
 }
 
 // proxyTest is one statement of how a proxy behaves.
