@@ -12,31 +12,13 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/internal/console"
 )
 
 type keyCommand struct {
 	Create keyCreateCommand `cmd:"" help:"Make an API key on a running server. Prints the key, which is shown only once."`
 	List   keyListCommand   `cmd:"" help:"List the API keys of a running server, without the keys themselves."`
 	Delete keyDeleteCommand `cmd:"" help:"End an API key of a running server, by its id."`
-}
-
-// apiKey is a key as the admin API gives it.
-type apiKey struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      string    `json:"role"`
-	Channels  []string  `json:"channels,omitempty"`
-	Sales     []string  `json:"sales,omitempty"`
-	Key       string    `json:"key,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
-// apiKeyRequest is what the admin API takes for a new key.
-type apiKeyRequest struct {
-	Name     string   `json:"name"`
-	Role     string   `json:"role"`
-	Channels []string `json:"channels,omitempty"`
-	Sales    []string `json:"sales,omitempty"`
 }
 
 type keyCreateCommand struct {
@@ -55,7 +37,7 @@ func (c *keyCreateCommand) Run(ctx context.Context, out terminal) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(apiKeyRequest{Name: c.Name, Role: c.Role, Channels: c.Channels, Sales: c.Sales})
+	body, err := json.Marshal(console.NewAPIKey{Name: c.Name, Role: c.Role, Channels: c.Channels, Sales: c.Sales})
 	if err != nil {
 		return err
 	}
@@ -67,7 +49,7 @@ func (c *keyCreateCommand) Run(ctx context.Context, out terminal) error {
 		out.printf("%s\n", answer)
 		return nil
 	}
-	var made apiKey
+	var made console.APIKey
 	if err := json.Unmarshal(answer, &made); err != nil {
 		return fmt.Errorf("the key was made, and the answer cannot be read: %w", err)
 	}
@@ -87,7 +69,7 @@ func (c *keyListCommand) Run(ctx context.Context, out terminal) error {
 
 func printKeys(out terminal, answer []byte) error {
 	var list struct {
-		Keys []apiKey `json:"keys"`
+		Keys []console.APIKey `json:"keys"`
 	}
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return fmt.Errorf("the list of keys cannot be read: %w", err)
@@ -99,13 +81,13 @@ func printKeys(out terminal, answer []byte) error {
 	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "ID\tROLE\tSALES\tCHANNELS\tCREATED\tNAME")
 	for _, k := range list.Keys {
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, k.salesText(), cmp.Or(strings.Join(k.Channels, ","), "-"), k.CreatedAt.Format(time.RFC3339), k.Name)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Role, salesText(&k), cmp.Or(strings.Join(k.Channels, ","), "-"), k.CreatedAt.Format(time.RFC3339), k.Name)
 	}
 	return table.Flush()
 }
 
 // salesText words the sales that a key is good for.
-func (k apiKey) salesText() string {
+func salesText(k *console.APIKey) string {
 	if k.Role != "shop" {
 		return "-"
 	}

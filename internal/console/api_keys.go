@@ -11,7 +11,7 @@ func (c *Console) listKeys(w http.ResponseWriter, r *http.Request, _ caller) err
 }
 
 func (c *Console) postKey(w http.ResponseWriter, r *http.Request, who caller) error {
-	var want newKey
+	var want NewAPIKey
 	if err := readJSON(w, r, &want); err != nil {
 		return err
 	}

@@ -21,16 +21,16 @@ const (
 	maxKeySales = 100
 )
 
-// newKey is what somebody wants of a new API key.
-type newKey struct {
+// NewAPIKey is what somebody wants of a new API key, and what the admin API takes for it.
+type NewAPIKey struct {
 	Name     string   `json:"name"`
 	Role     string   `json:"role"`
-	Channels []string `json:"channels"`
-	Sales    []string `json:"sales"`
+	Channels []string `json:"channels,omitempty"`
+	Sales    []string `json:"sales,omitempty"`
 }
 
 // valid checks what is wanted. Code: bad_request.
-func (k newKey) valid() error {
+func (k NewAPIKey) valid() error {
 	role, err := auth.ParseRole(k.Role)
 	switch {
 	case err != nil:
@@ -67,7 +67,7 @@ func validKeyName(name string) bool {
 }
 
 // createKey makes an API key. Plain is the key itself, which is shown to its maker and kept nowhere.
-func (c *Console) createKey(ctx context.Context, who caller, want newKey) (key ledger.Key, plain string, err error) {
+func (c *Console) createKey(ctx context.Context, who caller, want NewAPIKey) (key ledger.Key, plain string, err error) {
 	want.Name = strings.TrimSpace(want.Name)
 	if err := want.valid(); err != nil {
 		return ledger.Key{}, "", err
@@ -114,8 +114,8 @@ func keyDetail(k ledger.Key) map[string]string {
 	return detail
 }
 
-// keyView is an API key without its secret, which only its maker sees, once.
-type keyView struct {
+// APIKey is an API key as the admin API gives it. Key is the secret, which only its maker sees, once.
+type APIKey struct {
 	ID         string    `json:"id"`
 	Name       string    `json:"name"`
 	Role       string    `json:"role"`
@@ -127,20 +127,20 @@ type keyView struct {
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`
 }
 
-func viewKey(k ledger.Key) keyView {
-	return keyView{
+func viewKey(k ledger.Key) APIKey {
+	return APIKey{
 		ID: k.ID, Name: k.Name, Role: k.Role, Channels: k.Channels, Sales: k.Sales,
 		CreatedAt: atMillis(k.CreatedAtMillis), CreatedBy: k.CreatedBy, LastUsedAt: atMillis(k.UsedAtMillis),
 	}
 }
 
 // keyViews are all keys, the oldest first.
-func (c *Console) keyViews(ctx context.Context) ([]keyView, error) {
+func (c *Console) keyViews(ctx context.Context) ([]APIKey, error) {
 	keys, err := c.deps.Ledger.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	views := make([]keyView, len(keys))
+	views := make([]APIKey, len(keys))
 	for i, k := range keys {
 		views[i] = viewKey(k)
 	}

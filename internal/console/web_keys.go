@@ -10,8 +10,8 @@ import (
 
 // keysModel is the page of the API keys. Made is the key that was just made: no other page shows it again.
 type keysModel struct {
-	Keys  []keyView
-	Made  *keyView
+	Keys  []APIKey
+	Made  *APIKey
 	Form  keyForm
 	Fault string
 	Done  string
@@ -44,7 +44,7 @@ func (c *Console) newKeyForm(w http.ResponseWriter, r *http.Request, in visit) e
 		Name: r.PostForm.Get("name"), Role: r.PostForm.Get("role"),
 		Channels: r.PostForm.Get("channels"), Sales: r.PostForm.Get("sales"),
 	}
-	key, plain, err := c.createKey(r.Context(), in.caller, newKey{
+	key, plain, err := c.createKey(r.Context(), in.caller, NewAPIKey{
 		Name: form.Name, Role: form.Role, Channels: typedList(form.Channels), Sales: typedList(form.Sales),
 	})
 	if err != nil {
