@@ -56,7 +56,7 @@ func (s *Server) joinFromPage(c *call) error {
 	if !ok || here.view.State != queue.Missed || crossSite {
 		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
 	}
-	if _, err := s.join(c); err != nil {
+	if _, err := s.join(c, c.joinFromQuery()); err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
 	}
 	return c.seeOther(c.roomAgain())
@@ -93,7 +93,7 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 }
 
 func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
-	here, err := s.join(c)
+	here, err := s.join(c, c.joinFromQuery())
 	if err != nil {
 		return s.sendJoinRefusal(c, rec, phase, err)
 	}

@@ -21,7 +21,8 @@ type place struct {
 // a cookie it is passed over and replaced: after a change of keys or an older sale of the same
 // name, a browser sends what it has, and must not be locked out for it.
 func (s *Server) postTickets(c *call) error {
-	if err := c.readNothing(); err != nil {
+	request, err := c.readJoin()
+	if err != nil {
 		return err
 	}
 	ticket, presented, err := s.ticket(c)
@@ -35,7 +36,7 @@ func (s *Server) postTickets(c *call) error {
 	case presented.inHeader:
 		return err
 	}
-	joined, err := s.join(c)
+	joined, err := s.join(c, request)
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (s *Server) postTickets(c *call) error {
 
 // join lets a visitor in at the end of the line. Codes: join_refused, sale_not_open, room_full,
 // overloaded, unavailable.
-func (s *Server) join(c *call) (place, error) {
+func (s *Server) join(c *call, request joinRequest) (place, error) {
 	if c.entry.Record().Admission.Mode == sale.Closed {
 		return place{}, problem.With(problem.JoinRefused, "this waiting room is closed")
 	}
@@ -53,6 +54,9 @@ func (s *Server) join(c *call) (place, error) {
 		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
 	}
 	if err := intact(c.entry); err != nil {
+		return place{}, err
+	}
+	if err := s.mayEnter(c, request); err != nil {
 		return place{}, err
 	}
 	ctx, cancel := within(stageTimeout)
