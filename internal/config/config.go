@@ -55,6 +55,12 @@ type Config struct {
 	DrainDelay               time.Duration `group:"Limits" env:"PENSTOCK_DRAIN_DELAY" default:"0s" help:"How long the process goes on serving after SIGTERM, while /readyz answers 503, before it closes its listener. Behind a load balancer use a little more than the load balancer needs to notice, such as 5s. A second SIGTERM ends the delay."`
 	ShutdownTimeout          time.Duration `group:"Limits" env:"PENSTOCK_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests and log batches that are under way may take to finish, after SIGTERM and the drain delay."`
 
+	PushContact     string     `group:"Notifications" env:"PENSTOCK_PUSH_CONTACT" help:"Whom a push service may turn to about the notifications that it gets from here: mailto:ops@shop.example, or an https address. Unset: no sale offers Web Push."`
+	PushKey         Secret     `group:"Notifications" env:"PENSTOCK_PUSH_KEY" help:"Private VAPID key (RFC 8292) that identifies this installation to push services: 32 bytes on the curve P-256 in base64url, the same for all processes. Unset: derived from the secret."`
+	PushHosts       []PushHost `group:"Notifications" env:"PENSTOCK_PUSH_HOSTS" default:"fcm.googleapis.com,*.push.services.mozilla.com,*.notify.windows.com,*.push.apple.com" help:"Push services that may be called, separated by commas; the endpoint of a subscription comes from the visitor. An entry with *. stands for every name below, one with a port for that port instead of 443. What resolves to a private address is not called, unless the entry is an address itself, or localhost."`
+	WebhookNetworks []Network  `group:"Notifications" env:"PENSTOCK_WEBHOOK_NETWORKS" help:"Private addresses and networks that the webhooks of sales may be at, separated by commas, such as 10.1.2.0/24. Only to these plain http is possible. Unset: public addresses alone."`
+	MaxNotified     int64      `group:"Notifications" env:"PENSTOCK_MAX_NOTIFIED" default:"100000" help:"Notifications that one sale may have outstanding. Further visitors cannot ask for one."`
+
 	LogLevel  string `group:"Logging" env:"PENSTOCK_LOG_LEVEL" default:"info" help:"Least severity that is logged: debug, info, warn or error."`
 	LogFormat string `group:"Logging" env:"PENSTOCK_LOG_FORMAT" default:"text" help:"Format of the log on standard error: text or json."`
 }

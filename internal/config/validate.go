@@ -33,7 +33,7 @@ const (
 func (c *Config) Validate() error {
 	checks := []func() error{
 		c.checkListen, c.checkPublic, c.checkRoles, c.checkNodeID,
-		c.checkProxy, c.checkStores, c.checkSplit, c.checkKeys, c.checkLimits, c.checkLogging,
+		c.checkProxy, c.checkStores, c.checkSplit, c.checkKeys, c.checkLimits, c.checkNotifications, c.checkLogging,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

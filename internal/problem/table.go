@@ -33,6 +33,9 @@ const (
 	SaleNotOpen            Code = "sale_not_open"
 	SalePaused             Code = "sale_paused"
 	NotCalled              Code = "not_called"
+	NotWaiting             Code = "not_waiting"
+	NotificationsOff       Code = "notifications_off"
+	NotificationsFull      Code = "notifications_full"
 	SoldOut                Code = "sold_out"
 	LimitExceeded          Code = "limit_exceeded"
 	AlreadyResolved        Code = "already_resolved"
@@ -104,6 +107,9 @@ var table = map[Code]row{
 	SaleNotOpen:            {http.StatusConflict, "The sale is not open"},
 	SalePaused:             {http.StatusConflict, "The sale is paused"},
 	NotCalled:              {http.StatusConflict, "It is not this ticket's turn yet"},
+	NotWaiting:             {http.StatusConflict, "This ticket is not waiting for its turn"},
+	NotificationsOff:       {http.StatusConflict, "The sale does not offer this notification"},
+	NotificationsFull:      {http.StatusServiceUnavailable, "No further notifications can be taken"},
 	SoldOut:                {http.StatusConflict, "Sold out"},
 	LimitExceeded:          {http.StatusConflict, "More than one customer may have"},
 	AlreadyResolved:        {http.StatusConflict, "The reservation is already resolved"},
