@@ -27,21 +27,40 @@ type Ticket struct {
 	Epoch uint32
 	// IssuedMillis is Redis TIME in Unix milliseconds.
 	IssuedMillis int64
+	// Flags say what the server noted about the visitor when the ticket was made.
+	Flags TicketFlags
+	// Lane is the lane of the line in which the ticket stands. 0 is the lane of everybody.
+	Lane uint8
+	// Interest names the items for which the visitor came. None means any of them.
+	Interest Interest
 }
 
-// A ticket on the wire is base64url of 36 bytes, a multiple of 3, so that there is one spelling:
+// TicketFlags is a set of bits.
+type TicketFlags uint8
+
+// FlagDecoy marks a ticket of the decoy line: it is answered as the others, and is never called.
+const FlagDecoy TicketFlags = 1 << 0
+
+// A ticket on the wire is base64url of a multiple of 3 bytes, so that there is one spelling. Version 1 has
+// 36 bytes, and is made whenever flags, lane and interest are all zero. Version 2 has 51:
 //
-//	version (1) | key id (1) | epoch (4) | issued, ms (6) | number (8) | HMAC-SHA256, cut to 16
+//	1: version (1) | key id (1) | epoch (4) | issued, ms (6) | number (8) | HMAC-SHA256, cut to 16
+//	2: the same 20 bytes | flags (1) | lane (1) | interest (4 x 3) | reserved, 0 (1) | HMAC-SHA256, cut to 16
 //
-// Integers are big-endian. The MAC covers a label, the sale's id and the 20 bytes before it, so
-// that a ticket of another sale is no ticket here.
+// Integers are big-endian. The MAC covers a label, the sale's id and all bytes before it, so that a ticket
+// of another sale, or of another version, is no ticket here.
 const (
-	ticketVersion  = 1
-	ticketBody     = 20
+	ticketVersion1 = 1
+	ticketVersion2 = 2
+	ticketBody1    = 20
+	ticketBody2    = ticketBody1 + 2 + 3*maxInterest + 1
 	ticketMAC      = 16
-	ticketBytes    = ticketBody + ticketMAC
-	ticketLength   = ticketBytes / 3 * 4
-	ticketLabel    = "penstock/ticket/v1"
+	ticketBytes1   = ticketBody1 + ticketMAC
+	ticketBytes2   = ticketBody2 + ticketMAC
+	ticketLength1  = ticketBytes1 / 3 * 4
+	ticketLength2  = ticketBytes2 / 3 * 4
+	ticketLabel1   = "penstock/ticket/v1"
+	ticketLabel2   = "penstock/ticket/v2"
 	maxSaleLength  = 64
 	maxIssued      = 1<<48 - 1
 	maxNumber      = 1<<27 - 1 // bounds the bitmap of used numbers to 16 MiB
@@ -65,9 +84,9 @@ type ticketKey struct {
 // macState is what one signature needs, reused so that a poll allocates nothing.
 type macState struct {
 	mac  hash.Hash
-	wire [ticketBytes]byte
-	text [ticketLength]byte
-	head [len(ticketLabel) + 1 + maxSaleLength]byte
+	wire [ticketBytes2]byte
+	text [ticketLength2]byte
+	head [len(ticketLabel2) + 1 + maxSaleLength]byte
 	sum  [sha256.Size]byte
 }
 
@@ -101,20 +120,31 @@ func (k *TicketKeys) Sign(t Ticket) string {
 	key := k.keys[0]
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
-	b := &st.wire
-	b[0], b[1] = ticketVersion, key.id
+	b, body := &st.wire, ticketBody1
+	b[0], b[1] = ticketVersion1, key.id
 	binary.BigEndian.PutUint32(b[2:], t.Epoch)
 	putUint48(b[6:12], uint64(min(max(t.IssuedMillis, 0), maxIssued)))
 	binary.BigEndian.PutUint64(b[12:], uint64(t.Number))
-	copy(b[ticketBody:], st.sign(t.Sale)[:ticketMAC])
-	ticketEncoding.Encode(st.text[:], b[:])
-	return string(st.text[:])
+	if t.needsVersion2() {
+		b[0], body = ticketVersion2, ticketBody2
+		b[20], b[21] = byte(t.Flags), t.Lane
+		t.Interest.put(b[22 : 22+3*maxInterest])
+		b[ticketBody2-1] = 0
+	}
+	copy(b[body:], st.sign(t.Sale, body)[:ticketMAC])
+	text := st.text[:ticketEncoding.EncodedLen(body+ticketMAC)]
+	ticketEncoding.Encode(text, b[:body+ticketMAC])
+	return string(text)
+}
+
+func (t *Ticket) needsVersion2() bool {
+	return t.Flags != 0 || t.Lane != 0 || t.Interest.Named()
 }
 
 // Parse returns the ticket that the token stands for. The error is ticket_invalid for everything
 // that these keys did not sign for this sale. The ticket's Sale is the argument itself.
 func (k *TicketKeys) Parse(token, sale string) (Ticket, error) {
-	if len(token) != ticketLength || len(sale) > maxSaleLength {
+	if len(token) != ticketLength1 && len(token) != ticketLength2 || len(sale) > maxSaleLength {
 		return Ticket{}, problem.TicketInvalid
 	}
 	for _, key := range k.keys {
@@ -128,15 +158,20 @@ func (k *TicketKeys) Parse(token, sale string) (Ticket, error) {
 func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
-	copy(st.text[:], token)
-	if n, err := ticketEncoding.Decode(st.wire[:], st.text[:]); err != nil || n != ticketBytes {
+	version, body := byte(ticketVersion1), ticketBody1
+	if len(token) == ticketLength2 {
+		version, body = ticketVersion2, ticketBody2
+	}
+	text := st.text[:len(token)]
+	copy(text, token)
+	if n, err := ticketEncoding.Decode(st.wire[:], text); err != nil || n != body+ticketMAC {
 		return Ticket{}, false
 	}
 	b := &st.wire
-	if b[0] != ticketVersion || b[1] != key.id {
+	if b[0] != version || b[1] != key.id {
 		return Ticket{}, false
 	}
-	if subtle.ConstantTimeCompare(st.sign(sale)[:ticketMAC], b[ticketBody:]) != 1 {
+	if subtle.ConstantTimeCompare(st.sign(sale, body)[:ticketMAC], b[body:body+ticketMAC]) != 1 {
 		return Ticket{}, false
 	}
 	t := Ticket{
@@ -145,17 +180,28 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 		Epoch:        binary.BigEndian.Uint32(b[2:]),
 		IssuedMillis: int64(uint48(b[6:12])),
 	}
+	if version == ticketVersion2 {
+		t.Flags, t.Lane = TicketFlags(b[20]), b[21]
+		t.Interest = readInterest(b[22 : 22+3*maxInterest])
+		if b[ticketBody2-1] != 0 || !t.needsVersion2() {
+			return Ticket{}, false
+		}
+	}
 	return t, t.Number >= 1 && t.Number <= maxNumber
 }
 
-// sign returns the MAC of the body in wire for the sale.
-func (st *macState) sign(sale string) []byte {
-	head := append(st.head[:0], ticketLabel...)
+// sign returns the MAC of the first body bytes in wire for the sale.
+func (st *macState) sign(sale string, body int) []byte {
+	label := ticketLabel1
+	if body == ticketBody2 {
+		label = ticketLabel2
+	}
+	head := append(st.head[:0], label...)
 	head = append(head, byte(len(sale)))
 	head = append(head, sale...)
 	st.mac.Reset()
 	st.mac.Write(head)
-	st.mac.Write(st.wire[:ticketBody])
+	st.mac.Write(st.wire[:body])
 	return st.mac.Sum(st.sum[:0])
 }
 

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,21 @@ func TestATicketComesBackAsItWas(t *testing.T) {
 			Epoch:        rapid.Uint32().Draw(t, "epoch"),
 			IssuedMillis: rapid.Int64Range(0, maxIssued).Draw(t, "issued"),
 		}
+		length := ticketLength1
+		if rapid.Bool().Draw(t, "version 2") {
+			want.Flags = TicketFlags(rapid.Uint8().Draw(t, "flags"))
+			want.Lane = rapid.Uint8().Draw(t, "lane")
+			for i := range want.Interest {
+				want.Interest[i] = Mark(rapid.Uint32Range(0, 1<<24-1).Draw(t, "mark"))
+			}
+			if want.needsVersion2() {
+				length = ticketLength2
+			}
+		}
 		token := keys.Sign(want)
+		if len(token) != length {
+			t.Fatalf("%+v has %d characters, want %d", want, len(token), length)
+		}
 		got, err := keys.Parse(token, want.Sale)
 		if err != nil || got != want {
 			t.Fatalf("got %+v, %v; want %+v", got, err, want)
@@ -35,7 +50,15 @@ func TestATicketComesBackAsItWas(t *testing.T) {
 
 func TestATicketIsRefusedWhenAnyCharacterIsChanged(t *testing.T) {
 	keys := NewTicketKeys(testSecret, nil, nil)
-	token := keys.Sign(Ticket{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000})
+	for _, ticket := range []Ticket{
+		{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000},
+		{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000, Flags: FlagDecoy, Lane: 3, Interest: Interest{MarkOf("A")}},
+	} {
+		refusesAnyChange(t, keys, keys.Sign(ticket))
+	}
+}
+
+func refusesAnyChange(t *testing.T, keys *TicketKeys, token string) {
 	for i := range token {
 		for _, c := range []byte("A_-9=\n. \x00") {
 			if token[i] == c {
@@ -101,11 +124,59 @@ func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
 	all.Wait()
 }
 
+// Version 2 says nothing that version 1 could say: the same ticket would have two spellings.
+func TestAVersionThatSaysNothingMoreIsNoTicket(t *testing.T) {
+	keys := NewTicketKeys(testSecret, nil, nil)
+	token := keys.Sign(Ticket{Sale: "drop", Number: 7, Lane: 1})
+	if _, err := keys.Parse(token, "drop"); err != nil {
+		t.Fatal(err)
+	}
+	key := keys.keys[0]
+	for name, change := range map[string]func(body []byte){
+		"no lane":           func(b []byte) { b[21] = 0 },
+		"the reserved byte": func(b []byte) { b[ticketBody2-1] = 1 },
+		"another version":   func(b []byte) { b[0] = 3 },
+	} {
+		st := key.pool.Get().(*macState)
+		if _, err := ticketEncoding.Decode(st.wire[:], []byte(token)); err != nil {
+			t.Fatal(err)
+		}
+		change(st.wire[:])
+		copy(st.wire[ticketBody2:], st.sign("drop", ticketBody2)[:ticketMAC])
+		signed := ticketEncoding.EncodeToString(st.wire[:ticketBytes2])
+		if got, err := keys.Parse(signed, "drop"); !errors.Is(err, problem.TicketInvalid) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestALongerTicketCostsNoAllocationMore(t *testing.T) {
+	keys := NewTicketKeys(testSecret, nil, nil)
+	// The race detector lets a pool forget now and then, so the fewest of several measurements count.
+	allocations := func(ticket Ticket) float64 {
+		token, fewest := keys.Sign(ticket), math.Inf(1)
+		for range 10 {
+			fewest = min(fewest, testing.AllocsPerRun(200, func() {
+				if _, err := keys.Parse(token, "drop"); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		return fewest
+	}
+	short := allocations(Ticket{Sale: "drop", Number: 7})
+	if long := allocations(Ticket{Sale: "drop", Number: 7, Interest: Interest{MarkOf("A")}}); long > short {
+		t.Errorf("version 2 makes %v allocations, version 1 %v", long, short)
+	}
+}
+
 func FuzzTicketParse(f *testing.F) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	f.Add(keys.Sign(Ticket{Sale: "drop", Number: 1}), "drop")
+	f.Add(keys.Sign(Ticket{Sale: "drop", Number: 1, Flags: FlagDecoy, Lane: 2, Interest: Interest{MarkOf("A"), MarkOf("B")}}), "drop")
 	f.Add("", "drop")
-	f.Add(strings.Repeat("A", ticketLength), "drop")
+	f.Add(strings.Repeat("A", ticketLength1), "drop")
+	f.Add(strings.Repeat("A", ticketLength2), "drop")
 	f.Fuzz(func(t *testing.T, token, sale string) {
 		got, err := keys.Parse(token, sale)
 		if err != nil {

@@ -23,6 +23,7 @@ func (n *node) newLeader() *leader.Leader {
 		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps),
 		{Name: "recovery", Run: recovering.Run},
 		{Name: "degradation", Run: n.board.Lead(n.pressure)},
+		{Name: "notifications", Run: n.teller.Run},
 	}
 	if !n.stores.ownRedis { // that one lives and dies with this process
 		tasks = append(tasks, leader.Every("server watch", watchEvery, n.log, recovering.Watch()))

@@ -28,7 +28,7 @@ func (n *node) newFront() (err error) {
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
-		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Notify: n.notify, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),
@@ -39,13 +39,7 @@ func (n *node) newFront() (err error) {
 }
 
 // trustedProxies are the addresses from which the connections of many visitors come.
-func (n *node) trustedProxies() []netip.Prefix {
-	networks := make([]netip.Prefix, len(n.cfg.TrustedProxies))
-	for i, network := range n.cfg.TrustedProxies {
-		networks[i] = netip.Prefix(network)
-	}
-	return networks
-}
+func (n *node) trustedProxies() []netip.Prefix { return prefixes(n.cfg.TrustedProxies) }
 
 // lookupKey finds the holder of an API key in the ledger.
 func (n *node) lookupKey(ctx context.Context, hash string) (auth.Identity, bool, error) {

@@ -21,6 +21,7 @@ import (
 	"github.com/penstock/penstock/internal/front"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/redis"
@@ -53,23 +54,26 @@ type node struct {
 	adminKey          config.Secret
 	adminKeyGenerated bool
 
-	stores    *stores
-	tickets   *queue.TicketKeys
-	passes    *queue.PassKeys
-	apiKeys   *auth.Keys
-	board     *degrade.Board
-	index     *saleindex.Index
-	cache     *salecache.Cache
-	watch     *health.Watch
-	preflight *preflight.Checker
-	sales     *sales.Sales
-	verifier  *verify.Verifier
-	orders    *checkout.Log
-	desk      *checkout.Desk
-	drain     *checkout.Drain
-	shadow    *shadow.Shadow // nil where there is no front
-	front     *front.Server
-	console   *http.Server
+	stores      *stores
+	tickets     *queue.TicketKeys
+	passes      *queue.PassKeys
+	apiKeys     *auth.Keys
+	board       *degrade.Board
+	index       *saleindex.Index
+	cache       *salecache.Cache
+	watch       *health.Watch
+	preflight   *preflight.Checker
+	sales       *sales.Sales
+	verifier    *verify.Verifier
+	orders      *checkout.Log
+	desk        *checkout.Desk
+	drain       *checkout.Drain
+	shadow      *shadow.Shadow // nil where there is no front
+	notify      *notify.Desk
+	teller      *notify.Teller
+	webhookKeys *notify.WebhookKeys
+	front       *front.Server
+	console     *http.Server
 
 	sites       *proxy.Sites // nil when there is nothing behind this process
 	certificate *tls.Config  // nil when the front speaks plain HTTP
@@ -186,6 +190,9 @@ func (n *node) build() error {
 		Sales: n.sales, Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Board: n.board, OpenStock: n.stockOf,
 	})
 	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
+		return err
+	}
+	if err := n.newNotify(); err != nil {
 		return err
 	}
 	if n.cfg.Has(config.Drain) {

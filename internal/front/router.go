@@ -18,6 +18,8 @@ const (
 	routeSale
 	routeTickets
 	routeTicket
+	routeNotifications
+	routeOffer
 	routePasses
 	routePass
 	routeReservations
@@ -183,6 +185,9 @@ func matchSale(segments [][]byte, n int) target {
 		if string(segments[3]) == "reservations" && string(segments[4]) == "bulk" {
 			return target{route: routeReservationsBulk, sale: segments[2]}
 		}
+		if string(segments[3]) == "ticket" && string(segments[4]) == "notifications" {
+			return target{route: routeNotifications, sale: segments[2]}
+		}
 	}
 	return target{}
 }
@@ -193,6 +198,8 @@ func saleCall(name []byte) routeID {
 		return routeTicket
 	case "tickets":
 		return routeTickets
+	case "notifications":
+		return routeOffer
 	case "passes":
 		return routePasses
 	case "pass":

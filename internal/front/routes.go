@@ -47,6 +47,8 @@ func (s *Server) table() [routeCount]route {
 		routeSale:             {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},
 		routeTickets:          {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},
 		routeTicket:           {template: "/v1/sales/{sale}/ticket", get: (*Server).getTicket, delete: (*Server).deleteTicket},
+		routeNotifications:    {template: "/v1/sales/{sale}/ticket/notifications", post: (*Server).postNotifications, delete: (*Server).deleteNotifications, shedAt: loadTickets},
+		routeOffer:            {template: "/v1/sales/{sale}/notifications", get: (*Server).getOffer, sameForAll: true},
 		routePasses:           {template: "/v1/sales/{sale}/passes", post: (*Server).postPasses},
 		routePass:             {template: "/v1/sales/{sale}/pass", delete: (*Server).deletePass},
 		routeReservations:     {template: "/v1/sales/{sale}/reservations", post: (*Server).postReservations, shedAt: loadReserve},

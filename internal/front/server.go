@@ -22,6 +22,7 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
@@ -43,6 +44,8 @@ type Deps struct {
 	NewOrders func(ctx context.Context, saleID, after string, limit int) (orders []checkout.Stored, next string, err error)
 	// Shadow decides what a shop decides in sales in shadow mode; nil means that there is no ledger to write to.
 	Shadow *shadow.Shadow
+	// Notify takes the wishes of visitors to be told of their turn; nil means that there is no ledger to keep them.
+	Notify *notify.Desk
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.

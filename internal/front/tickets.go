@@ -130,6 +130,10 @@ func (s *Server) deleteTicket(c *call) error {
 	if err := c.entry.Room().Leave(ctx, ticket); err != nil {
 		return err
 	}
+	if s.Notify != nil {
+		rec := c.entry.Record()
+		s.Notify.Left(&rec.Sale, ticket)
+	}
 	c.dropTicketCookie()
 	c.sendNothing()
 	return nil

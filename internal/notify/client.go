@@ -2,6 +2,8 @@ package notify
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -9,9 +11,6 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
-
-	"crypto/tls"
-	"crypto/x509"
 
 	"github.com/penstock/penstock/internal/address"
 )
@@ -52,7 +51,6 @@ func newClient(roots *x509.CertPool, mayBePrivate func(host string, addr netip.A
 		Transport: &http.Transport{
 			DialContext: dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: dialTimeout,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-			MaxConnsPerHost:        callsAtOnce,
 			MaxIdleConnsPerHost:    callsAtOnce / 4,
 			IdleConnTimeout:        time.Minute,
 			MaxResponseHeaderBytes: maxAnswerBytes,

@@ -51,12 +51,12 @@ func NewSeals(current []byte, others ...[]byte) (*Seals, error) {
 }
 
 // seal binds the text to a context, without which it cannot be opened.
-func (s *Seals) seal(plain, context []byte) (string, error) {
+func (s *Seals) seal(plain, context []byte) string {
 	key := &s.keys[0]
 	sealed := make([]byte, 0, sealHead+len(plain)+key.aead.Overhead())
 	sealed = append(sealed, sealVersion)
 	sealed = append(sealed, key.id[:]...)
-	return sealEncoding.EncodeToString(key.aead.Seal(sealed, nil, plain, context)), nil
+	return sealEncoding.EncodeToString(key.aead.Seal(sealed, nil, plain, context))
 }
 
 func (s *Seals) open(text string, context []byte) ([]byte, error) {
@@ -75,4 +75,3 @@ func (s *Seals) open(text string, context []byte) ([]byte, error) {
 	}
 	return nil, errSeal
 }
-

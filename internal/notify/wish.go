@@ -47,8 +47,8 @@ func (w *wish) row(seals *Seals, receiver string) (ledger.Notification, error) {
 	if err != nil {
 		return ledger.Notification{}, fmt.Errorf("notify: %w", err)
 	}
-	row.Sealed, err = seals.seal(plain, contextOf(&row))
-	return row, err
+	row.Sealed = seals.seal(plain, contextOf(&row))
+	return row, nil
 }
 
 // readWish opens a row of the ledger.

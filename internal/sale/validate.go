@@ -62,7 +62,8 @@ func ValidChannel(name string) bool { return channelPattern.MatchString(name) }
 func (s Sale) Validate() error {
 	checks := []func() error{
 		s.validateNames, s.validateTimes, s.validateAdmission, s.validateReservation,
-		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms, s.validateNotify,
+		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms,
+		s.validatePage, s.validateNotify,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
