@@ -51,6 +51,7 @@ type receiver struct {
 	again   []*item // called before, and to be told later
 	busy    int     // calls under way
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	warned  bool // of what can never be sent
 }
 
 func newLine(saleID string) *line {

@@ -135,6 +135,10 @@ func (s *shift) collect() {
 		if out.err != nil {
 			s.t.deps.Log.Debug("a notification was not taken", "sale", r.line.saleID, "receiver", r.receiver.name, "outcome", string(out.verdict), "error", out.err)
 		}
+		if out.verdict == impossible && !r.receiver.warned {
+			r.receiver.warned = true
+			s.t.deps.Log.Warn("visitors of a sale cannot be told of their turn", "sale", r.line.saleID, "receiver", r.receiver.name, "error", out.err)
+		}
 		switch out.verdict {
 		case tryAgain:
 			if r.item.attempts++; r.item.attempts >= maxAttempts {
