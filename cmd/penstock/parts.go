@@ -77,7 +77,7 @@ func (n *node) newConsole() {
 	}
 	handler := console.New(console.Deps{
 		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
-		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
+		Redrive: n.redrive, Notify: n.notify, WebhookKeys: n.webhookKeys, Metrics: metrics, Ready: n.readiness, Log: n.log,
 		SessionSecret: n.keys.sessions.current, OtherSessionSecrets: n.keys.sessions.others(), Now: time.Now, PublicURL: n.publicURL(),
 	})
 	n.console.Handler = console.GuardHost(handler, n.consoleNames())

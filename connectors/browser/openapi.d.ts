@@ -109,6 +109,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sales/{sale}/ticket/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask to be told when it is this ticket's turn
+         * @description By Web Push, or by an e-mail that the shop sends. For a ticket that is early, waiting, held out or paused. A later
+         *     wish replaces an earlier one of the same kind. It is removed once the visitor was told, with
+         *     the end of the sale, and when the visitor leaves the line.
+         */
+        post: operations["postNotifications"];
+        /** Take the wishes of this ticket back */
+        delete: operations["deleteNotifications"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /** How this sale tells visitors of their turn */
+        get: operations["getNotificationsOffer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}/passes": {
         parameters: {
             query?: never;
@@ -689,7 +733,7 @@ export interface components {
             /** @description The path of the request; absent when it could not be read. */
             instance?: string;
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         Price: {
             /** @description In minor units. */
@@ -1410,6 +1454,113 @@ export interface operations {
             204: components["responses"]["Done"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    postNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "language": "en"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description A subscription as `PushSubscription.toJSON()` gives it, without `expirationTime`. */
+                    push?: {
+                        /** @description An https address of a push service that is known here. */
+                        endpoint: string;
+                        /** @description The public key that it was made for; the current one unless given. */
+                        application_server_key?: string;
+                        keys: {
+                            p256dh: string;
+                            auth: string;
+                        };
+                    };
+                    email?: string;
+                    /** @description The language of the message, such as de or pt-BR. */
+                    language?: string;
+                } & (unknown | unknown);
+            };
+        };
+        responses: {
+            204: components["responses"]["Done"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description `not_waiting`: there is no turn to wait for. `notifications_off`: the sale does not offer this kind. */
+            409: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["Done"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getNotificationsOffer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is offered, and the key that a browser makes its subscription for. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        web_push: boolean;
+                        email: boolean;
+                        /** @description The application server key (VAPID) in base64url; with `web_push` alone. */
+                        public_key?: string;
+                    };
+                };
+            };
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -18,6 +18,7 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sales"
@@ -36,7 +37,10 @@ type Deps struct {
 	// Redrive commits the order of a dead letter and resolves the letter, or refuses: see
 	// ledger.Ledger.Redrive.
 	Redrive func(ctx context.Context, letterID string) (checkout.Stored, error)
-	Metrics http.Handler
+	// Notify knows what a sale offers to visitors who wait, and WebhookKeys what its webhook is signed with.
+	Notify      *notify.Desk
+	WebhookKeys *notify.WebhookKeys
+	Metrics     http.Handler
 	// Ready says whether this node should get traffic, and how its parts are doing.
 	Ready func() health.Readiness
 	Log   *slog.Logger

@@ -61,6 +61,7 @@ func (c *Console) apiRoutes() []apiRoute {
 		long("GET /admin/v1/sales/{sale}/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
 		long("GET /admin/v1/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
 		call("GET /admin/v1/sales/{sale}/shadow", auth.Viewer, c.getShadow),
+		call("GET /admin/v1/sales/{sale}/notifications", auth.Operator, c.getNotifications),
 		long("GET /admin/v1/sales/{sale}/orders", auth.Viewer, c.getOrders, exportTimeout),
 		call("GET /admin/v1/sales/{sale}/audit", auth.Viewer, c.getAudit),
 		call("GET /admin/v1/audit", auth.Viewer, c.getAudit),

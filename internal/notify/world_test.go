@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 	push    *pushService
 	shop    *webhookShop
 	desk    *Desk
+	longest atomic.Int64 // step of the calling, ns
 }
 
 // engines are what a test of the whole way runs on: everything embedded, and everything real.
@@ -121,9 +123,11 @@ func (w *world) call(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		began := time.Now()
 		for _, entry := range w.cache.All() {
 			_ = entry.Room().Advance(ctx, 1, queue.Outside{LevelFactor: 1, Items: []queue.Units{{Available: 100_000}}})
 		}
+		w.longest.Store(max(w.longest.Load(), int64(time.Since(began))))
 	}
 }
 
