@@ -45,12 +45,21 @@ var proveBody string
 //go:embed scripts/sight.lua
 var sightBody string
 
+//go:embed scripts/interest.lua
+var interestBody string
+
+// wantedLua is put in front of the scripts that count who wants what.
+//
+//go:embed scripts/wanted.lua
+var wantedLua string
+
 //go:embed scripts/lower.lua
 var lowerBody string
 
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript     = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
+	joinScript     = redis.NewScript("room_join", redis.ServerRunLua+wantedLua+joinBody)
+	interestScript = redis.NewScript("room_interest", redis.ServerRunLua+wantedLua+interestBody)
 	raiseScript    = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
 	lowerScript    = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
 	claimScript    = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
@@ -79,12 +88,14 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
+		redis.Key(saleID, "room:interest"), // 11 of tickets that named other items later, which (hash)
 	}
 }
 
 // Where a key is in roomKeys.
 const (
-	keyRoom   = 0
-	keyPasses = 1
-	keyIssued = 7
+	keyRoom     = 0
+	keyPasses   = 1
+	keyIssued   = 7
+	keyInterest = 10
 )
