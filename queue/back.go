@@ -39,7 +39,9 @@ func (b *back) wait(needed float64, now int64) (p50, p90 int64) {
 	}
 	lapse := min(max(b.holds.LapseShare, minLapseShare), 1)
 	mean := short / lapse
-	high := (short + deviationsP90*math.Sqrt(short*(1-lapse))) / lapse
+	// The second part is how far the nth end may be from where even spreading puts it.
+	variance := short*(1-lapse)/(lapse*lapse) + mean*max(1-mean/b.held, 0)
+	high := mean + deviationsP90*math.Sqrt(variance)
 	return b.endOf(mean, now), max(b.endOf(mean, now), b.endOf(high, now)+b.extension(high))
 }
 

@@ -119,6 +119,15 @@ func parseWanted(text string) (w wanted) {
 	return w
 }
 
+// countKeyed counts the interest of a ticket that was given for a key. When that fails, an estimate is missing one.
+func (r *Room) countKeyed(ctx context.Context, t Ticket) {
+	nameless := t
+	nameless.Interest = Interest{}
+	if _, err := r.ChangeInterest(ctx, nameless, t.Interest); err != nil {
+		r.deps.Log.Debug("the items that a visitor named are not counted", "sale", r.saleID, "error", err)
+	}
+}
+
 // ChangeInterest gives the holder of a ticket the same place with another interest, and counts the change. It is
 // idempotent. The error is ticket_invalid or unavailable.
 func (r *Room) ChangeInterest(ctx context.Context, t Ticket, to Interest) (Ticket, error) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/batch"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -158,6 +160,11 @@ func (r *Room) takeNumbers(ctx context.Context, newcomers []Newcomer) (grant, er
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
+	return r.readGrant(parts)
+}
+
+// readGrant reads the answer of join.lua.
+func (r *Room) readGrant(parts []rueidis.RedisMessage) (grant, error) {
 	if len(parts) != 7 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}

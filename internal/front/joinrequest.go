@@ -50,7 +50,7 @@ func (c *call) joinFromQuery() joinRequest {
 	for sku := range bytes.SplitSeq(c.ctx.QueryArgs().Peek("items"), []byte(",")) {
 		// A link that names what is not on sale still leads to a place.
 		if len(request.items) < queue.MaxInterest && c.entry.Record().ItemIndex(string(sku)) >= 0 {
-			request.items = append(request.items, string(sku))
+			request.items, request.named = append(request.items, string(sku)), true
 		}
 	}
 	return request
@@ -68,6 +68,18 @@ func (c *call) interest(request joinRequest) (queue.Interest, error) {
 		}
 	}
 	return c.entry.Room().InterestIn(request.items), nil
+}
+
+// rename gives the ticket the items that its holder has named since, if any. The place stays.
+func (s *Server) rename(c *call, ticket queue.Ticket, request joinRequest) (_ queue.Ticket, changed bool, err error) {
+	wanted, err := c.interest(request)
+	if err != nil || !request.named || wanted == ticket.Interest {
+		return ticket, false, err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	ticket, err = c.entry.Room().ChangeInterest(ctx, ticket, wanted)
+	return ticket, err == nil, err
 }
 
 // mayEnter judges a newcomer before a place is given.

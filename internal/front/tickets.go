@@ -46,16 +46,11 @@ func (s *Server) postTickets(c *call) error {
 // sendSamePlace tells the place that a visitor has. Who names items gets a new ticket with the same place: it
 // remembers them, and an empty list forgets them.
 func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, request joinRequest) error {
-	wanted, err := c.interest(request)
+	ticket, changed, err := s.rename(c, ticket, request)
 	if err != nil {
 		return err
 	}
-	if request.named && wanted != ticket.Interest {
-		ctx, cancel := within(stageTimeout)
-		defer cancel()
-		if ticket, err = c.entry.Room().ChangeInterest(ctx, ticket, wanted); err != nil {
-			return err
-		}
+	if changed {
 		text = s.Tickets.Sign(ticket)
 		c.setTicketCookie(text)
 	}

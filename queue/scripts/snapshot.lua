@@ -1,5 +1,6 @@
 -- Reads everything that a node needs to answer from memory. Changes nothing.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 interest
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+--   12 interest
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
 --      5 '1' for the leader, who wants to know of each open window how many came or left
