@@ -25,6 +25,7 @@ const (
 	kindFrozen  = 'G' // epoch, count of entrants, when it was frozen (ms), round of the beacon or 0
 	kindFact    = 'F' // epoch; then JSON: see keptFact
 	kindPart    = 'H' // epoch; then JSON: see keptPart
+	kindKeyed   = 'K' // number, epoch, issued ms; then the 12 bytes of the key and the rest of the ticket
 )
 
 func record(kind byte, numbers ...uint64) []byte {
@@ -74,6 +75,11 @@ func recordProven(n Number) []byte { return record(kindProven, uint64(n)) }
 
 func recordLowered(mark, base, last uint64) []byte { return record(kindLowered, mark, base, last) }
 
+func recordKeyed(key PlaceKey, k keptPlace) []byte {
+	b := append(record(kindKeyed, uint64(k.number), uint64(k.epoch), uint64(max(k.issuedMillis, 0))), key[:]...)
+	return append(b, k.more...)
+}
+
 // Restored is what the journal remembers of a room.
 type Restored struct {
 	// Mark is the high-water mark: no number above it was ever given.
@@ -90,6 +96,7 @@ type Restored struct {
 	rite                    drawJournaled // the draw, step by step
 	claimed, left, released int64
 	passes                  map[Number]journaledPass
+	keyed                   map[PlaceKey]keptPlace
 	used                    bitmap
 	given                   spans           // numbers that were certainly given
 	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
@@ -137,7 +144,8 @@ func (r *Restored) take(rec []byte) {
 	kind, rest := rec[2], rec[3:]
 	want, known := map[byte]int{
 		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
-		kindGiven: 2, kindProven: 1, kindLowered: 3, kindFrozen: 4, kindFact: 1, kindPart: 1,
+		kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
+		kindFrozen: 4, kindFact: 1, kindPart: 1,
 	}[kind]
 	if !known {
 		return
@@ -186,6 +194,8 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.give(n[0], n[1])
 	case kindProven:
 		r.prove(n[0])
+	case kindKeyed:
+		r.keepPlace(n, rest)
 	case kindLowered:
 		r.lower(n[0], n[1], n[2])
 	}
