@@ -74,7 +74,7 @@ func (r *Room) publishCount(ctx context.Context, s *Snapshot, term int64) (next 
 	}
 	if plan.Beacon != nil && s.room.round == 0 {
 		round := strconv.FormatUint(plan.roundFor(s.room.starts, s.NowMillis), 10)
-		if _, err := r.drawStep(ctx, decimal(term), "round", round); err != nil {
+		if err := r.drawStep(ctx, decimal(term), "round", round); err != nil {
 			return nil, false, err
 		}
 		if s, err = r.reread(ctx); err != nil || s.room.round == 0 {
@@ -84,7 +84,7 @@ func (r *Room) publishCount(ctx context.Context, s *Snapshot, term int64) (next 
 	if err := r.journalAll(ctx, recordFrozen(s)); err != nil {
 		return nil, false, err
 	}
-	if _, err := r.drawStep(ctx, decimal(term), "count", decimal(plan.latest(s.room.round))); err != nil {
+	if err := r.drawStep(ctx, decimal(term), "count", decimal(plan.latest(s.room.round))); err != nil {
 		return nil, false, err
 	}
 	next, err = r.reread(ctx)
@@ -101,7 +101,7 @@ func (r *Room) completeDraw(ctx context.Context, s *Snapshot, term int64) (next 
 		if !ready {
 			return s, false, nil
 		}
-		if _, err := r.drawStep(ctx, decimal(term), "decide", parts.text()); err != nil {
+		if err := r.drawStep(ctx, decimal(term), "decide", parts.text()); err != nil {
 			return nil, false, err
 		}
 		if s, err = r.reread(ctx); err != nil || s.room.drawFinal == "" {
@@ -130,16 +130,16 @@ func (s *roomState) parts() drawParts {
 	return p
 }
 
-// drawStep does one step of draw.lua. The status is ok, again, early or late.
-func (r *Room) drawStep(ctx context.Context, term string, step ...string) (string, error) {
+// drawStep does one step of draw.lua. Whether it took effect is seen in the room.
+func (r *Room) drawStep(ctx context.Context, term string, step ...string) error {
 	status, err := statusOf(drawScript.Exec(ctx, r.deps.Redis, r.keys[:1], append([]string{term}, step...)))
 	if err != nil {
-		return "", fmt.Errorf("draw of %s: %w", r.saleID, err)
+		return fmt.Errorf("draw of %s: %w", r.saleID, err)
 	}
 	if status == "lost" {
-		return "", r.advanceLost()
+		return r.advanceLost()
 	}
-	return status, nil
+	return nil
 }
 
 // BeaconWanted is a round that a draw waits for.
@@ -173,7 +173,7 @@ func (r *Room) GiveBeacon(ctx context.Context, term int64, of BeaconWanted, sign
 	if s := r.snap.Load(); s.room.round != of.Round {
 		return errors.New("the draw waits for another round")
 	}
-	if _, err := r.drawStep(ctx, decimal(term), "beacon", signature); err != nil {
+	if err := r.drawStep(ctx, decimal(term), "beacon", signature); err != nil {
 		return err
 	}
 	return r.Refresh(ctx)
@@ -211,7 +211,7 @@ func (r *Room) GiveShare(ctx context.Context, party, share string) error {
 	if err := r.journalAll(ctx, recordShare(s.Epoch, i, share)); err != nil {
 		return err
 	}
-	if _, err := r.drawStep(ctx, "", "share", strconv.Itoa(i), share); err != nil {
+	if err := r.drawStep(ctx, "", "share", strconv.Itoa(i), share); err != nil {
 		return unavailable("give a share to the draw of "+r.saleID, err)
 	}
 	return r.Refresh(ctx)

@@ -27,8 +27,7 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	for _, known := range parseSpans(s.room.gaps).gapsUpTo(s.room.base) {
 		records = append(records, recordGiven(known.first-1, known.last))
 	}
-	records = append(records, recordGiven(s.room.base, s.Entrants))
-	records = append(records, recordLimits(s))
+	records = append(records, recordGiven(s.room.base, s.Entrants), recordLimits(s))
 	records = append(records, recordsOfDraw(s)...)
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)

@@ -176,8 +176,7 @@ func (b *Beacon) validate() error {
 		return invalid("draw.beacon.urls", "want 1 to %d addresses such as %s", MaxBeaconURLs, beaconURLExample)
 	}
 	for i, address := range b.URLs {
-		u, err := url.Parse(address)
-		if err != nil || len(address) > beaconURLMost || u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !plainHost(u) {
+		if !validBeaconURL(address) {
 			return invalid(fmt.Sprintf("draw.beacon.urls[%d]", i), "want an http(s) address such as %s", beaconURLExample)
 		}
 	}
@@ -201,4 +200,10 @@ func (b *Beacon) validate() error {
 func validHex(text string, bytes int) bool {
 	b, err := hex.DecodeString(text)
 	return err == nil && len(b) == bytes && hex.EncodeToString(b) == text
+}
+
+func validBeaconURL(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && len(address) <= beaconURLMost && (u.Scheme == "http" || u.Scheme == "https") && u.Opaque == "" && u.User == nil &&
+		u.RawQuery == "" && u.Fragment == "" && plainHost(u)
 }
