@@ -28,6 +28,7 @@ var apiRoles = map[string]auth.Role{
 	"GET /admin/v1/sales/{sale}/verify":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/shadow":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/notifications":       auth.Operator,
+	"POST /admin/v1/sales/{sale}/draw/shares":        auth.Viewer,
 	"GET /admin/v1/verify":                           auth.Viewer,
 	"GET /admin/v1/sales/{sale}/orders":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/audit":               auth.Viewer,

@@ -60,6 +60,7 @@ func (c *Console) apiRoutes() []apiRoute {
 		call("GET /admin/v1/sales/{sale}/stats", auth.Viewer, c.getStats),
 		long("GET /admin/v1/sales/{sale}/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
 		long("GET /admin/v1/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
+		call("POST /admin/v1/sales/{sale}/draw/shares", auth.Viewer, c.postShare),
 		call("GET /admin/v1/sales/{sale}/shadow", auth.Viewer, c.getShadow),
 		call("GET /admin/v1/sales/{sale}/notifications", auth.Operator, c.getNotifications),
 		long("GET /admin/v1/sales/{sale}/orders", auth.Viewer, c.getOrders, exportTimeout),

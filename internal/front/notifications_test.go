@@ -139,4 +139,3 @@ func TestWithoutALedgerNobodyCanAskAndTheLineMovesOn(t *testing.T) {
 	bare.expect(409, problem.NotificationsOff, "POST", "/v1/sales/spring/ticket/notifications", mine, pushWish(t))
 	bare.expect(204, "", "DELETE", "/v1/sales/spring/ticket/notifications", mine, "")
 }
-

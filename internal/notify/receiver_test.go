@@ -212,7 +212,10 @@ func (p *pushService) authorize(header string) (subject string, err error) {
 	if err1 != nil || err2 != nil || err3 != nil || len(point) != 65 || len(signature) != 64 {
 		return "", fmt.Errorf("authorization %q", header)
 	}
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:])}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		return "", err
+	}
 	hash := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if !ecdsa.Verify(public, hash[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 		return "", fmt.Errorf("the signature of the token is wrong")
