@@ -15,7 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -58,7 +58,7 @@ type pushed struct {
 func newPushService(t testing.TB, publicKey string) *pushService {
 	p := &pushService{t: t, publicKey: publicKey, browsers: make(map[string]*browser)}
 	p.server = httptest.NewUnstartedServer(p)
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	p.server.EnableHTTP2 = true
 	p.server.StartTLS()
 	t.Cleanup(p.server.Close)

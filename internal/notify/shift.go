@@ -31,10 +31,11 @@ var errPlain = errors.New("the webhook is not https")
 
 // shift is what one leader knows in one term. Only its calls run beside its steps.
 type shift struct {
-	t      *Teller
-	last   int64 // the number of the last wish that was read
-	readAt time.Time
-	lines  map[string]*line
+	t       *Teller
+	last    int64 // the number of the last wish that was read
+	readAt  time.Time
+	hasRead bool
+	lines   map[string]*line
 
 	calls sync.WaitGroup
 	mu    sync.Mutex
@@ -74,7 +75,7 @@ func (s *shift) step(ctx context.Context) error {
 
 // read takes up the wishes that were added since. While no sale offers anything, and nobody waits, nothing is read.
 func (s *shift) read(ctx context.Context) error {
-	if time.Since(s.readAt) < readEvery || s.last > 0 && len(s.lines) == 0 && !s.offered() {
+	if time.Since(s.readAt) < readEvery || s.hasRead && len(s.lines) == 0 && !s.offered() {
 		return nil
 	}
 	for range readPages {
@@ -91,7 +92,7 @@ func (s *shift) read(ctx context.Context) error {
 			break
 		}
 	}
-	s.last = max(s.last, 1) // 0 is: never read
+	s.hasRead = true
 	return nil
 }
 

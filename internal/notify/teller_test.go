@@ -49,6 +49,25 @@ func TestWhoIsCalledIsToldOnceByPushAndByTheShop(t *testing.T) {
 	})
 }
 
+// TestTheFirstWishEverIsReadByATellerThatWasThereBefore: the numbers begin at 1.
+func TestTheFirstWishEverIsReadByATellerThatWasThereBefore(t *testing.T) {
+	w := newWorld(t, testenv.MiniURL(t), t.TempDir()+"/ledger.db")
+	entry := w.sell(nil)
+	teller, err := NewTeller(w.deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newShift(teller)
+	if err := s.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.subscribe(entry, w.join(entry), Request{Push: w.push.subscribe("/p")})
+	s.readAt = time.Time{} // a second later
+	if err := s.read(t.Context()); err != nil || s.lines["drop"] == nil {
+		t.Fatalf("the wish was not read: %v", err)
+	}
+}
+
 // TestInADrawWhoIsToldIsWhoseDrawnPlaceWasCalled has few called of many, and compares.
 func TestInADrawWhoIsToldIsWhoseDrawnPlaceWasCalled(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
