@@ -37,6 +37,8 @@ type Request struct {
 	// PassUntil is when the bearer's pass is over. With it the pass must be in the gate, and it belongs to the
 	// customer of its first reservation from then on. Zero: no pass is needed.
 	PassUntil time.Time
+	// PassIssued is when that pass was issued, in whole seconds: by it the pass may take units that were set aside.
+	PassIssued time.Time
 }
 
 // ask is a request ready for the script.
@@ -47,6 +49,7 @@ type ask struct {
 	customer string
 	bearer   string
 	until    int64 // when the bearer's pass is over, ms; 0 when none is needed
+	issued   int64 // when it was issued, s; forAnyone when nothing is set aside from it
 	payload  string
 	lines    []Line
 	pools    []*pool
@@ -142,7 +145,7 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 	if !ok {
 		return nil, problem.With(problem.UnknownChannel, fmt.Sprintf("the sale has no channel %.64q", req.Channel))
 	}
-	one := &ask{plan: p, channel: channel, bearer: req.Bearer}
+	one := &ask{plan: p, channel: channel, bearer: req.Bearer, issued: s.issuedOf(req)}
 	if !req.PassUntil.IsZero() {
 		one.until = req.PassUntil.UnixMilli()
 	}

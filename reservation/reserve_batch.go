@@ -60,7 +60,7 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 	keys = make([]string, 5, 5+len(asks))
 	keys[0], keys[1], keys[2], keys[3], keys[4] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate, s.keys.made
-	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
+	args = make([]string, 3, 3+2*lines+5*len(asks)+2*lines)
 	p := asks[0].plan
 	args[0], args[1] = p.epoch, p.recordsLength
 	places, pools := poolPlaces(asks)
@@ -71,7 +71,7 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 	for _, a := range asks {
 		r := a.record(0, 0)
 		keys = append(keys, p.records+a.core)
-		args = append(args, a.customer, a.pass(), r.tail(), strconv.Itoa(len(a.lines)))
+		args = append(args, a.customer, a.pass(), r.tail(), a.issuedSeconds(), strconv.Itoa(len(a.lines)))
 		for i, one := range a.pools {
 			args = append(args, places[one.name], strconv.FormatInt(a.lines[i].Quantity, 10))
 		}

@@ -43,6 +43,7 @@ func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
+	entry.stock.SetAsideFor(entry.room.SetAsideFor)
 	entry.record.Store(&rec)
 	entry.busyAt.Store(-int64(saleindex.BusyFor))
 	entry.touched.Store(-int64(saleindex.BusyFor))

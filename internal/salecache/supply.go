@@ -27,3 +27,34 @@ func supplyOf(stock *reservation.Snapshot, rec *sale.Record) ([]queue.ItemSupply
 	}
 	return items, holds
 }
+
+// Outside tells the waiting room what its controller must know of the stock: each item by itself, as a free unit of
+// one is none of another.
+func (e *Entry) Outside(levelFactor float64) queue.Outside {
+	stock, now := e.stock.Snapshot(), e.Now().UnixMilli()
+	out := queue.Outside{LevelFactor: levelFactor}
+	for _, item := range stock.Items {
+		out.Items = append(out.Items, queue.Units{Available: item.Available, Held: item.Held})
+	}
+	for _, lot := range stock.Aside {
+		if lot.Item < len(out.Items) {
+			offer(&out.Items[lot.Item], lot, now)
+		}
+	}
+	return out
+}
+
+// offer tells of units that are set aside for those who are admitted next. Nobody can take them in the second in
+// which they came back, so nobody is called for them before it is over.
+func offer(item *queue.Units, lot reservation.Lot, now int64) {
+	switch {
+	case lot.UntilMillis <= now:
+	case lot.FromMillis > now:
+		item.Available -= lot.Units
+	default:
+		item.Aside += lot.Units
+		if item.AsideSinceMillis == 0 || lot.FromMillis < item.AsideSinceMillis {
+			item.AsideSinceMillis = lot.FromMillis
+		}
+	}
+}
