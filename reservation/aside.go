@@ -16,9 +16,6 @@ type Lot struct {
 	UntilMillis int64
 }
 
-// forAnyone is the time of issue of a pass that may take every unit, in s.
-const forAnyone = 1<<53 - 1
-
 // SetAsideFor tells the stock for how long units that come back are set aside for those who are admitted
 // afterwards; 0 while nobody waits to be admitted. It must be called before the stock is used.
 func (s *Stock) SetAsideFor(f func() time.Duration) { s.asideFor = f }
@@ -31,20 +28,9 @@ func (s *Stock) asideMillis() int64 {
 	return s.asideFor().Milliseconds()
 }
 
-// issuedSeconds is by which time of issue the script judges a request. Without a pass nothing that is set aside may
-// be taken; and when nobody waits, anything may.
-func (a *ask) issuedSeconds() string { return strconv.FormatInt(a.issued, 10) }
-
-func (s *Stock) issuedOf(req *Request) int64 {
-	switch {
-	case s.asideMillis() == 0:
-		return forAnyone
-	case req.PassUntil.IsZero() || req.PassIssued.IsZero():
-		return 0
-	default:
-		return req.PassIssued.Unix()
-	}
-}
+// issuedSeconds is by which time of issue the script judges a request while people wait. Without a pass nothing that
+// is set aside may be taken.
+func (a *ask) issuedSeconds() string { return decimal(a.issued) }
 
 // lots reads what is set aside, in the order of the items.
 func (raw *rawStock) lots(p *plan) (lots []Lot) {

@@ -49,7 +49,7 @@ type ask struct {
 	customer string
 	bearer   string
 	until    int64 // when the bearer's pass is over, ms; 0 when none is needed
-	issued   int64 // when it was issued, s; forAnyone when nothing is set aside from it
+	issued   int64 // when it was issued, s; 0 when there is none
 	payload  string
 	lines    []Line
 	pools    []*pool
@@ -145,9 +145,9 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 	if !ok {
 		return nil, problem.With(problem.UnknownChannel, fmt.Sprintf("the sale has no channel %.64q", req.Channel))
 	}
-	one := &ask{plan: p, channel: channel, bearer: req.Bearer, issued: s.issuedOf(req)}
+	one := &ask{plan: p, channel: channel, bearer: req.Bearer}
 	if !req.PassUntil.IsZero() {
-		one.until = req.PassUntil.UnixMilli()
+		one.until, one.issued = req.PassUntil.UnixMilli(), max(req.PassIssued.Unix(), 0)
 	}
 	if err := one.addLines(req.Lines); err != nil {
 		return nil, err

@@ -4,9 +4,10 @@
 --   one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel, number of
 --       sources S, then S times: pool (1…P) whose units this one may sell when it has none, from when on (ms);
---       then per request: customer, pass ('' = none is needed), record tail, when the pass was issued (s; it may
---       take what was set aside before, see aside.lua), number of lines L, then L times: pool (1…P), units; then, if
---       it is a probe: 'probe'. A probe decides and holds nothing.
+--       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times: pool
+--       (1…P), units; then 'probe' if it is one, else ''. A probe decides and holds nothing. Then, while people wait
+--       to be admitted, per request: when its pass was issued (s), by which it may take what was set aside before
+--       (see aside.lua); else anyone may.
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, {lines} for a new one with units of other channels (see record.lua), the
 -- record's text for one that exists, or kind * 1000 + line, the line from 0:
@@ -37,11 +38,11 @@ local stock = redis.call('HMGET', KEYS[1], unpack(fields))
 local state = state_of(stock[1], stock[2], stock[3], ARGV[1])
 if state ~= 0 then return {state} end
 
-local available, held, limit, lots, touched = {}, {}, {}, {}, {}
+local available, held, limit, lots, some_aside, touched = {}, {}, {}, {}, false, {}
 for i = 1, pools do
   local f = FIXED + i * 4 - 4
   available[i], held[i], limit[i] = tonumber(stock[f + 1]), tonumber(stock[f + 2]), tonumber(stock[f + 3] or 0)
-  if stock[f + 4] and stock[f + 4] ~= '' then lots[i] = read_lots(stock[f + 4], now) end
+  if stock[f + 4] and stock[f + 4] ~= '' then lots[i], some_aside = read_lots(stock[f + 4], now), true end
 end
 local closed = 0
 if stock[4] ~= '1' or now < tonumber(stock[6]) or now >= tonumber(stock[7]) then
@@ -63,7 +64,7 @@ for i = 1, count do
     passes[#passes + 1] = pass
     rank[pass] = #passes
   end
-  a = a + 5 + 2 * ARGV[a + 4]
+  a = a + 4 + 2 * ARGV[a + 3]
 end
 for i, pass in ipairs(passes) do customers[count + i] = bound_name(pass) end
 local packed = redis.call('HMGET', KEYS[2], unpack(customers))
@@ -97,19 +98,17 @@ end
 
 local function is_open(source) return now >= source.from and available[source.pool] ~= nil end
 
--- How many units of a pool a pass of this time of issue may not take, as they are set aside for later ones.
-local function kept_from(pool, issued)
-  local units = 0
-  for _, lot in ipairs(lots[pool] or {}) do
-    if lot.at >= issued then units = units + lot.units end
-  end
-  return units
-end
+-- When the pass of request i was issued, if units are kept from it.
+local function issued_at(i) return some_aside and tonumber(ARGV[a + i]) end
 
--- How many units of a pool it may take.
+-- How many units of a pool a pass of this time of issue may take: what is set aside for later ones it may not.
 local function free_for(pool, issued)
   local left = available[pool] or 0
-  if lots[pool] then left = left - kept_from(pool, issued) end
+  if issued and lots[pool] then
+    for _, lot in ipairs(lots[pool]) do
+      if lot.at >= issued then left = left - lot.units end
+    end
+  end
   return math.max(left, 0)
 end
 
@@ -134,8 +133,9 @@ end
 -- Holds n units; what was set aside for this pass goes first, so that the others stay free for anyone.
 local function hold(pool, n, issued)
   available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true
-  for _, lot in ipairs(lots[pool] or {}) do
-    local part = lot.at < issued and math.min(lot.units, n) or 0
+  if not lots[pool] then return end
+  for _, lot in ipairs(lots[pool]) do
+    local part = (not issued or lot.at < issued) and math.min(lot.units, n) or 0
     lot.units, n = lot.units - part, n - part
   end
 end
@@ -162,8 +162,8 @@ end
 local function parts_of(p, lines, issued)
   local most = lines
   for line = 0, lines - 1 do
-    local pool = tonumber(ARGV[p + 5 + 2 * line])
-    if free_for(pool, issued) < tonumber(ARGV[p + 6 + 2 * line]) then most = most + #sources[pool] end
+    local pool = tonumber(ARGV[p + 4 + 2 * line])
+    if free_for(pool, issued) < tonumber(ARGV[p + 5 + 2 * line]) then most = most + #sources[pool] end
   end
   return most
 end
@@ -178,9 +178,9 @@ local function decide(i)
     if not until_ms or tonumber(until_ms) <= now then return 3000 end
     if bound[pass] and bound[pass].customer ~= customers[i] then return 11000 end
   end
-  local issued, lines = tonumber(ARGV[p + 3]), tonumber(ARGV[p + 4])
+  local issued, lines = issued_at(i), tonumber(ARGV[p + 3])
   for line = 0, lines - 1 do
-    local pool, n = tonumber(ARGV[p + 5 + 2 * line]), tonumber(ARGV[p + 6 + 2 * line])
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
     if not available[pool] then return 10000 + line end
     local kind = lacks(pool, n, issued)
     if kind then return kind + line end
@@ -194,7 +194,7 @@ local function decide(i)
   end
   local total = 0
   for line = 0, lines - 1 do
-    local pool, n = tonumber(ARGV[p + 5 + 2 * line]), tonumber(ARGV[p + 6 + 2 * line])
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
     local most = limit[pool]
     if most > 0 and (units[sku_of[pool]] or 0) + n > most then return 4000 + line end
     total = total + n
@@ -205,7 +205,7 @@ local function decide(i)
   end
   local parts = {}
   for line = 0, lines - 1 do
-    local pool, n = tonumber(ARGV[p + 5 + 2 * line]), tonumber(ARGV[p + 6 + 2 * line])
+    local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
     draw(pool, n, issued, parts)
     local sku = sku_of[pool]
     units[sku] = (units[sku] or 0) + n
