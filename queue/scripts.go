@@ -62,6 +62,9 @@ var wantedLua string
 //go:embed scripts/lower.lua
 var lowerBody string
 
+//go:embed scripts/draw.lua
+var drawBody string
+
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
 	joinScript = redis.NewScript("room_join", redis.ServerRunLua+wantedLua+joinBody)
@@ -78,6 +81,7 @@ var (
 	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
 	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
 	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
+	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+drawBody)
 	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
 	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
 	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)

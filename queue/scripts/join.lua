@@ -23,7 +23,7 @@ if h[5] == 'closed' then return answer('closed', 0) end
 
 -- The first call at or after the start fixes who takes part in the draw, be it this script or advance.
 if h[6] == 'draw' and h[10] == '0' and now >= tonumber(h[2]) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[7])
+  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[7], 'frozen_at', string.format('%.0f', now))
 end
 
 local granted, status = tonumber(ARGV[1]), 'ok'
