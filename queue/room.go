@@ -51,7 +51,7 @@ type Room struct {
 	units  atomic.Int64 // allocated to the sale, over all items
 	snap   atomic.Pointer[Snapshot]
 	book   atomic.Pointer[book]
-	joins  *batch.Combiner[struct{}, joined]
+	joins  *batch.Combiner[joining, joined]
 	// releases gives passes back.
 	releases *batch.Combiner[Number, string]
 	growth   growth
@@ -83,7 +83,7 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
-	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
+	r.joins = batch.New(batch.Options{MaxBatch: maxJoinBatch, MaxWaiting: maxJoinWaiting}, r.joinAll)
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now

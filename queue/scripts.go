@@ -6,6 +6,12 @@ import (
 	"github.com/penstock/penstock/internal/redis"
 )
 
+//go:embed scripts/lib_room.lua
+var roomLua string
+
+//go:embed scripts/lib_walkin.lua
+var walkInLua string
+
 //go:embed scripts/join.lua
 var joinBody string
 
@@ -50,28 +56,33 @@ var lowerBody string
 
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript     = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
-	raiseScript    = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
-	lowerScript    = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
-	claimScript    = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
-	leaveScript    = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
-	releaseScript  = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
-	sightScript    = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
-	redeemScript   = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
-	proveScript    = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
-	advanceScript  = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
-	snapshotScript = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
-	armScript      = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
-	restoreScript  = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
+	joinScript     = newScript("room_join", walkInLua+joinBody)
+	raiseScript    = newScript("room_raise", raiseBody)
+	lowerScript    = newScript("room_lower", lowerBody)
+	claimScript    = newScript("room_claim", claimBody)
+	leaveScript    = newScript("room_leave", leaveBody)
+	releaseScript  = newScript("room_release_pass", releaseBody)
+	sightScript    = newScript("room_sight", sightBody)
+	redeemScript   = newScript("room_redeem", redeemBody)
+	proveScript    = newScript("room_prove", proveBody)
+	advanceScript  = newScript("room_advance", advanceBody)
+	snapshotScript = newScript("room_snapshot", snapshotBody)
+	armScript      = newScript("room_arm", armBody)
+	restoreScript  = newScript("room_restore", restoreBody)
 	wipeScript     = redis.NewScript("room_wipe", wipeBody)
 )
+
+// newScript puts in front of a script what the scripts of the room share.
+func newScript(name, body string) *redis.Script {
+	return redis.NewScript(name, redis.ServerRunLua+roomLua+body)
+}
 
 // roomKeys are the keys of a sale's room, in the order in which the scripts take them.
 func roomKeys(saleID string) []string {
 	return []string{
 		redis.Key(saleID, "room"),          // 1 settings and counters (hash)
 		redis.Key(saleID, "room:passes"),   // 2 active passes: ticket → expiry ms (sorted set)
-		redis.Key(saleID, "room:admits"),   // 3 times of the last minute's admissions, ms (list)
+		redis.Key(saleID, "room:admits"),   // 3 the last minute's admissions, by the ms (list)
 		redis.Key(saleID, "room:calls"),    // 4 open windows: deadline → last place called with it (sorted set)
 		redis.Key(saleID, "room:used"),     // 5 tickets claimed or left (bitmap)
 		redis.Key(saleID, "room:grace"),    // 6 tickets with a deadline of their own (sorted set)

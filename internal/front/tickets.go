@@ -1,10 +1,10 @@
 package front
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -44,11 +44,23 @@ func (s *Server) postTickets(c *call) error {
 	return nil
 }
 
-// join lets a visitor in at the end of the line. Codes: join_refused, sale_not_open, room_full,
-// overloaded, unavailable.
+// join lets a visitor in: called at once while nobody waits and there is room, else at the end of the line. Codes:
+// join_refused, sale_not_open, room_full, overloaded, unavailable.
 func (s *Server) join(c *call, request joinRequest) (place, error) {
-	if c.entry.Record().Admission.Mode == sale.Closed {
-		return place{}, problem.With(problem.JoinRefused, "this waiting room is closed")
+	return s.enter(c, request, (*queue.Room).Join)
+}
+
+// passThrough is join for a visitor who is given nothing unless they are called at once. The error is queue.ErrMustWait
+// then.
+func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
+	return s.enter(c, request, (*queue.Room).Pass)
+}
+
+// enter judges a newcomer and has the room give a number.
+func (s *Server) enter(c *call, request joinRequest, number func(*queue.Room, context.Context, queue.Outside) (queue.Ticket, error)) (place, error) {
+	mode := c.entry.Record().Admission.Mode
+	if !mode.TakesNewcomers() {
+		return place{}, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
 	if c.load >= loadTickets {
 		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
@@ -61,7 +73,11 @@ func (s *Server) join(c *call, request joinRequest) (place, error) {
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, err := c.entry.Room().Join(ctx)
+	var outside queue.Outside // by which nobody is called at once: the stock may be another one meanwhile
+	if c.entry.Freshen(ctx) == nil {
+		outside = c.entry.Outside(s.level().AdmissionFactor())
+	}
+	ticket, err := number(c.entry.Room(), ctx, outside)
 	if err != nil {
 		return place{}, err
 	}
