@@ -23,7 +23,7 @@ func BenchmarkJoin(b *testing.B) {
 		b.SetParallelism(64)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if _, err := r.Join(context.Background(), Outside{}); err != nil {
+				if _, err := r.Join(context.Background()); err != nil {
 					b.Error(err)
 					return
 				}

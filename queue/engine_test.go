@@ -127,7 +127,7 @@ func join(t testing.TB, r *Room, n int) []Ticket {
 	t.Helper()
 	tickets := make([]Ticket, n)
 	for i := range tickets {
-		ticket, err := r.Join(context.Background(), Outside{})
+		ticket, err := r.Join(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

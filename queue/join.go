@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/batch"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -25,13 +27,6 @@ const (
 // ErrMustWait says that a visitor cannot be called at once and would have to wait in line.
 var ErrMustWait = errors.New("the visitor would have to wait")
 
-// joining is a visitor's wish to join.
-type joining struct {
-	in Outside
-	// passing says that the visitor takes a number only when called at once.
-	passing bool
-}
-
 // joined is what one visitor gets of a batch.
 type joined struct {
 	number    Number
@@ -41,25 +36,27 @@ type joined struct {
 	refusal   error
 }
 
-// Join gives a visitor the next number. While nobody waits and there is room, the visitor is called at once:
-// [Room.Look] says so when Join returns. in is what this node knows of the stock and the level; with the zero
-// value nobody is called here, and the leader does it. Calls of a node are combined. The error is
-// join_refused, sale_not_open, room_full, overloaded or unavailable.
-func (r *Room) Join(ctx context.Context, in Outside) (Ticket, error) {
-	return r.join(ctx, joining{in: in})
+// Newcomer is what is known of somebody who joins.
+type Newcomer struct {
+	Interest Interest
+	// Outside is what this node knows of the stock and of the degradation level. With the zero value nobody is
+	// called at once: the leader calls.
+	Outside Outside
+	// OnlyCalled says that the visitor takes a number only when called at once.
+	OnlyCalled bool
 }
 
-// Pass is Join for a visitor who takes a number only when called at once. The error is [ErrMustWait] for
-// whoever is not, and nothing is kept then.
-func (r *Room) Pass(ctx context.Context, in Outside) (Ticket, error) {
-	return r.join(ctx, joining{in: in, passing: true})
-}
+// Join gives a visitor the next number, and calls nobody. See [Room.JoinAs].
+func (r *Room) Join(ctx context.Context) (Ticket, error) { return r.JoinAs(ctx, Newcomer{}) }
 
-func (r *Room) join(ctx context.Context, wish joining) (Ticket, error) {
+// JoinAs gives a newcomer the next number. While nobody waits and there is room, the visitor is called at once:
+// [Room.Look] says so when JoinAs returns. Calls of a node are combined. The error is join_refused,
+// sale_not_open, room_full, overloaded or unavailable, or [ErrMustWait].
+func (r *Room) JoinAs(ctx context.Context, who Newcomer) (Ticket, error) {
 	if err := r.refuseJoin(); err != nil {
 		return Ticket{}, err
 	}
-	got, err := r.joins.Do(ctx, wish)
+	got, err := r.joins.Do(ctx, who)
 	switch {
 	case errors.Is(err, batch.ErrFull):
 		return Ticket{}, problem.With(problem.Overloaded, "too many visitors are joining at once")
@@ -68,7 +65,9 @@ func (r *Room) join(ctx context.Context, wish joining) (Ticket, error) {
 	case got.refusal != nil:
 		return Ticket{}, got.refusal
 	}
-	return Ticket{Sale: r.saleID, Number: got.number, Epoch: got.epoch, IssuedMillis: got.nowMillis}, nil
+	return Ticket{
+		Sale: r.saleID, Number: got.number, Epoch: got.epoch, IssuedMillis: got.nowMillis, Interest: who.Interest,
+	}, nil
 }
 
 // refuseJoin turns away from memory those whom the script would turn away, so that a crowd before
@@ -106,10 +105,10 @@ func refusedJoin(status string) error {
 }
 
 // joinAll gives numbers to a batch. Those for whom none is left get the reason.
-func (r *Room) joinAll(ctx context.Context, wishes []joining) ([]joined, error) {
+func (r *Room) joinAll(ctx context.Context, newcomers []Newcomer) ([]joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	b := newJoinBatch(wishes)
+	b := newJoinBatch(newcomers)
 	for range joinRounds {
 		g, err := r.takeNumbers(ctx, b)
 		if err != nil {
@@ -150,16 +149,27 @@ func (r *Room) settleCalls(ctx context.Context, b *joinBatch) {
 	if b.called == nil {
 		return
 	}
-	refreshed := make(chan error, 1)
-	go func() { refreshed <- r.Refresh(ctx) }()
-	c := b.called
-	if err := r.journalOne(ctx, recordCalled(c.calledUpTo(), c.run, c.deadline)); err != nil {
+	refreshed := r.refreshBeside(ctx)
+	if err := r.journalOne(ctx, b.called.record()); err != nil {
 		b.failCalled(err)
 	}
-	if err := <-refreshed; err != nil {
-		r.deps.Log.Debug("who was called as they joined learns it at the next poll", "sale", r.saleID, "error", err)
-	}
+	<-refreshed
 }
+
+// refreshBeside refreshes while the journal is written. The channel is closed when that is done.
+func (r *Room) refreshBeside(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Refresh(ctx); err != nil {
+			r.deps.Log.Debug("who was called on joining learns it at the next poll", "sale", r.saleID, "error", err)
+		}
+	}()
+	return done
+}
+
+// record is what the journal has of the calls.
+func (g grant) record() []byte { return recordCalled(g.calledUpTo(), g.run, g.deadline) }
 
 // grant is an answer of join.lua.
 type grant struct {
@@ -181,23 +191,31 @@ func (g grant) given() uint64 { return uint64(g.first) + uint64(g.staying+g.pass
 func (g grant) calledUpTo() uint64 { return uint64(g.first) + uint64(g.calls) - 1 }
 
 func (r *Room) takeNumbers(ctx context.Context, b *joinBatch) (grant, error) {
-	free, allocated := b.in.free(), r.units.Load()
-	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys, []string{
-		strconv.Itoa(len(b.staying)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10), strconv.Itoa(len(b.passing)),
-		decimal(free), decimal(allocated), strconv.FormatFloat(b.in.LevelFactor, 'f', 4, 64),
-	}).ToArray()
+	args := append([]string{strconv.Itoa(len(b.staying)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10), strconv.Itoa(len(b.passing))},
+		r.limits(b.outside())...)
+	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys, append(args, b.interests()...)).ToArray()
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
+	return r.readGrant(parts)
+}
+
+// limits are what a node knows, as join.lua takes it.
+func (r *Room) limits(in Outside) []string {
+	return []string{decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64)}
+}
+
+// readGrant reads the answer of join.lua.
+func (r *Room) readGrant(parts []rueidis.RedisMessage) (grant, error) {
 	if len(parts) != 11 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}
 	p := parser{}
 	g := grant{
-		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))),
-		staying: int(p.count(parts[2])), passing: int(p.count(parts[3])), calls: int(p.count(parts[4])),
-		top: p.unsigned(text(parts[5])), nowMillis: p.number(text(parts[6])), epoch: uint32(p.number(text(parts[7]))),
-		base: p.unsigned(text(parts[8])), run: p.number(text(parts[9])), deadline: p.number(text(parts[10])),
+		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))), staying: int(p.count(parts[2])),
+		top: p.unsigned(text(parts[3])), nowMillis: p.number(text(parts[4])), epoch: uint32(p.number(text(parts[5]))),
+		base: p.unsigned(text(parts[6])), passing: int(p.count(parts[7])), calls: int(p.count(parts[8])),
+		run: p.number(text(parts[9])), deadline: p.number(text(parts[10])),
 	}
 	if p.err == nil && g.status != "lost" {
 		r.given.Store(&span{first: g.base + 1, last: g.given()})

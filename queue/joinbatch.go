@@ -2,28 +2,43 @@ package queue
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
 )
 
 // joinBatch is a batch of visitors who join, and what each of them got so far.
 type joinBatch struct {
-	in               Outside
+	newcomers        []Newcomer
 	results          []joined
-	staying, passing []int  // positions of those who have nothing yet
+	staying, passing []int  // positions of those who have nothing yet; those who pass take a number only when called
 	called           *grant // the last one with calls
 }
 
-func newJoinBatch(wishes []joining) *joinBatch {
-	b := &joinBatch{results: make([]joined, len(wishes)), in: wishes[len(wishes)-1].in}
-	for i, wish := range wishes {
-		if wish.passing {
+func newJoinBatch(newcomers []Newcomer) *joinBatch {
+	b := &joinBatch{newcomers: newcomers, results: make([]joined, len(newcomers))}
+	for i := range newcomers {
+		if newcomers[i].OnlyCalled {
 			b.passing = append(b.passing, i)
 		} else {
 			b.staying = append(b.staying, i)
 		}
 	}
 	return b
+}
+
+// outside is the latest that the node knows.
+func (b *joinBatch) outside() Outside { return b.newcomers[len(b.newcomers)-1].Outside }
+
+// interests are the arguments of those who name items.
+func (b *joinBatch) interests() (args []string) {
+	for at, i := range slices.Concat(b.staying, b.passing) {
+		if interest := b.newcomers[i].Interest; interest.Named() {
+			args = append(args, strconv.Itoa(at+1), interest.words())
+		}
+	}
+	return args
 }
 
 // take hands out the numbers of a grant, the called ones first.

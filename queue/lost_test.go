@@ -36,7 +36,7 @@ func refusesEverything(t *testing.T, client rueidis.Client, rec sale.Record, tic
 	// A node that knows nothing of the room asks Redis for everything.
 	r := OpenRoom(deps, rec)
 	t.Cleanup(r.Close)
-	_, joinErr := r.Join(ctx, Outside{})
+	_, joinErr := r.Join(ctx)
 	_, _, _, claimErr := r.Claim(ctx, tickets[1])
 	_, _, _, againErr := r.Claim(ctx, tickets[0])
 	_, handOverErr := r.HandOver(pass)

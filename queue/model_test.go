@@ -158,7 +158,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		"": m.check,
 		"join": func(t *rapid.T) {
 			for range rapid.IntRange(1, 4).Draw(t, "visitors") {
-				ticket, err := m.node(t).Join(ctx, Outside{})
+				ticket, err := m.node(t).Join(ctx)
 				if m.entrants++; err != nil || uint64(ticket.Number) != m.entrants {
 					t.Fatalf("joined as %d, %v; want %d", ticket.Number, err, m.entrants)
 				}

@@ -50,8 +50,14 @@ type Room struct {
 	keys   []string
 	units  atomic.Int64 // allocated to the sale, over all items
 	snap   atomic.Pointer[Snapshot]
-	book   atomic.Pointer[book]
-	joins  *batch.Combiner[joining, joined]
+	// catalog are the items of the sale, and supply is what is left of them.
+	catalog atomic.Pointer[catalog]
+	supply  atomic.Pointer[supply]
+	book    atomic.Pointer[book]
+	joins   *batch.Combiner[Newcomer, joined]
+	// keyedJoins gives places to those who come with a key.
+	keyedJoins *batch.Combiner[keyedRequest, keyedAnswer]
+	maxKeyed   int
 	// releases gives passes back.
 	releases *batch.Combiner[Number, string]
 	growth   growth
@@ -84,6 +90,7 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
 	r.joins = batch.New(batch.Options{MaxBatch: maxJoinBatch, MaxWaiting: maxJoinWaiting}, r.joinAll)
+	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: maxJoinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now
@@ -106,10 +113,13 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 // Update takes over a new version of the sale. What decides is in Redis; see [Arm].
 func (r *Room) Update(rec sale.Record) {
 	var units int64
-	for _, item := range rec.Items {
+	skus := make([]string, len(rec.Items))
+	for i, item := range rec.Items {
 		units += item.Stock
+		skus[i] = item.SKU
 	}
 	r.units.Store(units)
+	r.catalog.Store(newCatalog(skus))
 }
 
 // Snapshot returns the room as it was last seen. It is never nil.
@@ -129,6 +139,7 @@ func (r *Room) Revoked(p Pass) bool {
 // Close lets the joins and releases under way finish and refuses new ones.
 func (r *Room) Close() {
 	r.joins.Close()
+	r.keyedJoins.Close()
 	r.releases.Close()
 }
 

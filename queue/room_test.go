@@ -26,7 +26,7 @@ func TestNumbersAreGivenOnceAndNeverPastTheJournaledMark(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range visitors {
 			all.Go(func() {
-				ticket, err := nodes[i%len(nodes)].Join(context.Background(), Outside{})
+				ticket, err := nodes[i%len(nodes)].Join(context.Background())
 				mark := j.fold().Mark
 				mu.Lock()
 				defer mu.Unlock()
@@ -53,7 +53,7 @@ func TestNumbersAreGivenOnceAndNeverPastTheJournaledMark(t *testing.T) {
 func TestNoNumberIsGivenWhileTheJournalFails(t *testing.T) {
 	rec, j := testSale(time.Now()), &memoryJournal{fail: errors.New("disk full")}
 	r := openRoom(t, testenv.ConnectRedis(t, testenv.MiniURL(t)), rec, j)
-	if ticket, err := r.Join(context.Background(), Outside{}); !errors.Is(err, problem.Unavailable) {
+	if ticket, err := r.Join(context.Background()); !errors.Is(err, problem.Unavailable) {
 		t.Fatalf("got %+v, %v", ticket, err)
 	}
 	j.setFail(nil)
@@ -88,7 +88,7 @@ func TestWhoMayJoin(t *testing.T) {
 				if fresh {
 					refresh(t, r)
 				}
-				if _, err := r.Join(context.Background(), Outside{}); !errors.Is(err, c.want) {
+				if _, err := r.Join(context.Background()); !errors.Is(err, c.want) {
 					t.Errorf("%s (snapshot %v): got %v, want %v", c.name, fresh, err, c.want)
 				}
 				r.Close()
@@ -109,7 +109,7 @@ func TestAFullRoomTakesNobodyIn(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				switch _, err := r.Join(context.Background(), Outside{}); {
+				switch _, err := r.Join(context.Background()); {
 				case err == nil:
 					in.Add(1)
 				case errors.Is(err, problem.RoomFull):
@@ -125,7 +125,7 @@ func TestAFullRoomTakesNobodyIn(t *testing.T) {
 		}
 		callUpTo(t, r, 2)
 		join(t, r, 2)
-		if _, err := r.Join(context.Background(), Outside{}); !errors.Is(err, problem.RoomFull) {
+		if _, err := r.Join(context.Background()); !errors.Is(err, problem.RoomFull) {
 			t.Fatalf("the eighth: %v", err)
 		}
 	})
@@ -390,7 +390,7 @@ func TestALostRoomIsNotReadyAndForgetsNothing(t *testing.T) {
 		if v := r.Look(ticket, sale.PhaseLive, false); v.State != Waiting || v.Ahead != 1 {
 			t.Fatalf("%+v", v)
 		}
-		if _, err := r.Join(context.Background(), Outside{}); !errors.Is(err, problem.Unavailable) {
+		if _, err := r.Join(context.Background()); !errors.Is(err, problem.Unavailable) {
 			t.Fatalf("join: %v", err)
 		}
 		if _, _, _, err := r.Claim(context.Background(), ticket); !errors.Is(err, problem.Unavailable) {

@@ -15,6 +15,12 @@ var walkInLua string
 //go:embed scripts/join.lua
 var joinBody string
 
+//go:embed scripts/join_keyed.lua
+var joinKeyedBody string
+
+//go:embed scripts/keep_keys.lua
+var keepKeysBody string
+
 //go:embed scripts/raise.lua
 var raiseBody string
 
@@ -51,31 +57,38 @@ var proveBody string
 //go:embed scripts/sight.lua
 var sightBody string
 
+//go:embed scripts/interest.lua
+var interestBody string
+
+// wantedLua is put in front of the scripts that count who wants what.
+//
+//go:embed scripts/wanted.lua
+var wantedLua string
+
 //go:embed scripts/lower.lua
 var lowerBody string
 
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript     = newScript("room_join", walkInLua+joinBody)
-	raiseScript    = newScript("room_raise", raiseBody)
-	lowerScript    = newScript("room_lower", lowerBody)
-	claimScript    = newScript("room_claim", claimBody)
-	leaveScript    = newScript("room_leave", leaveBody)
-	releaseScript  = newScript("room_release_pass", releaseBody)
-	sightScript    = newScript("room_sight", sightBody)
-	redeemScript   = newScript("room_redeem", redeemBody)
-	proveScript    = newScript("room_prove", proveBody)
-	advanceScript  = newScript("room_advance", advanceBody)
-	snapshotScript = newScript("room_snapshot", snapshotBody)
-	armScript      = newScript("room_arm", armBody)
-	restoreScript  = newScript("room_restore", restoreBody)
-	wipeScript     = redis.NewScript("room_wipe", wipeBody)
+	joinScript = redis.NewScript("room_join", redis.ServerRunLua+roomLua+walkInLua+wantedLua+joinBody)
+	// Those who come with a key are numbered by the same rules as the others.
+	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+roomLua+walkInLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+roomLua+keepKeysBody)
+	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+roomLua+wantedLua+interestBody)
+	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+roomLua+raiseBody)
+	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+roomLua+lowerBody)
+	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+roomLua+claimBody)
+	leaveScript     = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
+	releaseScript   = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
+	sightScript     = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
+	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
+	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
+	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+roomLua+advanceBody)
+	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
+	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
+	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
+	wipeScript      = redis.NewScript("room_wipe", wipeBody)
 )
-
-// newScript puts in front of a script what the scripts of the room share.
-func newScript(name, body string) *redis.Script {
-	return redis.NewScript(name, redis.ServerRunLua+roomLua+body)
-}
 
 // roomKeys are the keys of a sale's room, in the order in which the scripts take them.
 func roomKeys(saleID string) []string {
@@ -90,12 +103,16 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
+		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)
+		redis.Key(saleID, "room:interest"), // 12 of tickets that named other items later, which (hash)
 	}
 }
 
 // Where a key is in roomKeys.
 const (
-	keyRoom   = 0
-	keyPasses = 1
-	keyIssued = 7
+	keyRoom     = 0
+	keyPasses   = 1
+	keyIssued   = 7
+	keyPlaces   = 10
+	keyInterest = 11
 )

@@ -89,6 +89,7 @@ type roomState struct {
 	peakActive, peakMinute             int64
 	capMax, rateMax                    int64
 	version                            int64
+	wanted                             wanted
 	delay                              int64 // from the call to the claim, ms on average; below 0 when not known
 }
 

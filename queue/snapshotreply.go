@@ -127,7 +127,7 @@ func (p *parser) resolved(flat []string) map[int64]int64 {
 	return counts
 }
 
-const roomFields = 50
+const roomFields = 51
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -151,7 +151,7 @@ func (p *parser) room(f []string) Snapshot {
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
 		version: p.number(f[41]), delay: p.number(f[42]),
 		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
-		gone: p.unsigned(f[48]),
+		wanted: parseWanted(f[48]), gone: p.unsigned(f[49]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

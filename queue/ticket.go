@@ -41,6 +41,9 @@ type TicketFlags uint8
 // FlagDecoy marks a ticket of the decoy line: it is answered as the others, and is never called.
 const FlagDecoy TicketFlags = 1 << 0
 
+// FlagKeyed marks a ticket that belongs to a key; see [Room.JoinKeyed].
+const FlagKeyed TicketFlags = 1 << 1
+
 // A ticket on the wire is base64url of a multiple of 3 bytes, so that there is one spelling. Version 1 has
 // 36 bytes, and is made whenever flags, lane and interest are all zero. Version 2 has 51:
 //
@@ -53,7 +56,7 @@ const (
 	ticketVersion1 = 1
 	ticketVersion2 = 2
 	ticketBody1    = 20
-	ticketBody2    = ticketBody1 + 2 + 3*maxInterest + 1
+	ticketBody2    = ticketBody1 + 2 + 3*MaxInterest + 1
 	ticketMAC      = 16
 	ticketBytes1   = ticketBody1 + ticketMAC
 	ticketBytes2   = ticketBody2 + ticketMAC
@@ -128,7 +131,7 @@ func (k *TicketKeys) Sign(t Ticket) string {
 	if t.needsVersion2() {
 		b[0], body = ticketVersion2, ticketBody2
 		b[20], b[21] = byte(t.Flags), t.Lane
-		t.Interest.put(b[22 : 22+3*maxInterest])
+		t.Interest.put(b[22 : 22+3*MaxInterest])
 		b[ticketBody2-1] = 0
 	}
 	copy(b[body:], st.sign(t.Sale, body)[:ticketMAC])
@@ -182,7 +185,7 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 	}
 	if version == ticketVersion2 {
 		t.Flags, t.Lane = TicketFlags(b[20]), b[21]
-		t.Interest = readInterest(b[22 : 22+3*maxInterest])
+		t.Interest = readInterest(b[22 : 22+3*MaxInterest])
 		if b[ticketBody2-1] != 0 || !t.needsVersion2() {
 			return Ticket{}, false
 		}

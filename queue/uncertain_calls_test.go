@@ -93,7 +93,7 @@ func TestUncertainNumbersCostNoCallAndNoRoom(t *testing.T) {
 	r = lose(t, client, rec, j)
 	r.deps.MaxWaitingTickets = 2
 	newcomers := join(t, r, 2)
-	if _, err := r.Join(context.Background(), Outside{}); err == nil {
+	if _, err := r.Join(context.Background()); err == nil {
 		t.Fatal("a third found room")
 	}
 	s := c.ticks(t, r, 1100*time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 // walkIn joins as a visitor at a node that knows the stock.
 func walkIn(t testing.TB, r *Room, in Outside) Ticket {
 	t.Helper()
-	ticket, err := r.Join(context.Background(), in)
+	ticket, err := r.JoinAs(context.Background(), Newcomer{Outside: in})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestWhoWaitsIsCalledBeforeWhoComes(t *testing.T) {
 	if s := refresh(t, r); s.Called != 0 {
 		t.Fatal("the newcomer overtook the one who waits")
 	}
-	if _, err := r.Pass(context.Background(), plenty); !errors.Is(err, ErrMustWait) {
+	if _, err := r.JoinAs(context.Background(), Newcomer{Outside: plenty, OnlyCalled: true}); !errors.Is(err, ErrMustWait) {
 		t.Fatal(err)
 	}
 	// Nobody waits any more once those in front have left.
@@ -120,7 +121,7 @@ func TestWhoWouldHaveToWaitIsGivenNothing(t *testing.T) {
 		passed, waits := 0, 0
 		for range 20 {
 			all.Go(func() {
-				_, err := r.Pass(context.Background(), plenty)
+				_, err := r.JoinAs(context.Background(), Newcomer{Outside: plenty, OnlyCalled: true})
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -146,7 +147,7 @@ func TestNobodyIsToldOfACallThatTheJournalDoesNotHave(t *testing.T) {
 	r := openRoom(t, client, testSale(k.now), j)
 	walkIn(t, r, plenty)
 	j.setFail(errors.New("disk full"))
-	if _, err := r.Join(context.Background(), plenty); !errors.Is(err, problem.Unavailable) {
+	if _, err := r.JoinAs(context.Background(), Newcomer{Outside: plenty}); !errors.Is(err, problem.Unavailable) {
 		t.Fatal(err)
 	}
 }
@@ -177,7 +178,7 @@ func TestAFullRoomHasRoomAgain(t *testing.T) {
 		t.Helper()
 		r.deps.MaxWaitingTickets = 6
 		join(t, r, room)
-		if _, err := r.Join(context.Background(), Outside{}); !errors.Is(err, problem.RoomFull) {
+		if _, err := r.Join(context.Background()); !errors.Is(err, problem.RoomFull) {
 			t.Fatalf("after %d: %v", room, err)
 		}
 	}
@@ -305,7 +306,7 @@ func TestTheLeaderAndTheDoorGiveTheSameCredit(t *testing.T) {
 						s := refresh(t, r)
 						d := Decide(s.line(), r.inputs(s, in))
 						want := int(d.Memory.Credit + 1e-9)
-						g, err := r.takeNumbers(context.Background(), newJoinBatch(make([]joining, 3)).with(in))
+						g, err := r.takeNumbers(context.Background(), newJoinBatch(slices.Repeat([]Newcomer{{Outside: in}}, 3)))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -322,7 +323,15 @@ func TestTheLeaderAndTheDoorGiveTheSameCredit(t *testing.T) {
 	}
 }
 
-func (b *joinBatch) with(in Outside) *joinBatch {
-	b.in = in
-	return b
+func TestWhoComesWithAKeyIsCalledAtOnce(t *testing.T) {
+	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
+		j := &memoryJournal{}
+		r := openRoom(t, client, testSale(time.Now()), j)
+		ada := person("ada")
+		ada.Outside = plenty
+		ticket, _ := joinKeyed(t, r, ada)
+		if v := r.Look(ticket, sale.PhaseLive, false); v.State != Called || j.fold().Called != 1 {
+			t.Fatalf("%+v, journaled %d", v, j.fold().Called)
+		}
+	})
 }

@@ -78,6 +78,11 @@ export interface paths {
          *     `Penstock-Ticket` that is not valid is refused (403 `ticket_invalid`). One in the cookie that
          *     is not valid is passed over and replaced by a new ticket, so that a stale cookie locks nobody
          *     out. The cookie is not set for requests that another site caused (`Sec-Fetch-Site`).
+         *
+         *     `items` says what the visitor came for. Then the ticket tells of these items, and is `held_out` or
+         *     `sold_out` when all of them are, whatever else is on sale. With a valid ticket and other `items` the answer
+         *     has a new ticket with the same place; an empty list stands for any item. An item that the sale does not
+         *     have: 404 `unknown_sku`.
          */
         post: operations["postTickets"];
         delete?: never;
@@ -750,6 +755,18 @@ export interface components {
              * @description When called.
              */
             claim_before?: string;
+            /**
+             * @description For whoever is still to be called and has a place. `unlikely`: those ahead, at the share of them that
+             *     shows up, take all units that are left, also when each held unit comes back.
+             * @enum {unknown}
+             */
+            outlook?: "likely" | "unlikely";
+            /** @description The items that the visitor named. */
+            items?: {
+                sku: string;
+                /** @enum {unknown} */
+                outlook: "likely" | "unlikely" | "held_out" | "sold_out";
+            }[];
         };
         Pass: {
             /** @description A JWT; see /.well-known/jwks.json. */
@@ -1203,6 +1220,15 @@ export interface components {
                 "application/json": Record<string, never>;
             };
         };
+        /** @description What a newcomer says. Nothing has to be there. */
+        Join: {
+            content: {
+                "application/json": {
+                    /** @description The SKUs for which the visitor came. */
+                    items?: string[];
+                };
+            };
+        };
         Evaluation: {
             content: {
                 "application/json": {
@@ -1228,6 +1254,11 @@ export interface operations {
             query?: {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
+                /**
+                 * @description The SKUs for which the visitor came, at most four, separated by commas. Those that the sale does not
+                 *     have are passed over. With other items the visitor keeps the place.
+                 */
+                items?: string;
             };
             header?: never;
             path: {
@@ -1335,7 +1366,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: components["requestBodies"]["Nothing"];
+        requestBody?: components["requestBodies"]["Join"];
         responses: {
             /** @description The place the visitor had already. */
             200: {

@@ -29,6 +29,7 @@ type saleForm struct {
 	Version                           string
 	Intent                            string // schedule, draft or rows
 	rulesForm
+	Page   pageForm
 	Rows   []itemRow
 	Errors map[string]string
 }
@@ -98,6 +99,7 @@ func (f *saleForm) fault(field, reason string) {
 	if list, _, element := strings.Cut(field, "["); element && (list == "spill" || list == "without_pass") {
 		field = list
 	}
+	field = fieldOfPage(field)
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}
@@ -140,6 +142,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
 		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale), Shadow: rec.Shadow,
+		Page: fillPage(rec.Page),
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -166,6 +169,7 @@ func readSaleForm(v url.Values) *saleForm {
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
 		PerCustomer: text("reservation.per_customer"), Currency: strings.ToUpper(text("currency")), Durability: text("durability"),
 		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v), Shadow: text("shadow") == "true",
+		Page: readPage(v),
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -217,6 +221,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s.Reservation.MaxExtensions = int(f.number("reservation.max_extensions", f.MaxExtensions, true))
 	s.Durability, s.Shadow = sale.Durability(f.Durability), f.Shadow
 	f.rules(&s)
+	f.page(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item
 	if f.Begun {

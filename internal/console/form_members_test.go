@@ -16,20 +16,24 @@ import (
 // membersWithoutField are the members of a sale that the form does not show under their own path, each with the
 // field or the reason.
 var membersWithoutField = map[string]struct{ field, reason string }{
-	"draft":                  {"intent", "the button that is pressed says it"},
-	"payment.mode":           {"", "there is one mode only: the shop charges"},
-	"spill[].from":           {"spill", "a line of one field for all rules"},
-	"spill[].to":             {"spill", "a line of one field for all rules"},
-	"spill[].after":          {"spill", "a line of one field for all rules"},
-	"spill[].at":             {"spill", "a line of one field for all rules"},
-	"spill[].when":           {"spill", "a line of one field for all rules"},
-	"without_pass[]":         {"without_pass", "one field for all names"},
-	"items[].sku":            {"sku", "a column of the table of items"},
-	"items[].name":           {"item_name", "a column of the table of items"},
-	"items[].stock":          {"stock", "a column of the table of items"},
-	"items[].per_customer":   {"limit", "a column of the table of items"},
-	"items[].price.amount":   {"price", "a column of the table of items"},
-	"items[].price.currency": {"currency", "one field for all items"},
+	"draft":                          {"intent", "the button that is pressed says it"},
+	"payment.mode":                   {"", "there is one mode only: the shop charges"},
+	"spill[].from":                   {"spill", "a line of one field for all rules"},
+	"spill[].to":                     {"spill", "a line of one field for all rules"},
+	"spill[].after":                  {"spill", "a line of one field for all rules"},
+	"spill[].at":                     {"spill", "a line of one field for all rules"},
+	"spill[].when":                   {"spill", "a line of one field for all rules"},
+	"page.links.other_items[].name":  {"page.links.other_items", "a line of one field for all items"},
+	"page.links.other_items[].url":   {"page.links.other_items", "a line of one field for all items"},
+	"page.links.other_items[].image": {"page.links.other_items", "a line of one field for all items"},
+	"page.languages[]":               {"page.languages", "one field for all languages"},
+	"without_pass[]":                 {"without_pass", "one field for all names"},
+	"items[].sku":                    {"sku", "a column of the table of items"},
+	"items[].name":                   {"item_name", "a column of the table of items"},
+	"items[].stock":                  {"stock", "a column of the table of items"},
+	"items[].per_customer":           {"limit", "a column of the table of items"},
+	"items[].price.amount":           {"price", "a column of the table of items"},
+	"items[].price.currency":         {"currency", "one field for all items"},
 }
 
 // membersOf are the paths of a document's members, those of objects within it included.

@@ -31,8 +31,7 @@ func (s *Server) postTickets(c *call) error {
 		if err := seen(c.entry); err != nil {
 			return err
 		}
-		c.sendPlace(200, s.look(c, ticket, string(presented.text)))
-		return nil
+		return s.sendSamePlace(c, ticket, string(presented.text), request)
 	case presented.inHeader:
 		return err
 	}
@@ -44,20 +43,35 @@ func (s *Server) postTickets(c *call) error {
 	return nil
 }
 
+// sendSamePlace tells the place that a visitor has. Who names items gets a new ticket with the same place: it
+// remembers them, and an empty list forgets them.
+func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, request joinRequest) error {
+	ticket, changed, err := s.rename(c, ticket, request)
+	if err != nil {
+		return err
+	}
+	if changed {
+		text = s.Tickets.Sign(ticket)
+		c.setTicketCookie(text)
+	}
+	c.sendPlace(200, s.look(c, ticket, text))
+	return nil
+}
+
 // join lets a visitor in: called at once while nobody waits and there is room, else at the end of the line. Codes:
 // join_refused, sale_not_open, room_full, overloaded, unavailable.
 func (s *Server) join(c *call, request joinRequest) (place, error) {
-	return s.enter(c, request, (*queue.Room).Join)
+	return s.enter(c, request, false)
 }
 
 // passThrough is join for a visitor who is given nothing unless they are called at once. The error is queue.ErrMustWait
 // then.
 func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
-	return s.enter(c, request, (*queue.Room).Pass)
+	return s.enter(c, request, true)
 }
 
 // enter judges a newcomer and has the room give a number.
-func (s *Server) enter(c *call, request joinRequest, number func(*queue.Room, context.Context, queue.Outside) (queue.Ticket, error)) (place, error) {
+func (s *Server) enter(c *call, request joinRequest, onlyCalled bool) (place, error) {
 	mode := c.entry.Record().Admission.Mode
 	if !mode.TakesNewcomers() {
 		return place{}, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
@@ -71,19 +85,28 @@ func (s *Server) enter(c *call, request joinRequest, number func(*queue.Room, co
 	if err := s.mayEnter(c, request); err != nil {
 		return place{}, err
 	}
+	wanted, err := c.interest(request)
+	if err != nil {
+		return place{}, err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	var outside queue.Outside // by which nobody is called at once: the stock may be another one meanwhile
-	if c.entry.Freshen(ctx) == nil {
-		outside = c.entry.Outside(s.level().AdmissionFactor())
-	}
-	ticket, err := number(c.entry.Room(), ctx, outside)
+	ticket, err := c.entry.Room().JoinAs(ctx, queue.Newcomer{Interest: wanted, Outside: s.outside(ctx, c), OnlyCalled: onlyCalled})
 	if err != nil {
 		return place{}, err
 	}
 	token := s.Tickets.Sign(ticket)
 	c.setTicketCookie(token)
 	return s.look(c, ticket, token), nil
+}
+
+// outside is what this node knows of the stock and the level, by which a newcomer may be called at once. While it
+// cannot be learnt, nobody is: the stock may be another one meanwhile.
+func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
+	if c.entry.Freshen(ctx) != nil {
+		return queue.Outside{}
+	}
+	return c.entry.Outside(s.level().AdmissionFactor())
 }
 
 // look tells what a ticket says now, from memory.
@@ -182,5 +205,29 @@ func appendPlace(b []byte, p place) []byte {
 		b = append(b, `,"claim_before":`...)
 		b = appendTime(b, v.ClaimBefore)
 	}
-	return append(b, '}')
+	return append(appendOutlook(b, v), '}')
+}
+
+// appendOutlook writes what the visitor may expect, and of which items.
+func appendOutlook(b []byte, v *queue.View) []byte {
+	if v.Outlook != "" {
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Outlook...)
+		b = append(b, '"')
+	}
+	if v.Named == 0 {
+		return b
+	}
+	b = append(b, `,"items":[`...)
+	for i := range v.Items[:v.Named] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"sku":`...)
+		b = appendString(b, v.Items[i].SKU)
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Items[i].Outlook...)
+		b = append(b, `"}`...)
+	}
+	return append(b, ']')
 }

@@ -37,6 +37,8 @@ type Sale struct {
 	// Shadow has the sale decided and not enforced: visitors pass, the shop sells, and a report tells where
 	// the two differ.
 	Shadow bool `json:"shadow,omitempty"`
+	// Page is how the waiting room looks.
+	Page Page `json:"page,omitzero"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.

@@ -131,6 +131,7 @@ func (e *Entry) look() {
 	if e.Ready() {
 		e.armed.Store(true)
 	}
+	e.room.SetSupply(supplyOf(stock, rec))
 	next := &view{at: time.Now(), units: make([]queue.Units, 0, len(stock.Items))}
 	for _, item := range stock.Items {
 		next.units = append(next.units, queue.Units{Available: item.Available, Held: item.Held})
