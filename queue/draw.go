@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
-
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // The draw, for whoever wants to check it:
@@ -154,24 +152,4 @@ func sipRound(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
 	v1 = bits.RotateLeft64(v1, 17) ^ v2
 	v2 = bits.RotateLeft64(v2, 32)
 	return v0, v1, v2, v3
-}
-
-// publishDraw shows of the draw what may be seen, and keeps the permutation between refreshes.
-// The commitment is shown once it can no longer be lost, and the seed once the draw cannot.
-func publishDraw(next, last *Snapshot) {
-	if next.room.order != sale.Draw {
-		return
-	}
-	if next.room.seedKept {
-		next.DrawCommitment = next.room.commitment
-	}
-	if !next.room.drawn || !next.room.drawKept {
-		return
-	}
-	if last.draw != nil && last.draw.count == next.room.drawCount && last.draw.seedText == next.room.seed {
-		next.draw = last.draw
-	} else if next.draw = drawFromText(next.room.seed, next.room.drawCount); next.draw == nil {
-		return
-	}
-	next.Drawn, next.DrawCount, next.DrawSeed = true, next.room.drawCount, next.room.seed
 }

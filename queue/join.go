@@ -169,7 +169,7 @@ func (r *Room) refreshBeside(ctx context.Context) <-chan struct{} {
 }
 
 // record is what the journal has of the calls.
-func (g grant) record() []byte { return recordCalled(g.calledUpTo(), g.run, g.deadline) }
+func (g grant) record() []byte { return recordCalled(g.calledUpTo(), g.run, g.deadline, g.nowMillis) }
 
 // grant is an answer of join.lua.
 type grant struct {

@@ -169,7 +169,7 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	next.anchor = anchor
 	r.takeCalls(&next, last, answer)
 	r.takeTickets(&next, answer)
-	publishDraw(&next, last)
+	r.publishDraw(&next, last)
 	takeAbsences(&next, last, answer)
 	r.vouch(&next, last)
 	next.pace = r.speed.read(&next)

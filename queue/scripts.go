@@ -68,6 +68,9 @@ var wantedLua string
 //go:embed scripts/lower.lua
 var lowerBody string
 
+//go:embed scripts/draw.lua
+var drawBody string
+
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
 	joinScript = redis.NewScript("room_join", redis.ServerRunLua+roomLua+walkInLua+wantedLua+joinBody)
@@ -87,6 +90,7 @@ var (
 	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
 	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
 	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
+	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+roomLua+drawBody)
 	wipeScript      = redis.NewScript("room_wipe", wipeBody)
 )
 

@@ -27,13 +27,16 @@ type Snapshot struct {
 	Outstanding        uint64
 	Active             int
 	AdmittedLastMinute int
-	// DrawCommitment is set for a draw, once it can no longer be lost. DrawSeed and DrawCount
-	// follow with the draw.
+	// DrawCommitment is set for a draw, once it can no longer be lost. DrawCount is set once the count of
+	// entrants is frozen for good, which DrawCounted says; DrawSeed, the server's part, follows with the draw.
 	DrawCommitment string
-	DrawSeed       string
 	DrawCount      uint64
+	DrawCounted    bool
+	DrawSeed       string
 	Drawn          bool
-	Paused         bool
+	// DrawFacts are all that may be told of the draw; nil before it is committed to.
+	DrawFacts *DrawFacts
+	Paused    bool
 	// ShowUpRate is the measured share of the called who claim, 0.1 … 1.
 	ShowUpRate float64
 	// RatePerMinute, MaxActive and Mode are those in force in Redis.
@@ -80,6 +83,11 @@ type roomState struct {
 	commitment                         string
 	seedKept, drawn, drawKept          bool
 	drawCount                          uint64
+	plan                               string // what else enters the draw; see drawPlan
+	frozenAt, countKept                int64  // when the count was frozen, and when it was published; ms, or 0
+	round                              uint64 // of the beacon; 0 while it is not fixed
+	drawBeacon, drawShares, drawFinal  string // the parts that have come, and those that entered
+	limitsAt                           int64  // when rate, cap or mode changed last, ms
 	nextExpiry                         int64
 	openResolved                       int64
 	claimed, left, released            int64

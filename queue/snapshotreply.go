@@ -83,6 +83,14 @@ func (p *parser) number(s string) int64 {
 
 func (p *parser) unsigned(s string) uint64 { return uint64(max(p.number(s), 0)) }
 
+// later reads a number that a room of an earlier version does not have.
+func (p *parser) later(s string) int64 {
+	if s == "" {
+		return 0
+	}
+	return max(p.number(s), 0)
+}
+
 func (p *parser) real(s string) float64 {
 	f, err := strconv.ParseFloat(s, 64)
 	p.fail(err)
@@ -127,7 +135,7 @@ func (p *parser) resolved(flat []string) map[int64]int64 {
 	return counts
 }
 
-const roomFields = 51
+const roomFields = 59
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -150,8 +158,10 @@ func (p *parser) room(f []string) Snapshot {
 		credit: p.real(f[33]), creditAt: p.number(f[34]),
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
 		version: p.number(f[41]), delay: p.number(f[42]),
+		plan: f[49], frozenAt: p.later(f[50]), round: uint64(p.later(f[51])), countKept: p.later(f[52]),
+		drawBeacon: f[53], drawShares: f[54], drawFinal: f[55], limitsAt: p.later(f[56]),
 		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
-		wanted: parseWanted(f[48]), gone: p.unsigned(f[49]),
+		wanted: parseWanted(f[48]), gone: p.unsigned(f[57]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

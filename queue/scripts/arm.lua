@@ -9,9 +9,11 @@
 --      3 token of the restore, then name, value, and so on:
 --        version epoch opens starts ends (ms) ended paused (0 or 1) mode order
 --        rate (per minute) cap window ttl (ms)
---        seed (hex) and commitment for a new room; and to restore:
---        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, drawn
---        (0 or 1), draw_count, first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
+--        plan (what else enters the draw, JSON or empty; as it is when the doors open), seed (hex) and commitment
+--        for a new room; and to restore:
+--        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, kept_plan,
+--        drawn (0 or 1: the count was frozen), draw_count, frozen_at and count_kept (ms, or 0), round, shares, final
+--        (the parts that entered, or empty), draw_kept (0 or 1), first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
 --        many of those may still be called), gone (how many used tickets the line has yet to pass over), rated
 --        (admissions of the last minute), resolved (how many of those called above the floor nobody waits
 --        for), prove_near and prove_far (how long the line waits for them, ms: from now, and before the
@@ -41,7 +43,8 @@ if not there then
     'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '', 'gone', '0', 'rated', '0')
 end
 
-local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max')
+local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max', 'seed_kept',
+  'rate', 'cap', 'mode')
 if tonumber(a.version) < tonumber(h[1]) then return {'older', term} end
 local paused_at, paused_total = tonumber(h[2]), tonumber(h[3])
 local stands = a.paused == '1' or a.mode == 'closed'
@@ -60,6 +63,11 @@ redis.call('HSET', KEYS[1], 'term', term, 'run', run, 'version', a.version, 'epo
   'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl,
   'rate_max', int(math.max(tonumber(h[8]), tonumber(a.rate))), 'cap_max', int(math.max(tonumber(h[7]), tonumber(a.cap))))
 
+-- The report on a sale compares the admissions with the limits that were in force.
+if h[10] ~= a.rate or h[11] ~= a.cap or h[12] ~= a.mode then redis.call('HSET', KEYS[1], 'limits_at', int(now)) end
+-- What enters the draw does not change any more once it was published with the commitment.
+if h[9] ~= '1' then redis.call('HSET', KEYS[1], 'draw_plan', a.plan) end
+
 if restore then
   -- Numbers up to the mark may have been given: those who come now continue behind it.
   local called = math.min(tonumber(a.watermark), tonumber(a.mark))
@@ -71,9 +79,10 @@ if restore then
     'claimed', a.claimed, 'left', a.left, 'released', a.released, 'next_expiry', a.first_expiry,
     'gaps', a.gaps, 'absent', a.absent, 'gone', a.gone, 'rated', a.rated, 'prove_until', int(own + wait))
   if a.kept_seed ~= '' then
-    redis.call('HSET', KEYS[1], 'seed', a.kept_seed, 'commitment', a.kept_commitment, 'seed_kept', '1')
+    redis.call('HSET', KEYS[1], 'seed', a.kept_seed, 'commitment', a.kept_commitment, 'seed_kept', '1', 'draw_plan', a.kept_plan)
     if a.drawn == '1' then
-      redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', a.draw_count, 'draw_kept', '1', 'order', 'draw')
+      redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', a.draw_count, 'frozen_at', a.frozen_at, 'draw_round', a.round,
+        'count_kept', a.count_kept, 'draw_shares', a.shares, 'draw_final', a.final, 'draw_kept', a.draw_kept, 'order', 'draw')
     end
   end
   if called > floor then -- open windows start again, as one
