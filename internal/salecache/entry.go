@@ -133,10 +133,7 @@ func (e *Entry) look() {
 		e.armed.Store(true)
 	}
 	e.room.SetSupply(supplyOf(stock, rec))
-	next := &view{at: time.Now(), units: make([]queue.Units, 0, len(stock.Items))}
-	for _, item := range stock.Items {
-		next.units = append(next.units, queue.Units{Available: item.Available, Held: item.Held})
-	}
+	next := &view{at: time.Now(), units: unitsOf(stock, e.Now().UnixMilli())}
 	if stock.Ready {
 		var free, held bool
 		for _, item := range stock.Items {

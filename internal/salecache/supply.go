@@ -28,20 +28,18 @@ func supplyOf(stock *reservation.Snapshot, rec *sale.Record) ([]queue.ItemSupply
 	return items, holds
 }
 
-// Outside tells the waiting room what its controller must know of the stock: each item by itself, as a free unit of
-// one is none of another.
-func (e *Entry) Outside(levelFactor float64) queue.Outside {
-	stock, now := e.stock.Snapshot(), e.Now().UnixMilli()
-	out := queue.Outside{LevelFactor: levelFactor}
-	for _, item := range stock.Items {
-		out.Items = append(out.Items, queue.Units{Available: item.Available, Held: item.Held})
+// unitsOf are the units of each item by itself, as the controller of the line must know them.
+func unitsOf(stock *reservation.Snapshot, nowMillis int64) []queue.Units {
+	units := make([]queue.Units, len(stock.Items))
+	for i, item := range stock.Items {
+		units[i] = queue.Units{Available: item.Available, Held: item.Held}
 	}
 	for _, lot := range stock.Aside {
-		if lot.Item < len(out.Items) {
-			offer(&out.Items[lot.Item], lot, now)
+		if lot.Item < len(units) {
+			offer(&units[lot.Item], lot, nowMillis)
 		}
 	}
-	return out
+	return units
 }
 
 // offer tells of units that are set aside for those who are admitted next. Nobody can take them in the second in
