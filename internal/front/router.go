@@ -16,6 +16,7 @@ const (
 	routeRoomPage
 	routeRoomSlash
 	routeSale
+	routeNotice
 	routeTickets
 	routeTicket
 	routePasses
@@ -189,6 +190,8 @@ func matchSale(segments [][]byte, n int) target {
 
 func saleCall(name []byte) routeID {
 	switch string(name) {
+	case "notice":
+		return routeNotice
 	case "ticket":
 		return routeTicket
 	case "tickets":
