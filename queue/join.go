@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/batch"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -143,6 +145,11 @@ func (r *Room) takeNumbers(ctx context.Context, wanted int) (grant, error) {
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
+	return r.readGrant(parts)
+}
+
+// readGrant reads the answer of join.lua.
+func (r *Room) readGrant(parts []rueidis.RedisMessage) (grant, error) {
 	if len(parts) != 7 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}

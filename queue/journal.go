@@ -22,6 +22,7 @@ const (
 	kindGiven   = 'N' // base, last: the numbers above base, up to last, were given
 	kindProven  = 'P' // ticket: an uncertain number that somebody has
 	kindLowered = 'T' // mark before, base, last: no number above last was given
+	kindKeyed   = 'K' // number, epoch, issued ms; then the 12 bytes of the key and the rest of the ticket
 )
 
 func record(kind byte, numbers ...uint64) []byte {
@@ -70,6 +71,11 @@ func recordProven(n Number) []byte { return record(kindProven, uint64(n)) }
 
 func recordLowered(mark, base, last uint64) []byte { return record(kindLowered, mark, base, last) }
 
+func recordKeyed(key PlaceKey, k keptPlace) []byte {
+	b := append(record(kindKeyed, uint64(k.number), uint64(k.epoch), uint64(max(k.issuedMillis, 0))), key[:]...)
+	return append(b, k.more...)
+}
+
 // Restored is what the journal remembers of a room.
 type Restored struct {
 	// Mark is the high-water mark: no number above it was ever given.
@@ -83,6 +89,7 @@ type Restored struct {
 
 	claimed, left, released int64
 	passes                  map[Number]journaledPass
+	keyed                   map[PlaceKey]keptPlace
 	used                    bitmap
 	given                   spans           // numbers that were certainly given
 	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
@@ -129,7 +136,7 @@ func (r *Restored) take(rec []byte) {
 	kind, rest := rec[2], rec[3:]
 	want, known := map[byte]int{
 		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
-		kindGiven: 2, kindProven: 1, kindLowered: 3,
+		kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
 	}[kind]
 	if !known {
 		return
@@ -174,6 +181,8 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.give(n[0], n[1])
 	case kindProven:
 		r.prove(n[0])
+	case kindKeyed:
+		r.keepPlace(n, rest)
 	case kindLowered:
 		r.lower(n[0], n[1], n[2])
 	}

@@ -97,7 +97,7 @@ func (a *arming) restoreTickets(ctx context.Context) (string, error) {
 	if err != nil || status != "ok" {
 		return status, err
 	}
-	for _, put := range []func(context.Context) (string, error){a.putUsed, a.putPasses, a.putAdmits, a.putProven} {
+	for _, put := range []func(context.Context) (string, error){a.putUsed, a.putPasses, a.putAdmits, a.putProven, a.putKeyed} {
 		if status, err := put(ctx); err != nil || status != "ok" {
 			return status, err
 		}
@@ -135,6 +135,10 @@ func (a *arming) putProven(ctx context.Context) (string, error) {
 		args = append(args, n.decimal())
 	}
 	return a.putAll(ctx, "proven", args, 1)
+}
+
+func (a *arming) putKeyed(ctx context.Context) (string, error) {
+	return a.putAll(ctx, "keyed", a.restore.keyedArguments(), 2)
 }
 
 func (a *arming) putAdmits(ctx context.Context) (string, error) {

@@ -52,6 +52,9 @@ type Room struct {
 	snap   atomic.Pointer[Snapshot]
 	book   atomic.Pointer[book]
 	joins  *batch.Combiner[struct{}, joined]
+	// keyedJoins gives places to those who come with a key.
+	keyedJoins *batch.Combiner[keyedRequest, keyedAnswer]
+	maxKeyed   int
 	// releases gives passes back.
 	releases *batch.Combiner[Number, string]
 	growth   growth
@@ -84,6 +87,7 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
 	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
+	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: joinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now
@@ -129,6 +133,7 @@ func (r *Room) Revoked(p Pass) bool {
 // Close lets the joins and releases under way finish and refuses new ones.
 func (r *Room) Close() {
 	r.joins.Close()
+	r.keyedJoins.Close()
 	r.releases.Close()
 }
 

@@ -9,6 +9,12 @@ import (
 //go:embed scripts/join.lua
 var joinBody string
 
+//go:embed scripts/join_keyed.lua
+var joinKeyedBody string
+
+//go:embed scripts/keep_keys.lua
+var keepKeysBody string
+
 //go:embed scripts/raise.lua
 var raiseBody string
 
@@ -50,20 +56,23 @@ var lowerBody string
 
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript     = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
-	raiseScript    = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
-	lowerScript    = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
-	claimScript    = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
-	leaveScript    = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
-	releaseScript  = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
-	sightScript    = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
-	redeemScript   = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
-	proveScript    = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
-	advanceScript  = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
-	snapshotScript = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
-	armScript      = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
-	restoreScript  = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
-	wipeScript     = redis.NewScript("room_wipe", wipeBody)
+	joinScript = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
+	// Those who come with a key are numbered by the same rules as the others.
+	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+keepKeysBody)
+	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
+	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
+	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
+	leaveScript     = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
+	releaseScript   = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
+	sightScript     = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
+	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
+	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
+	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
+	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
+	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
+	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
+	wipeScript      = redis.NewScript("room_wipe", wipeBody)
 )
 
 // roomKeys are the keys of a sale's room, in the order in which the scripts take them.
@@ -79,6 +88,7 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
+		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)
 	}
 }
 
@@ -87,4 +97,5 @@ const (
 	keyRoom   = 0
 	keyPasses = 1
 	keyIssued = 7
+	keyPlaces = 10
 )

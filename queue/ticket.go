@@ -41,6 +41,9 @@ type TicketFlags uint8
 // FlagDecoy marks a ticket of the decoy line: it is answered as the others, and is never called.
 const FlagDecoy TicketFlags = 1 << 0
 
+// FlagKeyed marks a ticket that belongs to a key; see [Room.JoinKeyed].
+const FlagKeyed TicketFlags = 1 << 1
+
 // A ticket on the wire is base64url of a multiple of 3 bytes, so that there is one spelling. Version 1 has
 // 36 bytes, and is made whenever flags, lane and interest are all zero. Version 2 has 51:
 //

@@ -1,6 +1,6 @@
 -- Makes the room of a sale, or brings the settings of one that is there up to date; what has been counted
 -- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
 -- ARGV 1 term of the leader
 --      2 change (only a room that is there), make (a new one where there is none),
 --        restore (complete what restore.lua began)
@@ -31,7 +31,7 @@ local restore = step == 'restore' and not there
 if restore and (not had[3] or had[3] ~= ARGV[3] .. '@' .. run) then return {'anew', term} end
 
 if not there then
-  if restore then redis.call('DEL', KEYS[1]) else redis.call('DEL', unpack(KEYS)) end
+  if restore then redis.call('DEL', KEYS[1]) else redis.call('UNLINK', unpack(KEYS)) end
   redis.call('HSET', KEYS[1], 'version', '-1', 'entrants', '0', 'mark', '0', 'top', '0', 'base', '0', 'called', '0', 'floor', '0',
     'last_deadline', '0', 'open_resolved', '0', 'claimed', '0', 'left', '0', 'released', '0', 'shown', '0', 'noshow', '0',
     'seen_shown', '0', 'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'delay', '-1',

@@ -1,13 +1,14 @@
 -- Puts back what the journal knows of single tickets, step by step, before arm.lua opens the room.
 -- The first step removes what was there and notes the run of the server and the token; a later step that
 -- finds another run, token or term writes nothing, as it would add to the work of somebody else.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
 --      passes   ticket, issued s, expires s, and so on
 --      admits   times in ms, in order, of the last minute's admissions
 --      used     offset in bytes, part of the bitmap
 --      proven   uncertain numbers that have shown themselves
+--      keyed    key, its place, and so on
 -- returns {ok, term}, {ready, term} (to begin: the room is there and of this run, nothing is to be restored),
 --   {anew, term} (this restore was not begun on this server, or another began since), {old_term, the later
 --   term}
@@ -16,7 +17,7 @@ local run, token, step = server_run(), ARGV[2], ARGV[3]
 if h[1] and tonumber(h[1]) > tonumber(ARGV[1]) then return {'old_term', h[1]} end
 if step == 'begin' then
   if h[2] and h[2] == run then return {'ready', ARGV[1]} end
-  redis.call('DEL', unpack(KEYS))
+  redis.call('UNLINK', unpack(KEYS))
   redis.call('HSET', KEYS[1], 'term', ARGV[1], 'restoring', token .. '@' .. run)
   return {'ok', ARGV[1]}
 end
@@ -32,5 +33,7 @@ elseif step == 'used' then
   redis.call('SETRANGE', KEYS[5], ARGV[4], ARGV[5])
 elseif step == 'proven' then
   redis.call('SADD', KEYS[10], unpack(ARGV, 4))
+elseif step == 'keyed' then
+  redis.call('HSET', KEYS[11], unpack(ARGV, 4))
 end
 return {'ok', ARGV[1]}
