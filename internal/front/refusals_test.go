@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,7 +187,7 @@ func TestAStaleTicketInACookieLocksNobodyOut(t *testing.T) {
 		t.Fatalf("no new ticket: %v %s", got.Header, got.body)
 	}
 	page := s.expect(200, "", "GET", "/sales/spring", header{"Cookie": "penstock_ticket_spring=of-last-year; penstock_cookies=1", "Accept": "text/html"}, "")
-	if len(page.Cookies()) != 1 {
+	if !slices.ContainsFunc(page.Cookies(), func(one *http.Cookie) bool { return one.Name == "penstock_ticket_spring" }) {
 		t.Fatal("the page gave no new ticket")
 	}
 }
