@@ -186,43 +186,15 @@ func (s *Snapshot) stand() Decision {
 	return Decision{Called: s.Called, Memory: s.line().Memory}
 }
 
-// prepareDraw brings the draw forward once the doors are open: the seed is journaled before its commitment
-// is shown, the count is fixed at the start, and both are journaled before the seed is shown and places
-// are told.
-func (r *Room) prepareDraw(ctx context.Context, s *Snapshot, term int64) (*Snapshot, error) {
-	if s.room.order != sale.Draw || s.room.drawKept || s.NowMillis < s.room.opens {
-		return s, nil
-	}
-	if !s.room.seedKept {
-		if err := r.journalOne(ctx, recordDraw(s.room.seed, false, 0)); err != nil {
-			return nil, err
-		}
-		next, err := r.writeAndRefresh(ctx, s, term, "1", "")
-		if err != nil {
-			return nil, err
-		}
-		s = next
-	}
-	if s.NowMillis < s.room.starts {
-		return s, nil
-	}
-	if !s.room.drawn {
-		next, err := r.writeAndRefresh(ctx, s, term, "", "")
-		if err != nil || !next.room.drawn {
-			return next, err
-		}
-		s = next
-	}
-	if err := r.journalOne(ctx, recordDraw(s.room.seed, true, s.room.drawCount)); err != nil {
-		return nil, err
-	}
-	return r.writeAndRefresh(ctx, s, term, "", "1")
-}
-
 func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, term int64, seedKept, drawKept string) (*Snapshot, error) {
 	if err := r.write(ctx, s, term, s.stand(), seedKept, drawKept); err != nil {
 		return nil, err
 	}
+	return r.reread(ctx)
+}
+
+// reread is what has become of the room.
+func (r *Room) reread(ctx context.Context) (*Snapshot, error) {
 	if err := r.refresh(ctx, true); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,9 @@ func (r *Restored) draw() *Draw {
 	if !r.Drawn || r.Seed == nil {
 		return nil
 	}
-	return NewDraw(r.Seed, r.DrawCount)
+	plan, _ := readPlan(r.rite.plan)
+	parts, _ := readParts(r.rite.final)
+	return NewDraw(completedSeed(r.sale, r.Seed, r.DrawCount, plan, parts), r.DrawCount)
 }
 
 // absentAhead counts the absent places beyond the watermark.

@@ -51,15 +51,27 @@ var proveBody string
 //go:embed scripts/sight.lua
 var sightBody string
 
+//go:embed scripts/interest.lua
+var interestBody string
+
+// wantedLua is put in front of the scripts that count who wants what.
+//
+//go:embed scripts/wanted.lua
+var wantedLua string
+
 //go:embed scripts/lower.lua
 var lowerBody string
 
+//go:embed scripts/draw.lua
+var drawBody string
+
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
+	joinScript = redis.NewScript("room_join", redis.ServerRunLua+wantedLua+joinBody)
 	// Those who come with a key are numbered by the same rules as the others.
-	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
 	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+keepKeysBody)
+	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+wantedLua+interestBody)
 	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
 	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
 	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
@@ -69,6 +81,7 @@ var (
 	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
 	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
 	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
+	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+drawBody)
 	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
 	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
 	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
@@ -89,13 +102,15 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
 		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)
+		redis.Key(saleID, "room:interest"), // 12 of tickets that named other items later, which (hash)
 	}
 }
 
 // Where a key is in roomKeys.
 const (
-	keyRoom   = 0
-	keyPasses = 1
-	keyIssued = 7
-	keyPlaces = 10
+	keyRoom     = 0
+	keyPasses   = 1
+	keyIssued   = 7
+	keyPlaces   = 10
+	keyInterest = 11
 )

@@ -32,13 +32,16 @@ type Snapshot struct {
 	Outstanding        uint64
 	Active             int
 	AdmittedLastMinute int
-	// DrawCommitment is set for a draw, once it can no longer be lost. DrawSeed and DrawCount
-	// follow with the draw.
+	// DrawCommitment is set for a draw, once it can no longer be lost. DrawCount is set once the count of
+	// entrants is frozen for good, which DrawCounted says; DrawSeed, the server's part, follows with the draw.
 	DrawCommitment string
-	DrawSeed       string
 	DrawCount      uint64
+	DrawCounted    bool
+	DrawSeed       string
 	Drawn          bool
-	Paused         bool
+	// DrawFacts are all that may be told of the draw; nil before it is committed to.
+	DrawFacts *DrawFacts
+	Paused    bool
 	// ShowUpRate is the measured share of the called who claim, 0.1 … 1.
 	ShowUpRate float64
 	// RatePerMinute, MaxActive and Mode are those in force in Redis.
@@ -84,6 +87,11 @@ type roomState struct {
 	commitment                         string
 	seedKept, drawn, drawKept          bool
 	drawCount                          uint64
+	plan                               string // what else enters the draw; see drawPlan
+	frozenAt, countKept                int64  // when the count was frozen, and when it was published; ms, or 0
+	round                              uint64 // of the beacon; 0 while it is not fixed
+	drawBeacon, drawShares, drawFinal  string // the parts that have come, and those that entered
+	limitsAt                           int64  // when rate, cap or mode changed last, ms
 	nextExpiry                         int64
 	openResolved                       int64
 	claimed, left, released            int64
@@ -93,6 +101,7 @@ type roomState struct {
 	peakActive, peakMinute             int64
 	capMax, rateMax                    int64
 	version                            int64
+	wanted                             wanted
 	delay                              int64 // from the call to the claim, ms on average; below 0 when not known
 }
 
@@ -227,6 +236,14 @@ func (p *parser) number(s string) int64 {
 
 func (p *parser) unsigned(s string) uint64 { return uint64(max(p.number(s), 0)) }
 
+// later reads a number that a room of an earlier version does not have.
+func (p *parser) later(s string) int64 {
+	if s == "" {
+		return 0
+	}
+	return max(p.number(s), 0)
+}
+
 func (p *parser) real(s string) float64 {
 	f, err := strconv.ParseFloat(s, 64)
 	p.fail(err)
@@ -271,7 +288,7 @@ func (p *parser) resolved(flat []string) map[int64]int64 {
 	return counts
 }
 
-const roomFields = 48
+const roomFields = 57
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -294,7 +311,9 @@ func (p *parser) room(f []string) Snapshot {
 		credit: p.real(f[33]), creditAt: p.number(f[34]),
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
 		version: p.number(f[41]), delay: p.number(f[42]),
-		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
+		plan: f[49], frozenAt: p.later(f[50]), round: uint64(p.later(f[51])), countKept: p.later(f[52]),
+		drawBeacon: f[53], drawShares: f[54], drawFinal: f[55], limitsAt: p.later(f[56]),
+		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]), wanted: parseWanted(f[48]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)
@@ -343,24 +362,4 @@ func parseChange(entry string) (change, bool) {
 	}
 	c.number, c.a, c.b = Number(numbers[0]), numbers[1], numbers[2]
 	return c, c.number >= 1 && c.number <= maxNumber
-}
-
-// publishDraw shows of the draw what may be seen, and keeps the permutation between refreshes.
-// The commitment is shown once it can no longer be lost, and the seed once the draw cannot.
-func publishDraw(next, last *Snapshot) {
-	if next.room.order != sale.Draw {
-		return
-	}
-	if next.room.seedKept {
-		next.DrawCommitment = next.room.commitment
-	}
-	if !next.room.drawn || !next.room.drawKept {
-		return
-	}
-	if last.draw != nil && last.draw.count == next.room.drawCount && last.draw.seedText == next.room.seed {
-		next.draw = last.draw
-	} else if next.draw = drawFromText(next.room.seed, next.room.drawCount); next.draw == nil {
-		return
-	}
-	next.Drawn, next.DrawCount, next.DrawSeed = true, next.room.drawCount, next.room.seed
 }

@@ -78,6 +78,11 @@ export interface paths {
          *     `Penstock-Ticket` that is not valid is refused (403 `ticket_invalid`). One in the cookie that
          *     is not valid is passed over and replaced by a new ticket, so that a stale cookie locks nobody
          *     out. The cookie is not set for requests that another site caused (`Sec-Fetch-Site`).
+         *
+         *     `items` says what the visitor came for. Then the ticket tells of these items, and is `held_out` or
+         *     `sold_out` when all of them are, whatever else is on sale. With a valid ticket and other `items` the answer
+         *     has a new ticket with the same place; an empty list stands for any item. An item that the sale does not
+         *     have: 404 `unknown_sku`.
          */
         post: operations["postTickets"];
         delete?: never;
@@ -710,8 +715,60 @@ export interface components {
                 commitment: string;
                 /** @description From the draw on. */
                 seed?: string;
-                /** @description How many took part; from the draw on. */
+                /** @description How many took part; from the start on, before the seed is shown. */
                 count?: number;
+                /**
+                 * Format: date-time
+                 * @description When the count was frozen.
+                 */
+                frozen_at?: string;
+                /**
+                 * Format: date-time
+                 * @description When the count was published here.
+                 */
+                count_published_at?: string;
+                /** @description The public beacon of which a round enters the draw; docs/fairness.md. */
+                beacon?: {
+                    chain_hash: string;
+                    public_key: string;
+                    /** @enum {unknown} */
+                    scheme: "bls-unchained-g1-rfc9380";
+                    period_seconds: number;
+                    /** Format: date-time */
+                    genesis_at: string;
+                    margin_seconds: number;
+                    /** @description The round that enters. */
+                    round: number;
+                    /**
+                     * Format: date-time
+                     * @description When it is published.
+                     */
+                    round_at: string;
+                    /** @description The round that was fixed beforehand. Another is used only when the count was published too late for it. */
+                    planned_round: number;
+                    /** @description From the draw on. */
+                    signature?: string;
+                    /** @description From the draw on. */
+                    randomness?: string;
+                    /** @description The draw was made without it. */
+                    missing?: boolean;
+                };
+                /** @description The shares of independent parties that enter the draw. */
+                shares?: {
+                    party: string;
+                    /** @description The SHA-256 of the share. */
+                    commitment: string;
+                    /** @description From the draw on. */
+                    share?: string;
+                    /** @description The draw was made without it. */
+                    missing?: boolean;
+                }[];
+                /** @description How long a part is waited for. */
+                wait_seconds?: number;
+                /** @enum {unknown} */
+                if_missing?: "wait" | "go_on";
+                /** @description From the draw on: the seed from which the places come. Without beacon and shares it is `seed`. */
+                completed_seed?: string;
             } | null;
             items: {
                 sku: string;
@@ -750,6 +807,18 @@ export interface components {
              * @description When called.
              */
             claim_before?: string;
+            /**
+             * @description For whoever is still to be called and has a place. `unlikely`: those ahead, at the share of them that
+             *     shows up, take all units that are left, also when each held unit comes back.
+             * @enum {unknown}
+             */
+            outlook?: "likely" | "unlikely";
+            /** @description The items that the visitor named. */
+            items?: {
+                sku: string;
+                /** @enum {unknown} */
+                outlook: "likely" | "unlikely" | "held_out" | "sold_out";
+            }[];
         };
         Pass: {
             /** @description A JWT; see /.well-known/jwks.json. */
@@ -1203,6 +1272,15 @@ export interface components {
                 "application/json": Record<string, never>;
             };
         };
+        /** @description What a newcomer says. Nothing has to be there. */
+        Join: {
+            content: {
+                "application/json": {
+                    /** @description The SKUs for which the visitor came. */
+                    items?: string[];
+                };
+            };
+        };
         Evaluation: {
             content: {
                 "application/json": {
@@ -1228,6 +1306,11 @@ export interface operations {
             query?: {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
+                /**
+                 * @description The SKUs for which the visitor came, at most four, separated by commas. Those that the sale does not
+                 *     have are passed over. With other items the visitor keeps the place.
+                 */
+                items?: string;
             };
             header?: never;
             path: {
@@ -1335,7 +1418,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: components["requestBodies"]["Nothing"];
+        requestBody?: components["requestBodies"]["Join"];
         responses: {
             /** @description The place the visitor had already. */
             200: {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/words"
+	"github.com/penstock/penstock/reservation"
 )
 
 // pageHead is what every page of the front has in its head.
@@ -41,11 +42,7 @@ type roomPage struct {
 	Languages       []languageLink
 	ScriptWords     string // of the texts that the script writes
 	OfferSound      bool
-	Items           []stockLine
 }
-
-// stockLine is how an item stands.
-type stockLine struct{ Name, Availability, Text string }
 
 // roomPage words a view for a visitor. The record is nil while this node does not know it.
 func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
@@ -70,6 +67,9 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 	p.say(page.Texts[l.Tag])
 	p.showTimes(c)
 	p.showLine()
+	if view.ShowStock && c.entry != nil {
+		p.Items = stockItems(rec, c.entry.Stock().Snapshot())
+	}
 	p.OfferSound = page.Sound.On() && p.PollMillis > 0
 	if p.PollMillis > 0 || p.ReloadMillis > 0 || p.ClaimMachine != "" {
 		p.ScriptWords = scriptWords(l)
@@ -85,6 +85,21 @@ func (p *roomPage) say(own map[string]sale.PageText) {
 	if p.Note != "" {
 		p.NoteText = p.Words.Text(p.Note)
 	}
+}
+
+// maxShownItems bounds the items that the page lists.
+const maxShownItems = 20
+
+// stockItems are how the items of a sale stand.
+func stockItems(rec *sale.Record, stock *reservation.Snapshot) (items []itemView) {
+	if !stock.Ready {
+		return nil
+	}
+	for i := range rec.Items[:min(len(rec.Items), len(stock.Items), maxShownItems)] {
+		stands := sale.AvailabilityOf(stock.Items[i].Available, stock.Items[i].Held, stock.Items[i].Allocated)
+		items = append(items, itemView{SKU: rec.Items[i].SKU, Name: rec.Items[i].Name, Stands: string(stands)})
+	}
+	return items
 }
 
 func (p *roomPage) showTimes(c *call) {
@@ -112,6 +127,7 @@ func (p *roomPage) showLine() {
 func scriptWords(l *words.Language) string {
 	texts := map[string]any{"ahead": l.Forms["ahead"]}
 	for _, key := range []string{
+		"stock.in_stock", "stock.low", "stock.held_out", "stock.sold_out", "stock.likely", "stock.unlikely",
 		"eta.unknown", "eta.soon", "eta.about", "eta.range", "span.minutes", "span.hours", "note.trouble", "wait", "called.headline", "called.lead_away",
 	} {
 		texts[key] = l.Text(key)

@@ -23,6 +23,8 @@ type roomView struct {
 	ClaimBefore    time.Time
 	Place          *queue.View // shown unless nil
 	Ticket         string      // of a visitor whose place is in the address: the script has to send it
+	Items          []itemView  // how those stand that the visitor came for
+	ShowStock      bool        // how all items stand
 	OfferJoin      bool        // to who missed their turn
 	OfferEntry     bool        // a link to the shop by way of this page
 	Finished       bool        // the waiting list and other items are shown
@@ -49,11 +51,17 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	v := newRoomView(rec, string(here.view.State), here.view.State)
 	v.PollMillis = max(here.view.PollAfterMillis, 1000)
 	v.RefreshSeconds = min(max(ceilSeconds(v.PollMillis), minRefreshSeconds), maxRefreshSeconds)
-	v.Note = "note.kept"
+	v.Note, v.Outlook = "note.kept", string(here.view.Outlook)
+	if v.Items = namedItems(rec, &here.view); len(v.Items) == 0 && rec.Page.ShowStock {
+		v.ShowStock = true
+	}
 	switch here.view.State {
 	case queue.Early:
 		v.describeEarly(rec)
 	case queue.Waiting, queue.HeldOut, queue.Paused:
+		if here.view.State == queue.Waiting && here.view.Outlook == queue.Unlikely {
+			v.Says = "unlikely"
+		}
 		v.showPlace(here.view)
 	case queue.Called, queue.Admitted:
 		v.Says = string(queue.Called)
@@ -66,6 +74,18 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 		v.close()
 	}
 	return v
+}
+
+// itemView is how an item stands: an availability, or the outlook of a visitor.
+type itemView struct{ SKU, Name, Stands string }
+
+func namedItems(rec *sale.Record, view *queue.View) (items []itemView) {
+	for _, one := range view.Items[:view.Named] {
+		if at := rec.ItemIndex(one.SKU); at >= 0 {
+			items = append(items, itemView{SKU: one.SKU, Name: rec.Items[at].Name, Stands: string(one.Outlook)})
+		}
+	}
+	return items
 }
 
 func (v *roomView) describeEarly(rec *sale.Record) {

@@ -31,8 +31,7 @@ func (s *Server) postTickets(c *call) error {
 		if err := seen(c.entry); err != nil {
 			return err
 		}
-		c.sendPlace(200, s.look(c, ticket, string(presented.text)))
-		return nil
+		return s.sendSamePlace(c, ticket, string(presented.text), request)
 	case presented.inHeader:
 		return err
 	}
@@ -41,6 +40,21 @@ func (s *Server) postTickets(c *call) error {
 		return err
 	}
 	c.sendPlace(201, joined)
+	return nil
+}
+
+// sendSamePlace tells the place that a visitor has. Who names items gets a new ticket with the same place: it
+// remembers them, and an empty list forgets them.
+func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, request joinRequest) error {
+	ticket, changed, err := s.rename(c, ticket, request)
+	if err != nil {
+		return err
+	}
+	if changed {
+		text = s.Tickets.Sign(ticket)
+		c.setTicketCookie(text)
+	}
+	c.sendPlace(200, s.look(c, ticket, text))
 	return nil
 }
 
@@ -59,9 +73,13 @@ func (s *Server) join(c *call, request joinRequest) (place, error) {
 	if err := s.mayEnter(c, request); err != nil {
 		return place{}, err
 	}
+	wanted, err := c.interest(request)
+	if err != nil {
+		return place{}, err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, err := c.entry.Room().Join(ctx)
+	ticket, err := c.entry.Room().JoinAs(ctx, queue.Newcomer{Interest: wanted})
 	if err != nil {
 		return place{}, err
 	}
@@ -166,5 +184,29 @@ func appendPlace(b []byte, p place) []byte {
 		b = append(b, `,"claim_before":`...)
 		b = appendTime(b, v.ClaimBefore)
 	}
-	return append(b, '}')
+	return append(appendOutlook(b, v), '}')
+}
+
+// appendOutlook writes what the visitor may expect, and of which items.
+func appendOutlook(b []byte, v *queue.View) []byte {
+	if v.Outlook != "" {
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Outlook...)
+		b = append(b, '"')
+	}
+	if v.Named == 0 {
+		return b
+	}
+	b = append(b, `,"items":[`...)
+	for i := range v.Items[:v.Named] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"sku":`...)
+		b = appendString(b, v.Items[i].SKU)
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Items[i].Outlook...)
+		b = append(b, `"}`...)
+	}
+	return append(b, ']')
 }

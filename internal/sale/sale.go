@@ -9,13 +9,15 @@ import "time"
 
 // Sale is the document of one drop.
 type Sale struct {
-	ID          string           `json:"id"`
-	Name        string           `json:"name"`
-	Draft       bool             `json:"draft,omitempty"`
-	OpensAt     time.Time        `json:"opens_at"`
-	StartsAt    time.Time        `json:"starts_at"`
-	EndsAt      time.Time        `json:"ends_at"`
-	Admission   Admission        `json:"admission"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Draft     bool      `json:"draft,omitempty"`
+	OpensAt   time.Time `json:"opens_at"`
+	StartsAt  time.Time `json:"starts_at"`
+	EndsAt    time.Time `json:"ends_at"`
+	Admission Admission `json:"admission"`
+	// Draw says what enters a draw besides the server's own part.
+	Draw        DrawTerms        `json:"draw,omitzero"`
 	Reservation Terms            `json:"reservation"`
 	Items       []Item           `json:"items"`
 	Channels    map[string]int64 `json:"channels,omitempty"`

@@ -61,7 +61,7 @@ func ValidChannel(name string) bool { return channelPattern.MatchString(name) }
 // Validate returns the first thing that is wrong with the sale, as *Invalid.
 func (s Sale) Validate() error {
 	checks := []func() error{
-		s.validateNames, s.validateTimes, s.validateAdmission, s.validateReservation,
+		s.validateNames, s.validateTimes, s.validateAdmission, s.validateDraw, s.validateReservation,
 		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms,
 		s.validatePage,
 	}

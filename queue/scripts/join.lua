@@ -1,6 +1,7 @@
 -- Hands out entry numbers to those who join, never above the journaled high-water mark.
 -- KEYS[1] room (hash)
--- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait
+-- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait, then, of those who name items, which of the wanted
+--   they are (1…) and the marks of the items, and so on
 -- returns {status, first number, numbers granted, highest mark ever journaled, now in ms, epoch, base}; when
 --   fewer are granted than wanted the status says why: ok, raise (the mark is reached), full, closed, early,
 --   ended, or lost (no room, or that of another run of the server)
@@ -22,7 +23,7 @@ if h[5] == 'closed' then return answer('closed', 0) end
 
 -- The first call at or after the start fixes who takes part in the draw, be it this script or advance.
 if h[6] == 'draw' and h[10] == '0' and now >= tonumber(h[2]) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[7])
+  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[7], 'frozen_at', string.format('%.0f', now))
 end
 
 local granted, status = tonumber(ARGV[1]), 'ok'
@@ -33,5 +34,12 @@ if granted > mark - entrants then granted, status = mark - entrants, 'raise' end
 local reply = answer(status, granted)
 if granted > 0 then
   redis.call('HSET', KEYS[1], 'entrants', string.format('%.0f', entrants + granted))
+  if #ARGV > 2 then
+    local w = read_wanted(redis.call('HGET', KEYS[1], 'wanted'))
+    for i = 3, #ARGV, 2 do
+      if tonumber(ARGV[i]) <= granted then count_wanted(w, ARGV[i + 1], 1) end
+    end
+    redis.call('HSET', KEYS[1], 'wanted', write_wanted(w))
+  end
 end
 return reply

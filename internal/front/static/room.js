@@ -146,9 +146,22 @@
     if (listening) [0, 0.5, 1].forEach(tone);
   }
 
+  // How the items stand that the page lists: for this visitor where they said for what they came, else for everybody.
+  let named = false;
+  function showItems(items, member) {
+    for (const item of items || []) {
+      const line = document.querySelector('[data-sku="' + item.sku + '"]');
+      if (!line || line.dataset.stands === item[member]) continue;
+      line.dataset.stands = item[member];
+      line.querySelector('.stands').textContent = words['stock.' + item[member]] || '';
+    }
+  }
+
   function update(ticket) {
     if (ticket.state === 'called') { yourTurn(ticket); return; }
     if (ticket.state !== data.state || (ticket.outlook === 'unlikely') !== (data.outlook === 'unlikely')) { reload(); return; }
+    named = ticket.items !== undefined;
+    showItems(ticket.items, 'outlook');
     if (ticket.ahead === null || ticket.place === null) return;
     show('ahead', number(ticket.ahead));
     show('ahead-form', form(ticket.ahead));
@@ -185,9 +198,10 @@
     try {
       const answer = await fetch('/v1/sales/' + sale);
       if (answer.ok) {
-        const text = (await answer.json()).message;
-        show('message', text);
-        byId('message').hidden = text === '';
+        const about = await answer.json();
+        show('message', about.message);
+        byId('message').hidden = about.message === '';
+        if (!named) showItems(about.items, 'availability');
       }
     } catch { /* the next round will do */ }
     later(readMessage, 15000 * (0.75 + Math.random() / 2));

@@ -27,7 +27,7 @@ function open(data, answers, language = 'en') {
   element('progress').value = 0;
   const shown = [];
   const document = {
-    getElementById: element, querySelectorAll: () => [], documentElement: { lang: language }, hidden: false, title: '',
+    getElementById: element, querySelectorAll: () => [], querySelector: () => null, documentElement: { lang: language }, hidden: false, title: '',
     addEventListener: (type, listener) => { if (type === 'visibilitychange') shown.push(listener); },
   };
   const page = { now: 0, timers: [], requests: [], loads: 0, document, text: (id) => element(id).textContent, element };
