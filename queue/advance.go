@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // Outside is what the controller must know that the room does not.
@@ -152,7 +150,7 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 	_, placed := s.place(1)
 	now := s.NowMillis
 	return Inputs{
-		NowMillis: now, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
+		NowMillis: now, StartsMillis: s.room.starts, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
 		Live:           placed && s.calling(now),
 		UnitsAllocated: r.units.Load(), UnitsAvailable: in.free(), LevelFactor: min(max(in.LevelFactor, 0), 1),
 	}
@@ -160,17 +158,17 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 
 // calling reports whether visitors are called at all now.
 func (s *Snapshot) calling(now int64) bool {
-	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode != sale.Open
+	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode.Calls()
 }
 
 // write hands a decision to advance.lua. Another leader's newer watermark stands.
 func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
-	m := d.Memory
+	m, absent := d.Memory, s.absent.between(s.Called, d.Called)
 	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
 		s.room.gen, strconv.FormatUint(s.Called, 10), strconv.FormatUint(d.Called, 10), strconv.FormatUint(d.Skipped, 10),
 		strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
 		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept,
-		decimal(term), strconv.FormatUint(s.absent.between(s.Called, d.Called), 10),
+		decimal(term), strconv.FormatUint(absent, 10), strconv.FormatUint(d.Skipped-min(absent, d.Skipped), 10), decimal(s.room.left),
 	}))
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)

@@ -33,7 +33,8 @@ type Memory struct {
 // Inputs are the limits under which the controller decides.
 type Inputs struct {
 	NowMillis     int64
-	Live          bool // started, not ended, not paused, places known, mode queue
+	StartsMillis  int64 // since when visitors may be called
+	Live          bool  // started, not ended, not paused, places known, mode queue
 	RatePerMinute float64
 	MaxActive     int
 	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
@@ -126,9 +127,10 @@ func remember(line Line, in Inputs) Memory {
 	burst := max(perMilli*burstMillis, 1)
 	switch {
 	case m.Credit < 0 || !in.Live:
-		m.Credit = -1 // the first decision of a live sale has credit for one call
-		if in.Live {
-			m.Credit = min(1, in.RatePerMinute*in.LevelFactor)
+		m.Credit = -1
+		if in.Live { // the first decision: what has grown since the start, and credit for one call at least
+			grown := float64(in.NowMillis-in.StartsMillis) * perMilli
+			m.Credit = min(max(grown, min(1, in.RatePerMinute*in.LevelFactor)), burst)
 		}
 	case in.NowMillis > m.CreditAtMillis:
 		m.Credit = min(m.Credit+float64(in.NowMillis-m.CreditAtMillis)*perMilli, burst)

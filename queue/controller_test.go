@@ -13,7 +13,7 @@ func warm(credit float64) Memory {
 }
 
 func calm() Inputs {
-	return Inputs{NowMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+	return Inputs{NowMillis: 1000, StartsMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
 }
 
 func TestWhatBoundsTheCalls(t *testing.T) {
@@ -227,7 +227,7 @@ func (w *world) run(d time.Duration) {
 func newWorld(ratePerMinute float64, maxActive int) *world {
 	return &world{
 		line:   Line{End: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
-		in:     Inputs{Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
+		in:     Inputs{StartsMillis: time.Now().UnixMilli(), Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
 		delay:  time.Second,
 		window: 2 * time.Minute, stay: 10 * time.Minute,
 		comes: func(uint64) bool { return true },

@@ -35,10 +35,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if !mayJoin(c, &rec, phase) {
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
-	if !c.keepsCookies() {
-		return s.checkCookies(c, &rec)
-	}
-	return s.joinAndServe(c, &rec, phase)
+	return s.serveNewcomer(c, &rec, phase)
 }
 
 // joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
@@ -86,7 +83,7 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 	if c.ctx.IsHead() || bytes.Contains(h.Peek("Sec-Purpose"), []byte("prefetch")) || bytes.Equal(h.Peek("Purpose"), []byte("prefetch")) {
 		return false
 	}
-	if rec.Admission.Mode == sale.Closed {
+	if !rec.Admission.Mode.TakesNewcomers() {
 		return false
 	}
 	return phase == sale.PhasePrequeue || phase == sale.PhaseLive || phase == sale.PhasePaused
@@ -105,14 +102,6 @@ func (s *Server) renamed(c *call, here place) place {
 	token := s.Tickets.Sign(ticket)
 	c.setTicketCookie(token)
 	return s.look(c, ticket, token)
-}
-
-func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
-	here, err := s.join(c, c.joinFromQuery())
-	if err != nil {
-		return s.sendJoinRefusal(c, rec, phase, err)
-	}
-	return s.servePlace(c, rec, phase, here)
 }
 
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.

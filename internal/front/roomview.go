@@ -120,7 +120,7 @@ func describeOutside(rec *sale.Record, phase sale.Phase, now time.Time) roomView
 	case phase == sale.PhaseSoldOut:
 		v.Says, v.Finished = "sold_out", true
 		v.reloadIn(maxRefreshSeconds)
-	case rec.Admission.Mode == sale.Closed:
+	case !rec.Admission.Mode.TakesNewcomers():
 		v.Says = "closed"
 		v.reloadIn(maxRefreshSeconds)
 	default:

@@ -129,16 +129,6 @@ const (
 	FIFO Order = "fifo" // first come, first served
 )
 
-// Mode is how the gate stands.
-type Mode string
-
-// The modes of admission.
-const (
-	Queue  Mode = "queue"
-	Open   Mode = "open"   // nobody needs a pass
-	Closed Mode = "closed" // nobody gets one
-)
-
 // PassBinding is what a pass is tied to at the gate.
 type PassBinding string
 
