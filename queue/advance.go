@@ -15,8 +15,22 @@ type Outside struct {
 	LevelFactor float64
 }
 
-// Units are those of one item. Available are neither held nor sold, and Held may come back.
-type Units struct{ Available, Held int64 }
+// Units are those of one item. Available are neither held nor sold, and Held may come back. Aside are those of
+// Available that only passes issued at AsideSinceMillis or later may take; 0 for most items.
+type Units struct{ Available, Held, Aside, AsideSinceMillis int64 }
+
+// aside is how many units are set aside for those who are called now, over all items, and since when.
+func (o Outside) aside() (units, sinceMillis int64) {
+	for _, item := range o.Items {
+		if part := min(item.Aside, max(item.Available, 0)); part > 0 {
+			units += part
+			if sinceMillis == 0 || item.AsideSinceMillis < sinceMillis {
+				sinceMillis = item.AsideSinceMillis
+			}
+		}
+	}
+	return units, sinceMillis
+}
 
 // free is how many units there are to call for, over all items; below 0 when that is not known. An item
 // that owes units takes none from another.
@@ -76,6 +90,9 @@ func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) er
 	inputs.Gone = func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
 	line := s.line()
 	line.AdmittedLately = r.lately.count(s)
+	if units, since := in.aside(); units > 0 {
+		inputs.UnitsAside, line.AdmittedSinceAside = units, r.lately.since(s, since)
+	}
 	d := Decide(line, inputs)
 	if err := r.keepCalled(ctx, s, d.Called); err != nil {
 		return err

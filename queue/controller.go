@@ -18,6 +18,8 @@ type Line struct {
 	AdmittedLastMinute int
 	// AdmittedLately are those of the last decideWithin.
 	AdmittedLately int64
+	// AdmittedSinceAside are those who were admitted since the units were set aside.
+	AdmittedSinceAside int64
 	// Claimed counts all admissions so far.
 	Claimed int64
 	// Shown and NoShow count, over the windows that have closed, who came and who did not.
@@ -48,6 +50,8 @@ type Inputs struct {
 	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
 	// 0 when that is not known. Both are sums over the items, to none of which a negative number counts.
 	UnitsAllocated, UnitsAvailable int64
+	// UnitsAside of the available ones only those may take who are admitted from now on.
+	UnitsAside int64
 	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
 	LevelFactor float64
 	// Gone reports that nobody is at a place: the ticket has left, was used already, or is not known to
@@ -215,7 +219,13 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 	}
 	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
 	undecided := min(int64(line.Active), line.AdmittedLately, max(line.Claimed-taken, 0))
-	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Coming)
+	// Those admitted before units were set aside take none of them.
+	later := min(line.AdmittedSinceAside, undecided)
+	free := in.UnitsAvailable - undecided
+	if in.UnitsAside > 0 {
+		free = max(in.UnitsAvailable-in.UnitsAside-(undecided-later), 0) + in.UnitsAside - later
+	}
+	return fill(float64(free), showUp, line.Coming)
 }
 
 // watermark passes over the gone until it has met calls visitors who are there, or the line ends.

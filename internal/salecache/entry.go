@@ -48,6 +48,7 @@ func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
+	entry.stock.SetAsideFor(entry.room.SetAsideFor)
 	entry.record.Store(&rec)
 	entry.busyAt.Store(-int64(saleindex.BusyFor))
 	entry.touched.Store(-int64(saleindex.BusyFor))
@@ -132,10 +133,7 @@ func (e *Entry) look() {
 		e.armed.Store(true)
 	}
 	e.room.SetSupply(supplyOf(stock, rec))
-	next := &view{at: time.Now(), units: make([]queue.Units, 0, len(stock.Items))}
-	for _, item := range stock.Items {
-		next.units = append(next.units, queue.Units{Available: item.Available, Held: item.Held})
-	}
+	next := &view{at: time.Now(), units: unitsOf(stock, e.Now().UnixMilli())}
 	if stock.Ready {
 		var free, held bool
 		for _, item := range stock.Items {
