@@ -154,6 +154,9 @@ type openWindows struct {
 	came, missing int64
 }
 
+// coming counts the called who are still expected.
+func (s *Snapshot) coming() uint64 { return s.openWindows().coming }
+
 // openWindows counts the outstanding who are still expected: those called no longer ago than several
 // times what visitors usually take to claim. Whoever takes longer may still claim, but no slot is
 // kept waiting for what is probably a closed tab.
