@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // Outside is what the controller must know that the room does not.
@@ -17,8 +15,22 @@ type Outside struct {
 	LevelFactor float64
 }
 
-// Units are those of one item. Available are neither held nor sold, and Held may come back.
-type Units struct{ Available, Held int64 }
+// Units are those of one item. Available are neither held nor sold, and Held may come back. Aside are those of
+// Available that only passes issued at AsideSinceMillis or later may take; 0 for most items.
+type Units struct{ Available, Held, Aside, AsideSinceMillis int64 }
+
+// aside is how many units are set aside for those who are called now, over all items, and since when.
+func (o Outside) aside() (units, sinceMillis int64) {
+	for _, item := range o.Items {
+		if part := min(item.Aside, max(item.Available, 0)); part > 0 {
+			units += part
+			if sinceMillis == 0 || item.AsideSinceMillis < sinceMillis {
+				sinceMillis = item.AsideSinceMillis
+			}
+		}
+	}
+	return units, sinceMillis
+}
 
 // free is how many units there are to call for, over all items; below 0 when that is not known. An item
 // that owes units takes none from another.
@@ -78,6 +90,9 @@ func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) er
 	inputs.Gone = func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
 	line := s.line()
 	line.AdmittedLately = r.lately.count(s)
+	if units, since := in.aside(); units > 0 {
+		inputs.UnitsAside, line.AdmittedSinceAside = units, r.lately.since(s, since)
+	}
 	d := Decide(line, inputs)
 	if err := r.keepCalled(ctx, s, d.Called); err != nil {
 		return err
@@ -112,9 +127,11 @@ func (r *Room) houseDue(s *Snapshot) bool {
 }
 
 func (s *Snapshot) line() Line {
+	seen := s.openWindows()
 	return Line{
-		Called: s.Called, End: s.end(), Coming: s.coming(), Active: s.Active,
+		Called: s.Called, End: s.end(), Coming: seen.coming, DelayMillis: max(s.room.delay, 0), Active: s.Active,
 		AdmittedLastMinute: s.AdmittedLastMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
+		OverdueShown: seen.came, OverdueMissing: seen.missing,
 		Memory: Memory{
 			Credit: s.room.credit, CreditAtMillis: s.room.creditAt, ShowUpRate: s.ShowUpRate,
 			SeenShown: s.room.seenShown, SeenNoShow: s.room.seenGone,
@@ -129,30 +146,47 @@ const (
 	minPatience    = 5 * time.Second
 )
 
-// coming counts the outstanding who are still expected: those called no longer ago than several
+// openWindows is what is seen of those whose windows are open.
+type openWindows struct {
+	// coming are still expected.
+	coming uint64
+	// came and missing are those who were called so long ago that most who come have come.
+	came, missing int64
+}
+
+// coming counts the called who are still expected.
+func (s *Snapshot) coming() uint64 { return s.openWindows().coming }
+
+// openWindows counts the outstanding who are still expected: those called no longer ago than several
 // times what visitors usually take to claim. Whoever takes longer may still claim, but no slot is
 // kept waiting for what is probably a closed tab.
-func (s *Snapshot) coming() uint64 {
+func (s *Snapshot) openWindows() (seen openWindows) {
 	if s.room.delay < 0 {
-		return s.Outstanding
+		return openWindows{coming: s.Outstanding}
 	}
 	patience := max(patienceDelays*s.room.delay, minPatience.Milliseconds())
 	oldest := s.runMillis(s.NowMillis) - patience
 	expected, above := s.graces, s.room.floor
 	for _, c := range s.calls {
+		o := s.resolved[c.deadlineMillis]
+		open := max(int64(c.last-above)-o.came-o.left, 0)
 		if c.deadlineMillis-s.room.window >= oldest {
-			expected += max(int64(c.last-above)-s.resolved[c.deadlineMillis], 0)
+			expected += open
+		} else {
+			seen.came += o.came
+			seen.missing += open
 		}
 		above = c.last
 	}
-	return min(uint64(expected), s.Outstanding)
+	seen.coming = min(uint64(expected), s.Outstanding)
+	return seen
 }
 
 func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 	_, placed := s.place(1)
 	now := s.NowMillis
 	return Inputs{
-		NowMillis: now, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
+		NowMillis: now, StartsMillis: s.room.starts, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
 		Live:           placed && s.calling(now),
 		UnitsAllocated: r.units.Load(), UnitsAvailable: in.free(), LevelFactor: min(max(in.LevelFactor, 0), 1),
 	}
@@ -160,17 +194,17 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 
 // calling reports whether visitors are called at all now.
 func (s *Snapshot) calling(now int64) bool {
-	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode != sale.Open
+	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode.Calls()
 }
 
 // write hands a decision to advance.lua. Another leader's newer watermark stands.
 func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
-	m := d.Memory
+	m, absent := d.Memory, s.absent.between(s.Called, d.Called)
 	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
 		s.room.gen, strconv.FormatUint(s.Called, 10), strconv.FormatUint(d.Called, 10), strconv.FormatUint(d.Skipped, 10),
 		strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
 		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept,
-		decimal(term), strconv.FormatUint(s.absent.between(s.Called, d.Called), 10),
+		decimal(term), strconv.FormatUint(absent, 10), strconv.FormatUint(d.Skipped-min(absent, d.Skipped), 10), decimal(s.room.left),
 	}))
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)

@@ -158,7 +158,7 @@ func (a *arming) restored() []string {
 		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
 		"kept_seed", seedText, "kept_commitment", commitment,
 		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead(away))),
-		"resolved", decimal(int64(r.resolved(away))),
+		"gone", decimal(int64(r.gone(away))), "rated", decimal(r.admits.total()), "resolved", decimal(int64(r.resolved(away))),
 		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
 	}...)
 }

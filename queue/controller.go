@@ -1,6 +1,9 @@
 package queue
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Line is the state of a room on which the controller decides.
 type Line struct {
@@ -8,16 +11,23 @@ type Line struct {
 	// End is the last place that may be called.
 	End uint64
 	// Coming are the called who are still expected to claim.
-	Coming             uint64
+	Coming uint64
+	// DelayMillis is how long visitors take from the call to the claim, on average.
+	DelayMillis        int64
 	Active             int
 	AdmittedLastMinute int
 	// AdmittedLately are those of the last decideWithin.
 	AdmittedLately int64
+	// AdmittedSinceAside are those who were admitted since the units were set aside.
+	AdmittedSinceAside int64
 	// Claimed counts all admissions so far.
 	Claimed int64
 	// Shown and NoShow count, over the windows that have closed, who came and who did not.
 	Shown, NoShow int64
-	Memory        Memory
+	// OverdueShown and OverdueMissing count, over the windows that are open, who came and who did not, of those
+	// whose usual delay is over.
+	OverdueShown, OverdueMissing int64
+	Memory                       Memory
 }
 
 // Memory is what the controller carries from one decision to the next.
@@ -33,12 +43,15 @@ type Memory struct {
 // Inputs are the limits under which the controller decides.
 type Inputs struct {
 	NowMillis     int64
-	Live          bool // started, not ended, not paused, places known, mode queue
+	StartsMillis  int64 // since when visitors may be called
+	Live          bool  // started, not ended, not paused, places known, mode queue
 	RatePerMinute float64
 	MaxActive     int
 	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
 	// 0 when that is not known. Both are sums over the items, to none of which a negative number counts.
 	UnitsAllocated, UnitsAvailable int64
+	// UnitsAside of the available ones only those may take who are admitted from now on.
+	UnitsAside int64
 	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
 	LevelFactor float64
 	// Gone reports that nobody is at a place: the ticket has left, was used already, or is not known to
@@ -79,6 +92,13 @@ const (
 	// visitors do not claim as evenly as they are called; without it many would meet the rate's
 	// limit for a moment.
 	paceShare = 59.0 / 60
+	// catchUp is how much faster calls may get than the pace while a line waits and the last minute had fewer
+	// admissions than the rate: a leader was lost, or fewer came than expected. catchUpGain says how fast a gap
+	// takes them there.
+	catchUp     = 0.1
+	catchUpGain = 5
+	// hurryDelay is how long visitors may take to claim, on average, for calls to be made faster.
+	hurryDelay = 5 * time.Second
 	// maxSkips bounds the places looked at in one decision.
 	maxSkips = 10_000
 )
@@ -94,7 +114,7 @@ func Decide(line Line, in Inputs) Decision {
 		d.Why = NotLive
 		return d
 	}
-	showUp := d.Memory.ShowUpRate
+	showUp := expectedShowUp(line, d.Memory.ShowUpRate)
 	calls, why := math.Floor(d.Memory.Credit/showUp+1e-9), Pacing
 	for _, limit := range []struct {
 		calls float64
@@ -124,17 +144,38 @@ func remember(line Line, in Inputs) Memory {
 	m.SeenShown, m.SeenNoShow = line.Shown, line.NoShow
 	perMilli := in.RatePerMinute / 60_000 * paceShare * in.LevelFactor
 	burst := max(perMilli*burstMillis, 1)
+	perMilli *= hurry(line, in)
 	switch {
 	case m.Credit < 0 || !in.Live:
-		m.Credit = -1 // the first decision of a live sale has credit for one call
-		if in.Live {
-			m.Credit = min(1, in.RatePerMinute*in.LevelFactor)
+		m.Credit = -1
+		if in.Live { // the first decision: what has grown since the start, and credit for one call at least
+			grown := float64(in.NowMillis-in.StartsMillis) * perMilli
+			m.Credit = min(max(grown, min(1, in.RatePerMinute*in.LevelFactor)), burst)
 		}
 	case in.NowMillis > m.CreditAtMillis:
 		m.Credit = min(m.Credit+float64(in.NowMillis-m.CreditAtMillis)*perMilli, burst)
 	}
 	m.CreditAtMillis = in.NowMillis
 	return m
+}
+
+// hurry is how much faster than the pace the calls are, so that the rate is used. It waits for a whole minute, in
+// which the calls are as even as they can be. Where visitors claim slowly it would come too late, and make waves.
+func hurry(line Line, in Inputs) float64 {
+	if line.End <= line.Called || in.NowMillis-in.StartsMillis < minuteMillis || line.DelayMillis > hurryDelay.Milliseconds() {
+		return 1
+	}
+	// Those called more than usual are on their way to the gap already.
+	usual := in.RatePerMinute / 60_000 * float64(line.DelayMillis)
+	ahead := max(float64(line.Coming)*line.Memory.ShowUpRate-usual, 0)
+	gap := paceShare*in.LevelFactor - (float64(line.AdmittedLastMinute)+ahead)/in.RatePerMinute
+	return 1 + min(max(gap*catchUpGain, 0), catchUp)
+}
+
+// expectedShowUp is the show-up rate with what is seen of the windows that are still open.
+func expectedShowUp(line Line, rate float64) float64 {
+	n := float64(line.OverdueShown + line.OverdueMissing)
+	return min(max((rate*showUpInertia+float64(line.OverdueShown))/(showUpInertia+n), minShowUp), 1)
 }
 
 // showUpRate is a moving average of came / (came + did not come) over closed windows, in which n
@@ -178,7 +219,13 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 	}
 	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
 	undecided := min(int64(line.Active), line.AdmittedLately, max(line.Claimed-taken, 0))
-	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Coming)
+	// Those admitted before units were set aside take none of them.
+	later := min(line.AdmittedSinceAside, undecided)
+	free := in.UnitsAvailable - undecided
+	if in.UnitsAside > 0 {
+		free = max(in.UnitsAvailable-in.UnitsAside-(undecided-later), 0) + in.UnitsAside - later
+	}
+	return fill(float64(free), showUp, line.Coming)
 }
 
 // watermark passes over the gone until it has met calls visitors who are there, or the line ends.

@@ -13,7 +13,38 @@ func warm(credit float64) Memory {
 }
 
 func calm() Inputs {
-	return Inputs{NowMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+	return Inputs{NowMillis: 1000, StartsMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+}
+
+// What came back is for those who are called now: an active visitor who has not taken a unit yet keeps nobody from
+// being called for it, and whoever was called for it does.
+func TestUnitsThatAreSetAsideAreCalledFor(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		available, aside int64
+		lately, since    int64
+		coming           uint64
+		want             uint64
+	}{
+		{"two undecided before it came back", 1, 1, 2, 0, 0, 1},
+		{"nothing is set aside", 1, 0, 2, 0, 0, 0},
+		{"one is on the way to it", 1, 1, 2, 0, 1, 0},
+		{"one was let in for it", 1, 1, 3, 1, 0, 0},
+		{"one more is free, for the undecided", 2, 1, 1, 0, 0, 1},
+		{"three more are free", 4, 1, 1, 0, 0, 3},
+		{"two were set aside, one let in", 2, 2, 5, 1, 0, 1},
+	} {
+		line := Line{
+			Called: 10, End: 1000, Coming: c.coming, Active: 10, AdmittedLately: c.lately, AdmittedSinceAside: c.since, Claimed: 10,
+			Memory: Memory{Credit: 100, ShowUpRate: 1},
+		}
+		d := Decide(line, Inputs{
+			Live: true, RatePerMinute: 60_000, MaxActive: 1000, UnitsAllocated: 5, UnitsAvailable: c.available, UnitsAside: c.aside, LevelFactor: 1,
+		})
+		if got := d.Called - line.Called; got != c.want {
+			t.Errorf("%s: called %d, want %d", c.name, got, c.want)
+		}
+	}
 }
 
 func TestWhatBoundsTheCalls(t *testing.T) {
@@ -182,13 +213,19 @@ func (w *world) tick(now time.Time) {
 	w.pending = keep
 	w.line.AdmittedLastMinute = w.lastMinute(now)
 	w.line.AdmittedLately = int64(w.line.AdmittedLastMinute)
-	w.line.Coming = 0
+	w.line.Coming, w.line.OverdueShown, w.line.OverdueMissing = 0, 0, 0
 	for _, c := range w.pending {
-		if called := c.lapses.Add(-w.window); !c.came && now.Sub(called) < max(4*w.delay, 5*time.Second) {
+		overdue := now.Sub(c.lapses.Add(-w.window)) >= max(4*w.delay, 5*time.Second)
+		switch {
+		case !c.came && !overdue:
 			w.line.Coming++
+		case overdue && c.came:
+			w.line.OverdueShown++
+		case overdue:
+			w.line.OverdueMissing++
 		}
 	}
-	w.in.NowMillis = now.UnixMilli()
+	w.in.NowMillis, w.line.DelayMillis = now.UnixMilli(), w.delay.Milliseconds()
 	d := Decide(w.line, w.in)
 	for place := w.line.Called + 1; place <= d.Called; place++ {
 		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(w.delay), lapses: now.Add(w.window)})
@@ -227,7 +264,7 @@ func (w *world) run(d time.Duration) {
 func newWorld(ratePerMinute float64, maxActive int) *world {
 	return &world{
 		line:   Line{End: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
-		in:     Inputs{Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
+		in:     Inputs{StartsMillis: time.Now().UnixMilli(), Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
 		delay:  time.Second,
 		window: 2 * time.Minute, stay: 10 * time.Minute,
 		comes: func(uint64) bool { return true },
@@ -313,6 +350,41 @@ func TestANewcomerToAnEmptyLineIsCalledOnTheNextTick(t *testing.T) {
 			t.Fatal("the newcomer waits")
 		}
 	})
+}
+
+// The rate is used although three of ten do not come, and although nobody calls for five seconds: it is not waited
+// until the windows of two minutes have closed to learn how many come.
+func TestTheRateIsUsedAfterTheFirstMinute(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate  float64
+		delay time.Duration
+		gap   time.Duration
+	}{
+		"ten a second":                    {600, time.Second, 0},
+		"a hundred a second":              {6000, 500 * time.Millisecond, 0},
+		"the leader is lost for a moment": {6000, 500 * time.Millisecond, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(c.rate, 1_000_000)
+				w.delay = c.delay
+				w.comes = func(place uint64) bool { return (place*7)%10 >= 3 }
+				w.run(30 * time.Second)
+				time.Sleep(c.gap)
+				w.run(30*time.Second - c.gap)
+				before := len(w.admitted)
+				w.run(time.Minute)
+				if used := float64(len(w.admitted)-before) / c.rate; used < 0.97 || used > 1 {
+					t.Errorf("%.1f %% of the rate was used", used*100)
+				}
+				for i := range w.admitted {
+					if j := i + int(c.rate); j < len(w.admitted) && w.admitted[j].Sub(w.admitted[i]) <= time.Minute {
+						t.Fatalf("more than %.0f in a minute", c.rate)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestPressureSlowsTheCalls(t *testing.T) {

@@ -102,7 +102,7 @@ type Restored struct {
 	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
 	base                    uint64          // of the last room that told: the numbers above it were given by that room
 	proven                  map[Number]bool // of the others, those that somebody has shown
-	admits                  []int64         // ms, of the last minute, in order
+	admits                  admissions
 	open                    []calls
 	lastMillis              int64
 	lastRunMillis           int64
@@ -114,7 +114,6 @@ const (
 	// foldSweepEvery is after how many records lapsed passes are dropped, so that a long journal
 	// needs no more memory than the passes that are alive.
 	foldSweepEvery = 4096
-	minuteMillis   = 60_000
 )
 
 // Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
@@ -266,10 +265,7 @@ func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
 	r.used = r.used.set(n)
 	r.claimed++
 	r.passes[n] = journaledPass{issued: issued, expires: expires}
-	r.admits = append(r.admits, atMillis)
-	for len(r.admits) > 0 && r.admits[0] < r.lastMillis-minuteMillis {
-		r.admits = r.admits[1:]
-	}
+	r.admits.add(atMillis)
 }
 
 func (r *Restored) giveBack(n Number) {
@@ -298,4 +294,5 @@ func (r *Restored) sweep() {
 			delete(r.passes, n)
 		}
 	}
+	r.admits.forget(r.lastMillis - minuteMillis)
 }

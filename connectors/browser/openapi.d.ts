@@ -39,6 +39,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sales/{sale}/theme.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The colours of a sale's page
+         * @description Only of a sale that has some. The page links to it, so that its policy allows no style within the page.
+         */
+        get: operations["getTheme"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}": {
         parameters: {
             query?: never;
@@ -53,6 +75,31 @@ export interface paths {
          * @description The same for everyone, and fit for a shared cache.
          */
         get: operations["getSale"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What the operator says to those who wait
+         * @description The same for everyone, small, and fit for a shared cache. Open pages read it again after `refresh_after_ms`: a
+         *     message is on each of them, or gone, within 3 s while at most 45,000 visitors wait. With more the interval
+         *     grows, so that all pages of a sale together ask at most 30,000 times a second. Send the entity tag as
+         *     `If-None-Match`, and the answer is 304 as long as nothing has changed.
+         */
+        get: operations["getNotice"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1351,6 +1398,11 @@ export interface operations {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
                 /**
+                 * @description The language of the page, remembered in a cookie of the same name. Otherwise it is that of the cookie, or the
+                 *     one that fits `Accept-Language` best.
+                 */
+                penstock_lang?: "en" | "de" | "fr" | "es" | "it" | "pt" | "nl" | "pl" | "tr" | "ja" | "zh" | "ar";
+                /**
                  * @description The SKUs for which the visitor came, at most four, separated by commas. Those that the sale does not
                  *     have are passed over. With other items the visitor keeps the place.
                  */
@@ -1426,6 +1478,30 @@ export interface operations {
             503: components["responses"]["BusyPage"];
         };
     };
+    getTheme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A style sheet. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getSale: {
         parameters: {
             query?: never;
@@ -1447,6 +1523,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Sale"];
                 };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getNotice: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notice. */
+            200: {
+                headers: {
+                    "Cache-Control"?: "public, max-age=1";
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Empty when there is nothing to say. */
+                        message: string;
+                        /** @enum {unknown} */
+                        phase: "draft" | "scheduled" | "prequeue" | "live" | "paused" | "sold_out" | "ended";
+                        refresh_after_ms: number;
+                    };
+                };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];

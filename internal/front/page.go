@@ -17,7 +17,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if rec.Admission.PassBinding == sale.BindDevice {
 		c.setDeviceCookie()
 	}
@@ -35,10 +35,14 @@ func (s *Server) getRoomPage(c *call) error {
 	if !mayJoin(c, &rec, phase) {
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
-	if !c.keepsCookies() {
-		return s.checkCookies(c, &rec)
-	}
-	return s.joinAndServe(c, &rec, phase)
+	return s.serveNewcomer(c, &rec, phase)
+}
+
+// record is the sale with the message that is to be shown now.
+func (c *call) record() sale.Record {
+	rec := c.entry.Record()
+	rec.Message = c.entry.Message()
+	return rec
 }
 
 // joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
@@ -47,7 +51,7 @@ func (s *Server) joinFromPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if intact(c.entry) != nil || rec.Shadow {
 		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}
@@ -86,7 +90,7 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 	if c.ctx.IsHead() || bytes.Contains(h.Peek("Sec-Purpose"), []byte("prefetch")) || bytes.Equal(h.Peek("Purpose"), []byte("prefetch")) {
 		return false
 	}
-	if rec.Admission.Mode == sale.Closed {
+	if !rec.Admission.Mode.TakesNewcomers() {
 		return false
 	}
 	return phase == sale.PhasePrequeue || phase == sale.PhaseLive || phase == sale.PhasePaused
@@ -107,14 +111,6 @@ func (s *Server) renamed(c *call, here place) place {
 	return s.look(c, ticket, token)
 }
 
-func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
-	here, err := s.join(c, c.joinFromQuery())
-	if err != nil {
-		return s.sendJoinRefusal(c, rec, phase, err)
-	}
-	return s.servePlace(c, rec, phase, here)
-}
-
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.
 func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, err error) error {
 	doc, known := problemOf(err)
@@ -126,12 +122,14 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 	}
 	s.refused(c, doc.Code)
 	switch {
+	case doc.Code == problem.JoinRefused && mayJoin(c, rec, phase):
+		return s.sendRoom(c, doc.Status, rec, describeBlocked(rec))
 	case doc.Code == problem.SaleNotOpen, doc.Code == problem.JoinRefused:
 		return s.sendRoom(c, 200, rec, describeOutside(rec, phase, c.entry.Now()))
 	case doc.Status == 503:
 		c.ctx.Response.Header.Set("Retry-After", "5")
 	}
-	return s.sendRoom(c, doc.Status, rec, describeBusy(rec))
+	return s.sendRoom(c, doc.Status, rec, describeFull(rec))
 }
 
 // refused notes a refusal that is answered with a page.
@@ -160,7 +158,16 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all: the page looks again in a moment.
 		}
 	}
-	return s.sendRoom(c, 200, rec, describePlace(rec, phase, here))
+	return s.sendPlaceInLine(c, rec, describePlace(rec, phase, here), here)
+}
+
+// sendPlaceInLine sends the page of somebody who waits.
+func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here place) error {
+	page := s.roomPage(c, rec, &view)
+	if page.Place != nil {
+		page.begin(c.whereBegun(here))
+	}
+	return s.sendRoomPage(c, 200, rec, &page)
 }
 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
@@ -173,17 +180,6 @@ func (s *Server) sendToShop(c *call, rec *sale.Record) error {
 		return s.sendReturning(c, rec, place{})
 	}
 	return c.seeOther(location)
-}
-
-// sendRoom sends the page of the waiting room. The record is nil while this node does not know it.
-func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) error {
-	view.AssetsVersion = s.pages.version
-	view.Path = c.roomAgain()
-	target := ""
-	if rec != nil {
-		target = s.destination(c, rec)
-	}
-	return s.sendPage(c, status, "room.html", target, &view)
 }
 
 // sendUnknownSale tells people in words and programs in a problem document.

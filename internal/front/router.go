@@ -15,7 +15,9 @@ const (
 	routeStatic
 	routeRoomPage
 	routeRoomSlash
+	routeTheme
 	routeSale
+	routeNotice
 	routeTickets
 	routeTicket
 	routeNotifications
@@ -129,6 +131,8 @@ func matchRoom(segments [][]byte, n int) target {
 	switch {
 	case n == 2:
 		return target{route: routeRoomPage, sale: segments[1]}
+	case n == 3 && string(segments[2]) == "theme.css":
+		return target{route: routeTheme, sale: segments[1]}
 	case n == 3 && string(segments[1]) == "static":
 		return target{route: routeStatic, id: segments[2]}
 	default:
@@ -194,6 +198,8 @@ func matchSale(segments [][]byte, n int) target {
 
 func saleCall(name []byte) routeID {
 	switch string(name) {
+	case "notice":
+		return routeNotice
 	case "ticket":
 		return routeTicket
 	case "tickets":

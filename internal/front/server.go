@@ -26,6 +26,7 @@ import (
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
+	"github.com/penstock/penstock/internal/words"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -101,19 +102,22 @@ const (
 // Server is the front of one node.
 type Server struct {
 	Deps
-	log      *slog.Logger
-	http     *fasthttp.Server
-	routes   [routeCount]route
-	metrics  *metrics
-	keys     *keys
-	door     *auth.Door // nil when there are no API keys
-	slots    *slots
-	pages    *pages
-	lookups  *lookups     // nil when there is nobody to ask
-	proxy    *proxy.Proxy // nil without sites
-	ownHost  string       // of PublicURL, as hostOf gives it; may be empty
-	failures throttle
-	sights   *sights
+	log     *slog.Logger
+	http    *fasthttp.Server
+	routes  [routeCount]route
+	metrics *metrics
+	keys    *keys
+	door    *auth.Door // nil when there are no API keys
+	slots   *slots
+	pages   *pages
+	words   *words.Book
+
+	documents documents
+	lookups   *lookups     // nil when there is nobody to ask
+	proxy     *proxy.Proxy // nil without sites
+	ownHost   string       // of PublicURL, as hostOf gives it; may be empty
+	failures  throttle
+	sights    *sights
 
 	orderReaders *orderReaders
 
@@ -157,6 +161,9 @@ func New(deps Deps) (*Server, error) {
 	if s.pages, err = loadPages(); err != nil {
 		return nil, err
 	}
+	if s.words, err = words.Open(); err != nil {
+		return nil, fmt.Errorf("front: %w", err)
+	}
 	if s.metrics, err = newMetrics(deps.Metrics, &s.inFlight); err != nil {
 		return nil, fmt.Errorf("front: %w", err)
 	}
@@ -175,7 +182,7 @@ func (s *Server) newProxy() (err error) {
 		return nil
 	}
 	s.proxy, err = proxy.New(s.Sites, proxy.Deps{
-		Admit: s.admitToShop, Room: s.roomFromShop, EndPass: s.endPassForShop, Mirrors: s.mirrors, Mirror: s.mirror, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
+		Admit: s.admitToShop, Room: s.roomFromShop, RoomCookie: checkCookieLine, EndPass: s.endPassForShop, Mirrors: s.mirrors, Mirror: s.mirror, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
 		MaxRequests: s.MaxShopRequests, MaxStreams: s.MaxShopStreams, Log: s.log, Metrics: s.Metrics,
 	})
 	return err

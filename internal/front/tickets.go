@@ -1,10 +1,10 @@
 package front
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -58,11 +58,23 @@ func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, reques
 	return nil
 }
 
-// join lets a visitor in at the end of the line. Codes: join_refused, sale_not_open, room_full,
-// overloaded, unavailable.
+// join lets a visitor in: called at once while nobody waits and there is room, else at the end of the line. Codes:
+// join_refused, sale_not_open, room_full, overloaded, unavailable.
 func (s *Server) join(c *call, request joinRequest) (place, error) {
-	if c.entry.Record().Admission.Mode == sale.Closed {
-		return place{}, problem.With(problem.JoinRefused, "this waiting room is closed")
+	return s.enter(c, request, false)
+}
+
+// passThrough is join for a visitor who is given nothing unless they are called at once. The error is queue.ErrMustWait
+// then.
+func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
+	return s.enter(c, request, true)
+}
+
+// enter judges a newcomer and has the room give a number.
+func (s *Server) enter(c *call, request joinRequest, onlyCalled bool) (place, error) {
+	mode := c.entry.Record().Admission.Mode
+	if !mode.TakesNewcomers() {
+		return place{}, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
 	if c.load >= loadTickets {
 		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
@@ -79,13 +91,22 @@ func (s *Server) join(c *call, request joinRequest) (place, error) {
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, err := c.entry.Room().JoinAs(ctx, queue.Newcomer{Interest: wanted})
+	ticket, err := c.entry.Room().JoinAs(ctx, queue.Newcomer{Interest: wanted, Outside: s.outside(ctx, c), OnlyCalled: onlyCalled})
 	if err != nil {
 		return place{}, err
 	}
 	token := s.Tickets.Sign(ticket)
 	c.setTicketCookie(token)
 	return s.look(c, ticket, token), nil
+}
+
+// outside is what this node knows of the stock and the level, by which a newcomer may be called at once. While it
+// cannot be learnt, nobody is: the stock may be another one meanwhile.
+func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
+	if c.entry.Freshen(ctx) != nil {
+		return queue.Outside{}
+	}
+	return c.entry.Outside(s.level().AdmissionFactor())
 }
 
 // look tells what a ticket says now, from memory.

@@ -104,9 +104,9 @@ type Payment struct {
 
 // Control is the operator's hand on a running sale. It is no part of the document.
 type Control struct {
-	Paused  bool   `json:"paused"`
-	Ended   bool   `json:"ended"`
-	Message string `json:"message"`
+	Paused bool `json:"paused"`
+	Ended  bool `json:"ended"`
+	Notice
 }
 
 // Record is a sale as the ledger keeps it.
@@ -129,16 +129,6 @@ type Order string
 const (
 	Draw Order = "draw" // a public, re-checkable draw among those who came before the start
 	FIFO Order = "fifo" // first come, first served
-)
-
-// Mode is how the gate stands.
-type Mode string
-
-// The modes of admission.
-const (
-	Queue  Mode = "queue"
-	Open   Mode = "open"   // nobody needs a pass
-	Closed Mode = "closed" // nobody gets one
 )
 
 // PassBinding is what a pass is tied to at the gate.

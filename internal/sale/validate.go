@@ -18,7 +18,7 @@ const (
 	MaxItems         = 100
 	MaxChannels      = 20
 	MaxStock         = 1_000_000_000
-	MaxRatePerMinute = 600_000
+	MaxRatePerMinute = 10_000_000
 	MaxActive        = 1_000_000
 	MaxNameLength    = 200
 	MaxMessageLength = 500
@@ -142,8 +142,8 @@ func (s Sale) validateAdmission() error {
 	if a.Order != Draw && a.Order != FIFO {
 		return invalid("admission.order", "want draw or fifo")
 	}
-	if a.Mode != Queue && a.Mode != Open && a.Mode != Closed {
-		return invalid("admission.mode", "want queue, open or closed")
+	if !a.Mode.Valid() {
+		return invalid("admission.mode", "want queue, open, closed, drain or reject")
 	}
 	if err := validRange("admission.rate_per_minute", int64(a.RatePerMinute), 1, MaxRatePerMinute); err != nil {
 		return err
