@@ -29,14 +29,25 @@ func (s *Server) getRoomPage(c *call) error {
 	if intact(c.entry) != nil && phase != sale.PhaseEnded {
 		return s.sendReturning(c, &rec, here)
 	}
-	if ok {
+	request := c.joinFromQuery()
+	named := request.named(&rec)
+	if ok && !named {
 		return s.servePlace(c, &rec, phase, here)
 	}
 	if !mayJoin(c, &rec, phase) {
+		if ok {
+			return s.servePlace(c, &rec, phase, here)
+		}
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
-	if !c.keepsCookies() {
+	if rec.Identity.InviteOnly {
+		c.setDeviceCookie() // so that an invite can be brought again when the answer is lost
+	}
+	if !ok && !c.keepsCookies() {
 		return s.checkCookies(c, &rec)
+	}
+	if named {
+		return s.joinByName(c, &rec, phase, request, here)
 	}
 	return s.joinAndServe(c, &rec, phase)
 }
@@ -56,7 +67,7 @@ func (s *Server) joinFromPage(c *call) error {
 	if !ok || here.view.State != queue.Missed || crossSite {
 		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
 	}
-	if _, err := s.join(c, c.joinFromQuery()); err != nil {
+	if _, _, err := s.join(c, c.joinFromQuery(), nil); err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
 	}
 	return c.seeOther(c.roomAgain())
@@ -93,11 +104,31 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 }
 
 func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
-	here, err := s.join(c, c.joinFromQuery())
+	here, _, err := s.join(c, c.joinFromQuery(), nil)
 	if err != nil {
 		return s.sendJoinRefusal(c, rec, phase, err)
 	}
 	return s.servePlace(c, rec, phase, here)
+}
+
+// joinByName gives the place of who the visitor says to be, and goes on to the address without that. Had is the place
+// of the ticket that came along, which a refusal takes from nobody.
+func (s *Server) joinByName(c *call, rec *sale.Record, phase sale.Phase, request joinRequest, had place) error {
+	var own *queue.Ticket
+	if had.token != "" {
+		own = &had.ticket
+	}
+	here, _, err := s.join(c, request, own)
+	switch {
+	case err != nil && own != nil:
+		return s.servePlace(c, rec, phase, had)
+	case err != nil:
+		return s.sendJoinRefusal(c, rec, phase, err)
+	case here.view.State == queue.Called || here.view.State == queue.Admitted:
+		return s.servePlace(c, rec, phase, here)
+	default:
+		return c.seeOther(c.withoutNames())
+	}
 }
 
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.
@@ -111,6 +142,11 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 	}
 	s.refused(c, doc.Code)
 	switch {
+	case reasonOf(&doc) != "":
+		return s.sendRoom(c, doc.Status, rec, describeRefused(rec, reasonOf(&doc)))
+	case doc.Code == problem.RateLimited:
+		c.setRetryAfter(&doc)
+		return s.sendRoom(c, doc.Status, rec, describeGuessing(rec))
 	case doc.Code == problem.SaleNotOpen, doc.Code == problem.JoinRefused:
 		return s.sendRoom(c, 200, rec, describeOutside(rec, phase, c.entry.Now()))
 	case doc.Status == 503:

@@ -25,8 +25,11 @@ func (s *Server) postTickets(c *call) error {
 	if err != nil {
 		return err
 	}
+	var own *queue.Ticket
 	ticket, presented, err := s.ticket(c)
-	switch {
+	switch rec := c.entry.Record(); {
+	case err == nil && request.named(&rec):
+		own = &ticket
 	case err == nil:
 		if err := seen(c.entry); err != nil {
 			return err
@@ -36,38 +39,48 @@ func (s *Server) postTickets(c *call) error {
 	case presented.inHeader:
 		return err
 	}
-	joined, err := s.join(c, request)
+	joined, had, err := s.join(c, request, own)
 	if err != nil {
 		return err
 	}
-	c.sendPlace(201, joined)
+	status := 201
+	if had {
+		status = 200
+	}
+	c.sendPlace(status, joined)
 	return nil
 }
 
-// join lets a visitor in at the end of the line. Codes: join_refused, sale_not_open, room_full,
-// overloaded, unavailable.
-func (s *Server) join(c *call, request joinRequest) (place, error) {
+// join lets a visitor in at the end of the line, or tells the place that there is for who they are. Own is the ticket
+// that the visitor brought, nil for none. Codes: join_refused, sale_not_open, room_full, rate_limited, overloaded,
+// unavailable.
+func (s *Server) join(c *call, request joinRequest, own *queue.Ticket) (here place, had bool, err error) {
 	if c.entry.Record().Admission.Mode == sale.Closed {
-		return place{}, problem.With(problem.JoinRefused, "this waiting room is closed")
+		return place{}, false, problem.With(problem.JoinRefused, "this waiting room is closed")
 	}
 	if c.load >= loadTickets {
-		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
+		return place{}, false, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
 	}
 	if err := intact(c.entry); err != nil {
-		return place{}, err
+		return place{}, false, err
 	}
-	if err := s.mayEnter(c, request); err != nil {
-		return place{}, err
+	who, err := s.mayEnter(c, request)
+	if err != nil {
+		return place{}, false, err
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, err := c.entry.Room().Join(ctx)
+	ticket, had, err := s.enter(ctx, c.entry.Room(), who, own)
 	if err != nil {
-		return place{}, err
+		return place{}, false, err
 	}
 	token := s.Tickets.Sign(ticket)
+	here = s.look(c, ticket, token)
+	if err := usedUp(who, here); err != nil {
+		return place{}, false, err
+	}
 	c.setTicketCookie(token)
-	return s.look(c, ticket, token), nil
+	return here, had, nil
 }
 
 // look tells what a ticket says now, from memory.
