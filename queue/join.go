@@ -34,13 +34,21 @@ type joined struct {
 	refusal   error
 }
 
+// Newcomer is what is noted of somebody who joins.
+type Newcomer struct {
+	Interest Interest
+}
+
 // Join gives a visitor the next number. Calls of a node are combined. The error is join_refused,
 // sale_not_open, room_full, overloaded or unavailable.
-func (r *Room) Join(ctx context.Context) (Ticket, error) {
+func (r *Room) Join(ctx context.Context) (Ticket, error) { return r.JoinAs(ctx, Newcomer{}) }
+
+// JoinAs is Join of a newcomer of whom something is noted.
+func (r *Room) JoinAs(ctx context.Context, who Newcomer) (Ticket, error) {
 	if err := r.refuseJoin(); err != nil {
 		return Ticket{}, err
 	}
-	got, err := r.joins.Do(ctx, struct{}{})
+	got, err := r.joins.Do(ctx, who)
 	switch {
 	case errors.Is(err, batch.ErrFull):
 		return Ticket{}, problem.With(problem.Overloaded, "too many visitors are joining at once")
@@ -49,7 +57,9 @@ func (r *Room) Join(ctx context.Context) (Ticket, error) {
 	case got.refusal != nil:
 		return Ticket{}, got.refusal
 	}
-	return Ticket{Sale: r.saleID, Number: got.number, Epoch: got.epoch, IssuedMillis: got.nowMillis}, nil
+	return Ticket{
+		Sale: r.saleID, Number: got.number, Epoch: got.epoch, IssuedMillis: got.nowMillis, Interest: who.Interest,
+	}, nil
 }
 
 // refuseJoin turns away from memory those whom the script would turn away, so that a crowd before
@@ -87,12 +97,12 @@ func refusedJoin(status string) error {
 }
 
 // joinAll gives numbers to a batch. Those for whom none is left get the reason.
-func (r *Room) joinAll(ctx context.Context, reqs []struct{}) ([]joined, error) {
+func (r *Room) joinAll(ctx context.Context, reqs []Newcomer) ([]joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	results := make([]joined, 0, len(reqs))
 	for range joinRounds {
-		grant, err := r.takeNumbers(ctx, len(reqs)-len(results))
+		grant, err := r.takeNumbers(ctx, reqs[len(results):])
 		if err != nil {
 			return nil, err
 		}
@@ -139,9 +149,14 @@ type grant struct {
 // given is the last number that was given, this grant included.
 func (g grant) given() uint64 { return uint64(g.first) + uint64(g.count) - 1 }
 
-func (r *Room) takeNumbers(ctx context.Context, wanted int) (grant, error) {
-	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys[:1],
-		[]string{strconv.Itoa(wanted), strconv.FormatInt(r.deps.MaxWaitingTickets, 10)}).ToArray()
+func (r *Room) takeNumbers(ctx context.Context, newcomers []Newcomer) (grant, error) {
+	args := []string{strconv.Itoa(len(newcomers)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10)}
+	for i := range newcomers {
+		if interest := newcomers[i].Interest; interest.Named() {
+			args = append(args, strconv.Itoa(i+1), interest.words())
+		}
+	}
+	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys[:1], args).ToArray()
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}

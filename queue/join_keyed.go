@@ -68,7 +68,11 @@ func (r *Room) JoinKeyed(ctx context.Context, k Keyed) (t Ticket, had bool, err 
 	if err != nil || got.place.number == 0 {
 		return Ticket{}, false, err
 	}
-	return got.place.ticket(r.saleID), got.had, nil
+	t = got.place.ticket(r.saleID)
+	if !got.had && t.Interest.Named() {
+		r.countKeyed(ctx, t)
+	}
+	return t, got.had, nil
 }
 
 func (r *Room) keyedJoin(ctx context.Context, request keyedRequest) (keyedAnswer, error) {

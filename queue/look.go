@@ -36,6 +36,11 @@ type View struct {
 	PollAfterMillis              int64
 	// ClaimBefore is set for a called visitor.
 	ClaimBefore time.Time
+	// Outlook is set for whoever is still to be called, once the place is known.
+	Outlook Outlook
+	// Items[:Named] are the items that the visitor came for.
+	Items [MaxInterest]ItemOutlook
+	Named int
 }
 
 // Idle poll intervals, before jitter.
@@ -61,9 +66,46 @@ func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
 	if s.absent.has(t.Number) {
 		r.shown.note(s.room.gen, t.Number)
 	}
+	seen := r.supply.Load().judge(t.Interest, s.before(&v))
+	v.Items, v.Named = seen.items, seen.named
+	if seen.known && seen.named > 0 {
+		heldOut = seen.heldOut
+	}
 	v.State = r.state(s, &v, t.Number, phase, heldOut, now)
+	v.tell(&seen)
 	s.foresee(&v, now)
+	s.awaitUnits(&v, &seen, now)
 	return v
+}
+
+// before is how many are expected to come and take a unit before somebody who is still to be called.
+func (s *Snapshot) before(v *View) float64 {
+	return (float64(v.Ahead) + float64(s.Outstanding)) * min(max(s.ShowUpRate, minShowUp), 1)
+}
+
+// tell says what the supply means to somebody who is still to be called.
+func (v *View) tell(seen *judged) {
+	switch v.State {
+	case Waiting, HeldOut, Paused, Early:
+	default:
+		return
+	}
+	if seen.known && v.PlaceKnown {
+		v.Outlook = seen.outlook
+	}
+	if seen.known && seen.named > 0 && seen.soldOut {
+		v.State, v.Outlook = SoldOut, ""
+	}
+}
+
+// awaitUnits adds to the expected wait that for units which are held.
+func (s *Snapshot) awaitUnits(v *View, seen *judged, now int64) {
+	if v.State != Waiting && v.State != HeldOut || seen.best == nil {
+		return
+	}
+	p50, p90 := seen.best.wait(s.before(v)*seen.best.share+1, now)
+	v.ETAP50Seconds = min(max(v.ETAP50Seconds, (p50+999)/1000), maxETASeconds)
+	v.ETAP90Seconds = min(max(v.ETAP90Seconds, (p90+999)/1000), maxETASeconds)
 }
 
 // state decides the state, and the end of the window of a called visitor. What is final comes

@@ -58,7 +58,7 @@ func keptOf(t Ticket) keptPlace {
 func moreOf(t Ticket) string {
 	var b [ticketBody2 - ticketBody1]byte
 	b[0], b[1] = byte(t.Flags), t.Lane
-	t.Interest.put(b[2 : 2+3*maxInterest])
+	t.Interest.put(b[2 : 2+3*MaxInterest])
 	return string(bytes.TrimRight(b[:], "\x00"))
 }
 
@@ -67,7 +67,7 @@ func (k keptPlace) ticket(saleID string) Ticket {
 	copy(b[:], k.more)
 	return Ticket{
 		Sale: saleID, Number: k.number, Epoch: k.epoch, IssuedMillis: k.issuedMillis,
-		Flags: TicketFlags(b[0]), Lane: b[1], Interest: readInterest(b[2 : 2+3*maxInterest]),
+		Flags: TicketFlags(b[0]), Lane: b[1], Interest: readInterest(b[2 : 2+3*MaxInterest]),
 	}
 }
 

@@ -50,8 +50,11 @@ type Room struct {
 	keys   []string
 	units  atomic.Int64 // allocated to the sale, over all items
 	snap   atomic.Pointer[Snapshot]
-	book   atomic.Pointer[book]
-	joins  *batch.Combiner[struct{}, joined]
+	// catalog are the items of the sale, and supply is what is left of them.
+	catalog atomic.Pointer[catalog]
+	supply  atomic.Pointer[supply]
+	book    atomic.Pointer[book]
+	joins   *batch.Combiner[Newcomer, joined]
 	// keyedJoins gives places to those who come with a key.
 	keyedJoins *batch.Combiner[keyedRequest, keyedAnswer]
 	maxKeyed   int
@@ -110,10 +113,13 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 // Update takes over a new version of the sale. What decides is in Redis; see [Arm].
 func (r *Room) Update(rec sale.Record) {
 	var units int64
-	for _, item := range rec.Items {
+	skus := make([]string, len(rec.Items))
+	for i, item := range rec.Items {
 		units += item.Stock
+		skus[i] = item.SKU
 	}
 	r.units.Store(units)
+	r.catalog.Store(newCatalog(skus))
 }
 
 // Snapshot returns the room as it was last seen. It is never nil.

@@ -51,15 +51,24 @@ var proveBody string
 //go:embed scripts/sight.lua
 var sightBody string
 
+//go:embed scripts/interest.lua
+var interestBody string
+
+// wantedLua is put in front of the scripts that count who wants what.
+//
+//go:embed scripts/wanted.lua
+var wantedLua string
+
 //go:embed scripts/lower.lua
 var lowerBody string
 
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript = redis.NewScript("room_join", redis.ServerRunLua+joinBody)
+	joinScript = redis.NewScript("room_join", redis.ServerRunLua+wantedLua+joinBody)
 	// Those who come with a key are numbered by the same rules as the others.
-	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
 	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+keepKeysBody)
+	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+wantedLua+interestBody)
 	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
 	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
 	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
@@ -89,13 +98,15 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
 		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)
+		redis.Key(saleID, "room:interest"), // 12 of tickets that named other items later, which (hash)
 	}
 }
 
 // Where a key is in roomKeys.
 const (
-	keyRoom   = 0
-	keyPasses = 1
-	keyIssued = 7
-	keyPlaces = 10
+	keyRoom     = 0
+	keyPasses   = 1
+	keyIssued   = 7
+	keyPlaces   = 10
+	keyInterest = 11
 )

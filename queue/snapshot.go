@@ -93,6 +93,7 @@ type roomState struct {
 	peakActive, peakMinute             int64
 	capMax, rateMax                    int64
 	version                            int64
+	wanted                             wanted
 	delay                              int64 // from the call to the claim, ms on average; below 0 when not known
 }
 
@@ -271,7 +272,7 @@ func (p *parser) resolved(flat []string) map[int64]int64 {
 	return counts
 }
 
-const roomFields = 48
+const roomFields = 49
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -294,7 +295,7 @@ func (p *parser) room(f []string) Snapshot {
 		credit: p.real(f[33]), creditAt: p.number(f[34]),
 		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
 		version: p.number(f[41]), delay: p.number(f[42]),
-		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
+		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]), wanted: parseWanted(f[48]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

@@ -56,7 +56,7 @@ const (
 	ticketVersion1 = 1
 	ticketVersion2 = 2
 	ticketBody1    = 20
-	ticketBody2    = ticketBody1 + 2 + 3*maxInterest + 1
+	ticketBody2    = ticketBody1 + 2 + 3*MaxInterest + 1
 	ticketMAC      = 16
 	ticketBytes1   = ticketBody1 + ticketMAC
 	ticketBytes2   = ticketBody2 + ticketMAC
@@ -131,7 +131,7 @@ func (k *TicketKeys) Sign(t Ticket) string {
 	if t.needsVersion2() {
 		b[0], body = ticketVersion2, ticketBody2
 		b[20], b[21] = byte(t.Flags), t.Lane
-		t.Interest.put(b[22 : 22+3*maxInterest])
+		t.Interest.put(b[22 : 22+3*MaxInterest])
 		b[ticketBody2-1] = 0
 	}
 	copy(b[body:], st.sign(t.Sale, body)[:ticketMAC])
@@ -185,7 +185,7 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 	}
 	if version == ticketVersion2 {
 		t.Flags, t.Lane = TicketFlags(b[20]), b[21]
-		t.Interest = readInterest(b[22 : 22+3*maxInterest])
+		t.Interest = readInterest(b[22 : 22+3*MaxInterest])
 		if b[ticketBody2-1] != 0 || !t.needsVersion2() {
 			return Ticket{}, false
 		}

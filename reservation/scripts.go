@@ -37,6 +37,7 @@ var (
 	updateScript      = load("update", "state", "term")
 	updateItemsScript = load("update_items", "state", "term")
 	snapshotScript    = load("snapshot", "state", "clock")
+	endsScript        = load("ends")
 	madePageScript    = load("made_page", "state", "clock")
 	auditPageScript   = load("audit_page")
 )

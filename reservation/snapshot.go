@@ -62,8 +62,12 @@ type Snapshot struct {
 	// ArmedMillis is when the stock was armed.
 	ArmedMillis int64
 	// Orders were confirmed since the stock was armed; Repaired of them by the ledger's word, and
-	// Forced units were taken for orders whose reservation was gone.
-	Orders, Repaired, Forced int64
+	// Forced units were taken for orders whose reservation was gone. Returned holds lapsed or were given back.
+	Orders, Repaired, Forced, Returned int64
+	// Ends is when the holds end, in the order of Items. It is nil while every item has units that are free, and
+	// may be a second old.
+	Ends           []HoldEnds
+	endsReadMillis int64
 }
 
 // Snapshot returns what Refresh read last. It is never nil and must not be changed.
@@ -80,6 +84,7 @@ func (s *Stock) Refresh(ctx context.Context) error {
 		return failed("refresh stock", err)
 	}
 	snap := raw.snapshot(p)
+	snap.Ends = s.endsOf(ctx, p, snap, s.snapshot.Load())
 	s.snapshot.Store(snap)
 	s.readAt.Store(int64(time.Since(s.born)))
 	for i := range p.pools {
@@ -203,7 +208,7 @@ func (raw *rawStock) snapshot(p *plan) *Snapshot {
 	snap := &Snapshot{
 		NowMillis: raw.now, Epoch: raw.fields["epoch"], Version: raw.fields["version"], Ready: raw.ready(), Lost: !raw.ready(), NextDueMillis: raw.nextDue,
 		Reservations: raw.due - raw.fields["bound"], Outbox: raw.outbox, Made: raw.fields["made_head"] + raw.made, MadeEntries: raw.made, ArmedMillis: raw.fields["armed_ms"],
-		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"],
+		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"], Returned: raw.fields["returned"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}
 	for _, name := range p.names {

@@ -26,6 +26,8 @@ var membersWithoutField = map[string]struct{ field, reason string }{
 	"page.links.other_items[].name":  {"page.links.other_items", "a line of one field for all items"},
 	"page.links.other_items[].url":   {"page.links.other_items", "a line of one field for all items"},
 	"page.links.other_items[].image": {"page.links.other_items", "a line of one field for all items"},
+	"identity.jwks[]":                {"identity.jwks", "one field for the set"},
+	"identity.shared_keys[]":         {"identity.shared_keys", "one field for all names"},
 	"page.languages[]":               {"page.languages", "one field for all languages"},
 	"without_pass[]":                 {"without_pass", "one field for all names"},
 	"items[].sku":                    {"sku", "a column of the table of items"},

@@ -18,8 +18,8 @@ const (
 	placeOfInvite = "invite"
 )
 
-// named reports whether a newcomer says who they are, in a way that the sale asks for.
-func (j *joinRequest) named(rec *sale.Record) bool {
+// identifies reports whether a newcomer says who they are, in a way that the sale asks for.
+func (j *joinRequest) identifies(rec *sale.Record) bool {
 	return j.joinToken != "" && rec.Identity.JoinToken != "" || j.invite != "" && rec.Identity.InviteOnly
 }
 
@@ -106,7 +106,7 @@ func holdersOf(c *call, person []queue.PlaceKey) []string {
 // none; had says that the place was there.
 func (s *Server) enter(ctx context.Context, room *queue.Room, who queue.Keyed, own *queue.Ticket) (ticket queue.Ticket, had bool, err error) {
 	if len(who.Person) == 0 && len(who.Invite) == 0 {
-		ticket, err = room.Join(ctx)
+		ticket, err = room.JoinAs(ctx, queue.Newcomer{Interest: who.Like.Interest})
 		return ticket, false, err
 	}
 	if own != nil && own.Flags&queue.FlagKeyed != 0 {

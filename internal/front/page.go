@@ -30,9 +30,9 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.sendReturning(c, &rec, here)
 	}
 	request := c.joinFromQuery()
-	named := request.named(&rec)
-	if ok && !named {
-		return s.servePlace(c, &rec, phase, here)
+	identified := request.identifies(&rec)
+	if ok && !identified {
+		return s.servePlace(c, &rec, phase, s.renamed(c, here))
 	}
 	if !mayJoin(c, &rec, phase) {
 		if ok {
@@ -46,7 +46,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if !ok && !c.keepsCookies() {
 		return s.checkCookies(c, &rec)
 	}
-	if named {
+	if identified {
 		return s.joinByName(c, &rec, phase, request, here)
 	}
 	return s.joinAndServe(c, &rec, phase)
@@ -101,6 +101,21 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 		return false
 	}
 	return phase == sale.PhasePrequeue || phase == sale.PhaseLive || phase == sale.PhasePaused
+}
+
+// renamed is the place of somebody who came back to the page by a link that names other items. When that cannot
+// be noted now, the page is shown as it would be without.
+func (s *Server) renamed(c *call, here place) place {
+	if c.ctx.IsHead() {
+		return here
+	}
+	ticket, changed, err := s.rename(c, here.ticket, c.joinFromQuery())
+	if err != nil || !changed {
+		return here
+	}
+	token := s.Tickets.Sign(ticket)
+	c.setTicketCookie(token)
+	return s.look(c, ticket, token)
 }
 
 func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {

@@ -28,14 +28,13 @@ func (s *Server) postTickets(c *call) error {
 	var own *queue.Ticket
 	ticket, presented, err := s.ticket(c)
 	switch rec := c.entry.Record(); {
-	case err == nil && request.named(&rec):
+	case err == nil && request.identifies(&rec):
 		own = &ticket
 	case err == nil:
 		if err := seen(c.entry); err != nil {
 			return err
 		}
-		c.sendPlace(200, s.look(c, ticket, string(presented.text)))
-		return nil
+		return s.sendSamePlace(c, ticket, string(presented.text), request)
 	case presented.inHeader:
 		return err
 	}
@@ -43,11 +42,25 @@ func (s *Server) postTickets(c *call) error {
 	if err != nil {
 		return err
 	}
-	status := 201
 	if had {
-		status = 200
+		return s.sendSamePlace(c, joined.ticket, joined.token, request)
 	}
-	c.sendPlace(status, joined)
+	c.sendPlace(201, joined)
+	return nil
+}
+
+// sendSamePlace tells the place that a visitor has. Who names items gets a new ticket with the same place: it
+// remembers them, and an empty list forgets them.
+func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, request joinRequest) error {
+	ticket, changed, err := s.rename(c, ticket, request)
+	if err != nil {
+		return err
+	}
+	if changed {
+		text = s.Tickets.Sign(ticket)
+		c.setTicketCookie(text)
+	}
+	c.sendPlace(200, s.look(c, ticket, text))
 	return nil
 }
 
@@ -64,10 +77,15 @@ func (s *Server) join(c *call, request joinRequest, own *queue.Ticket) (here pla
 	if err := intact(c.entry); err != nil {
 		return place{}, false, err
 	}
+	wanted, err := c.interest(request)
+	if err != nil {
+		return place{}, false, err
+	}
 	who, err := s.mayEnter(c, request)
 	if err != nil {
 		return place{}, false, err
 	}
+	who.Like.Interest = wanted
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	ticket, had, err := s.enter(ctx, c.entry.Room(), who, own)
@@ -179,5 +197,29 @@ func appendPlace(b []byte, p place) []byte {
 		b = append(b, `,"claim_before":`...)
 		b = appendTime(b, v.ClaimBefore)
 	}
-	return append(b, '}')
+	return append(appendOutlook(b, v), '}')
+}
+
+// appendOutlook writes what the visitor may expect, and of which items.
+func appendOutlook(b []byte, v *queue.View) []byte {
+	if v.Outlook != "" {
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Outlook...)
+		b = append(b, '"')
+	}
+	if v.Named == 0 {
+		return b
+	}
+	b = append(b, `,"items":[`...)
+	for i := range v.Items[:v.Named] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"sku":`...)
+		b = appendString(b, v.Items[i].SKU)
+		b = append(b, `,"outlook":"`...)
+		b = append(b, v.Items[i].Outlook...)
+		b = append(b, `"}`...)
+	}
+	return append(b, ']')
 }

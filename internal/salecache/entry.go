@@ -106,6 +106,7 @@ func (e *Entry) look() {
 	if e.Ready() {
 		e.armed.Store(true)
 	}
+	e.room.SetSupply(supplyOf(stock, rec))
 	next := &view{}
 	if stock.Ready {
 		var free, held bool

@@ -1,6 +1,7 @@
 -- Makes the room of a sale, or brings the settings of one that is there up to date; what has been counted
 -- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+--   12 interest
 -- ARGV 1 term of the leader
 --      2 change (only a room that is there), make (a new one where there is none),
 --        restore (complete what restore.lua began)
@@ -37,7 +38,7 @@ if not there then
     'seen_shown', '0', 'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'delay', '-1',
     'paused_at', '0', 'paused_total', '0', 'seed', a.seed, 'commitment', a.commitment, 'seed_kept', '0', 'drawn', '0',
     'draw_count', '0', 'draw_kept', '0', 'next_expiry', '0', 'peak_active', '0', 'peak_minute', '0', 'cap_max', '0', 'rate_max', '0',
-    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0')
+    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '')
 end
 
 local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max')

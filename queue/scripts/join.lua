@@ -1,6 +1,7 @@
 -- Hands out entry numbers to those who join, never above the journaled high-water mark.
 -- KEYS[1] room (hash)
--- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait
+-- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait, then, of those who name items, which of the wanted
+--   they are (1…) and the marks of the items, and so on
 -- returns {status, first number, numbers granted, highest mark ever journaled, now in ms, epoch, base}; when
 --   fewer are granted than wanted the status says why: ok, raise (the mark is reached), full, closed, early,
 --   ended, or lost (no room, or that of another run of the server)
@@ -33,5 +34,12 @@ if granted > mark - entrants then granted, status = mark - entrants, 'raise' end
 local reply = answer(status, granted)
 if granted > 0 then
   redis.call('HSET', KEYS[1], 'entrants', string.format('%.0f', entrants + granted))
+  if #ARGV > 2 then
+    local w = read_wanted(redis.call('HGET', KEYS[1], 'wanted'))
+    for i = 3, #ARGV, 2 do
+      if tonumber(ARGV[i]) <= granted then count_wanted(w, ARGV[i + 1], 1) end
+    end
+    redis.call('HSET', KEYS[1], 'wanted', write_wanted(w))
+  end
 end
 return reply

@@ -1,6 +1,7 @@
 -- Notes that somebody has these uncertain numbers, so that they count as people again. Idempotent.
 -- Whoever was passed over meanwhile is called now, with a whole window.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+--   12 interest
 -- ARGV 1 generation in which the places were worked out  then ticket number, its place or 0 when unknown, and
 --   so on
 -- returns ok, stale (another generation: work out the places again), lost (no room, or that of another run of

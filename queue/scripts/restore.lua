@@ -2,6 +2,7 @@
 -- The first step removes what was there and notes the run of the server and the token; a later step that
 -- finds another run, token or term writes nothing, as it would add to the work of somebody else.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+--   12 interest
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
 --      passes   ticket, issued s, expires s, and so on

@@ -1,5 +1,6 @@
 -- Reads everything that a node needs to answer from memory. Changes nothing.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+--   12 interest
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
 --      5 '1' for the leader, who wants to know of each open window how many came or left
@@ -14,7 +15,7 @@ local stamp = string.format('%.0f', time[1] * 1000000 + time[2])
 local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark', 'called', 'floor', 'rate', 'cap', 'window', 'ttl',
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
-  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run')
+  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run', 'wanted')
 if not h[1] or h[48] ~= server_run() then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])

@@ -36,5 +36,8 @@ if #passes > 0 then
 end
 write_stock(KEYS[1])
 write_customers(KEYS[2])
-if expired > 0 then rotate_made(KEYS[1], KEYS[4], prefix, expired) end
+if expired > 0 then
+  redis.call('HINCRBY', KEYS[1], 'returned', digits(expired))
+  rotate_made(KEYS[1], KEYS[4], prefix, expired)
+end
 return {0, #due, expired}

@@ -23,5 +23,6 @@ move(r, 'held', 'available')
 charge(r, -1)
 write_stock(KEYS[1])
 write_customers(KEYS[2])
+redis.call('HINCRBY', KEYS[1], 'returned', '1')
 rotate_made(KEYS[1], KEYS[4], ARGV[4], 1)
 return {late and 5 or 0, now, text}
