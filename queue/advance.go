@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // Outside is what the controller must know that the room does not.
@@ -17,8 +15,22 @@ type Outside struct {
 	LevelFactor float64
 }
 
-// Units are those of one item. Available are neither held nor sold, and Held may come back.
-type Units struct{ Available, Held int64 }
+// Units are those of one item. Available are neither held nor sold, and Held may come back. Aside are those of
+// Available that only passes issued at AsideSinceMillis or later may take; 0 for most items.
+type Units struct{ Available, Held, Aside, AsideSinceMillis int64 }
+
+// aside is how many units are set aside for those who are called now, over all items, and since when.
+func (o Outside) aside() (units, sinceMillis int64) {
+	for _, item := range o.Items {
+		if part := min(item.Aside, max(item.Available, 0)); part > 0 {
+			units += part
+			if sinceMillis == 0 || item.AsideSinceMillis < sinceMillis {
+				sinceMillis = item.AsideSinceMillis
+			}
+		}
+	}
+	return units, sinceMillis
+}
 
 // free is how many units there are to call for, over all items; below 0 when that is not known. An item
 // that owes units takes none from another.
@@ -78,6 +90,9 @@ func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) er
 	inputs.Gone = func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
 	line := s.line()
 	line.AdmittedLately = r.lately.count(s)
+	if units, since := in.aside(); units > 0 {
+		inputs.UnitsAside, line.AdmittedSinceAside = units, r.lately.since(s, since)
+	}
 	d := Decide(line, inputs)
 	if err := r.keepCalled(ctx, s, d.Called); err != nil {
 		return err
@@ -152,7 +167,7 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 	_, placed := s.place(1)
 	now := s.NowMillis
 	return Inputs{
-		NowMillis: now, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
+		NowMillis: now, StartsMillis: s.room.starts, RatePerMinute: s.RatePerMinute, MaxActive: s.MaxActive,
 		Live:           placed && s.calling(now),
 		UnitsAllocated: r.units.Load(), UnitsAvailable: in.free(), LevelFactor: min(max(in.LevelFactor, 0), 1),
 	}
@@ -160,17 +175,17 @@ func (r *Room) inputs(s *Snapshot, in Outside) Inputs {
 
 // calling reports whether visitors are called at all now.
 func (s *Snapshot) calling(now int64) bool {
-	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode != sale.Open
+	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode.Calls()
 }
 
 // write hands a decision to advance.lua. Another leader's newer watermark stands.
 func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
-	m := d.Memory
+	m, absent := d.Memory, s.absent.between(s.Called, d.Called)
 	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
 		s.room.gen, strconv.FormatUint(s.Called, 10), strconv.FormatUint(d.Called, 10), strconv.FormatUint(d.Skipped, 10),
 		strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
 		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept,
-		decimal(term), strconv.FormatUint(s.absent.between(s.Called, d.Called), 10),
+		decimal(term), strconv.FormatUint(absent, 10), strconv.FormatUint(d.Skipped-min(absent, d.Skipped), 10), decimal(s.room.left),
 	}))
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)
@@ -186,43 +201,15 @@ func (s *Snapshot) stand() Decision {
 	return Decision{Called: s.Called, Memory: s.line().Memory}
 }
 
-// prepareDraw brings the draw forward once the doors are open: the seed is journaled before its commitment
-// is shown, the count is fixed at the start, and both are journaled before the seed is shown and places
-// are told.
-func (r *Room) prepareDraw(ctx context.Context, s *Snapshot, term int64) (*Snapshot, error) {
-	if s.room.order != sale.Draw || s.room.drawKept || s.NowMillis < s.room.opens {
-		return s, nil
-	}
-	if !s.room.seedKept {
-		if err := r.journalOne(ctx, recordDraw(s.room.seed, false, 0)); err != nil {
-			return nil, err
-		}
-		next, err := r.writeAndRefresh(ctx, s, term, "1", "")
-		if err != nil {
-			return nil, err
-		}
-		s = next
-	}
-	if s.NowMillis < s.room.starts {
-		return s, nil
-	}
-	if !s.room.drawn {
-		next, err := r.writeAndRefresh(ctx, s, term, "", "")
-		if err != nil || !next.room.drawn {
-			return next, err
-		}
-		s = next
-	}
-	if err := r.journalOne(ctx, recordDraw(s.room.seed, true, s.room.drawCount)); err != nil {
-		return nil, err
-	}
-	return r.writeAndRefresh(ctx, s, term, "", "1")
-}
-
 func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, term int64, seedKept, drawKept string) (*Snapshot, error) {
 	if err := r.write(ctx, s, term, s.stand(), seedKept, drawKept); err != nil {
 		return nil, err
 	}
+	return r.reread(ctx)
+}
+
+// reread is what has become of the room.
+func (r *Room) reread(ctx context.Context) (*Snapshot, error) {
 	if err := r.refresh(ctx, true); err != nil {
 		return nil, err
 	}

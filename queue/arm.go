@@ -37,7 +37,7 @@ func Arm(ctx context.Context, client rueidis.Client, rec sale.Record, restore *R
 	a := arming{client: client, keys: roomKeys(rec.ID), rec: rec, restore: restore, term: term}
 	step := "make"
 	if !restore.Empty() {
-		step = "restore"
+		step, restore.sale = "restore", rec.ID
 	}
 	for range armAttempts {
 		status, err := a.attempt(ctx, step)
@@ -142,7 +142,7 @@ func (a *arming) settings(seed []byte) []string {
 		"ended", flag(rec.Ended), "paused", flag(rec.Paused), "mode", string(ad.Mode), "order", string(ad.Order),
 		"rate", decimal(int64(ad.RatePerMinute)), "cap", decimal(int64(ad.MaxActive)),
 		"window", decimal(ad.ClaimWindow.Std().Milliseconds()), "ttl", decimal(ad.PassTTL.Std().Milliseconds()),
-		"seed", hex.EncodeToString(seed), "commitment", Commitment(seed),
+		"plan", planOf(rec.Draw).text(), "seed", hex.EncodeToString(seed), "commitment", Commitment(seed),
 	}
 }
 
@@ -153,14 +153,14 @@ func (a *arming) restored() []string {
 		seedText, commitment = hex.EncodeToString(r.Seed), Commitment(r.Seed)
 	}
 	away := r.absences()
-	return []string{
+	return append(r.restoredDraw(), []string{
 		"mark", decimal(int64(r.Mark)), "watermark", decimal(int64(r.Called)), "floor", decimal(int64(r.Floor)),
 		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
-		"kept_seed", seedText, "kept_commitment", commitment, "drawn", flag(r.Drawn), "draw_count", decimal(int64(r.DrawCount)),
+		"kept_seed", seedText, "kept_commitment", commitment,
 		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead(away))),
-		"resolved", decimal(int64(r.resolved(away))),
+		"gone", decimal(int64(r.gone(away))), "rated", decimal(r.admits.total()), "resolved", decimal(int64(r.resolved(away))),
 		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
-	}
+	}...)
 }
 
 func opensMillis(rec sale.Record) int64 {

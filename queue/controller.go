@@ -13,6 +13,8 @@ type Line struct {
 	AdmittedLastMinute int
 	// AdmittedLately are those of the last decideWithin.
 	AdmittedLately int64
+	// AdmittedSinceAside are those who were admitted since the units were set aside.
+	AdmittedSinceAside int64
 	// Claimed counts all admissions so far.
 	Claimed int64
 	// Shown and NoShow count, over the windows that have closed, who came and who did not.
@@ -33,12 +35,15 @@ type Memory struct {
 // Inputs are the limits under which the controller decides.
 type Inputs struct {
 	NowMillis     int64
-	Live          bool // started, not ended, not paused, places known, mode queue
+	StartsMillis  int64 // since when visitors may be called
+	Live          bool  // started, not ended, not paused, places known, mode queue
 	RatePerMinute float64
 	MaxActive     int
 	// UnitsAllocated belong to the sale; UnitsAvailable of them are neither held nor sold, and below
 	// 0 when that is not known. Both are sums over the items, to none of which a negative number counts.
 	UnitsAllocated, UnitsAvailable int64
+	// UnitsAside of the available ones only those may take who are admitted from now on.
+	UnitsAside int64
 	// LevelFactor slows the calls under pressure: 1 normal … 0 stop.
 	LevelFactor float64
 	// Gone reports that nobody is at a place: the ticket has left, was used already, or is not known to
@@ -126,9 +131,10 @@ func remember(line Line, in Inputs) Memory {
 	burst := max(perMilli*burstMillis, 1)
 	switch {
 	case m.Credit < 0 || !in.Live:
-		m.Credit = -1 // the first decision of a live sale has credit for one call
-		if in.Live {
-			m.Credit = min(1, in.RatePerMinute*in.LevelFactor)
+		m.Credit = -1
+		if in.Live { // the first decision: what has grown since the start, and credit for one call at least
+			grown := float64(in.NowMillis-in.StartsMillis) * perMilli
+			m.Credit = min(max(grown, min(1, in.RatePerMinute*in.LevelFactor)), burst)
 		}
 	case in.NowMillis > m.CreditAtMillis:
 		m.Credit = min(m.Credit+float64(in.NowMillis-m.CreditAtMillis)*perMilli, burst)
@@ -178,7 +184,13 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 	}
 	taken := max(in.UnitsAllocated-in.UnitsAvailable, 0)
 	undecided := min(int64(line.Active), line.AdmittedLately, max(line.Claimed-taken, 0))
-	return fill(float64(in.UnitsAvailable-undecided), showUp, line.Coming)
+	// Those admitted before units were set aside take none of them.
+	later := min(line.AdmittedSinceAside, undecided)
+	free := in.UnitsAvailable - undecided
+	if in.UnitsAside > 0 {
+		free = max(in.UnitsAvailable-in.UnitsAside-(undecided-later), 0) + in.UnitsAside - later
+	}
+	return fill(float64(free), showUp, line.Coming)
 }
 
 // watermark passes over the gone until it has met calls visitors who are there, or the line ends.

@@ -13,7 +13,38 @@ func warm(credit float64) Memory {
 }
 
 func calm() Inputs {
-	return Inputs{NowMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+	return Inputs{NowMillis: 1000, StartsMillis: 1000, Live: true, RatePerMinute: 6000, MaxActive: 1000, UnitsAllocated: 1000, UnitsAvailable: 1000, LevelFactor: 1}
+}
+
+// What came back is for those who are called now: an active visitor who has not taken a unit yet keeps nobody from
+// being called for it, and whoever was called for it does.
+func TestUnitsThatAreSetAsideAreCalledFor(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		available, aside int64
+		lately, since    int64
+		coming           uint64
+		want             uint64
+	}{
+		{"two undecided before it came back", 1, 1, 2, 0, 0, 1},
+		{"nothing is set aside", 1, 0, 2, 0, 0, 0},
+		{"one is on the way to it", 1, 1, 2, 0, 1, 0},
+		{"one was let in for it", 1, 1, 3, 1, 0, 0},
+		{"one more is free, for the undecided", 2, 1, 1, 0, 0, 1},
+		{"three more are free", 4, 1, 1, 0, 0, 3},
+		{"two were set aside, one let in", 2, 2, 5, 1, 0, 1},
+	} {
+		line := Line{
+			Called: 10, End: 1000, Coming: c.coming, Active: 10, AdmittedLately: c.lately, AdmittedSinceAside: c.since, Claimed: 10,
+			Memory: Memory{Credit: 100, ShowUpRate: 1},
+		}
+		d := Decide(line, Inputs{
+			Live: true, RatePerMinute: 60_000, MaxActive: 1000, UnitsAllocated: 5, UnitsAvailable: c.available, UnitsAside: c.aside, LevelFactor: 1,
+		})
+		if got := d.Called - line.Called; got != c.want {
+			t.Errorf("%s: called %d, want %d", c.name, got, c.want)
+		}
+	}
 }
 
 func TestWhatBoundsTheCalls(t *testing.T) {
@@ -227,7 +258,7 @@ func (w *world) run(d time.Duration) {
 func newWorld(ratePerMinute float64, maxActive int) *world {
 	return &world{
 		line:   Line{End: 1_000_000, Memory: Memory{Credit: -1, ShowUpRate: 1}},
-		in:     Inputs{Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
+		in:     Inputs{StartsMillis: time.Now().UnixMilli(), Live: true, RatePerMinute: ratePerMinute, MaxActive: maxActive, UnitsAllocated: 1 << 40, UnitsAvailable: 1 << 40, LevelFactor: 1},
 		delay:  time.Second,
 		window: 2 * time.Minute, stay: 10 * time.Minute,
 		comes: func(uint64) bool { return true },

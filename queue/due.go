@@ -46,13 +46,10 @@ func (r *Room) plan() {
 func (s *Snapshot) nextDue() (due int64) {
 	over := s.room.ended || s.NowMillis >= s.room.ends
 	if s.room.order == sale.Draw && !s.room.drawKept && !over {
-		at := s.room.starts
-		if !s.room.seedKept {
-			at = s.room.opens
-		}
-		due = sooner(due, at)
+		due = sooner(due, s.drawDue())
 	}
-	if from := max(s.room.starts, s.NowMillis); s.Waiting > 0 && s.calling(from) {
+	_, placed := s.place(1)
+	if from := max(s.room.starts, s.NowMillis); placed && s.Waiting > 0 && s.calling(from) {
 		due = sooner(due, from)
 	}
 	if len(s.calls) > 0 && !s.Paused {
@@ -73,4 +70,27 @@ func sooner(a, b int64) int64 {
 		return b
 	}
 	return a
+}
+
+// drawDue is when the draw can be brought forward; 0 while it waits for a part for as long as that takes.
+func (s *Snapshot) drawDue() int64 {
+	switch {
+	case !s.room.seedKept:
+		return s.room.opens
+	case s.room.countKept == 0 || s.room.drawFinal != "":
+		return s.room.starts
+	}
+	plan, err := readPlan(s.room.plan)
+	if err != nil {
+		return 0
+	}
+	parts := s.room.parts()
+	switch {
+	case parts.complete(plan):
+		return s.room.starts
+	case plan.IfMissing == sale.GoOn:
+		return max(s.room.starts, plan.waitUntil(s.room.countKept, s.room.round))
+	default:
+		return 0
+	}
 }

@@ -46,9 +46,6 @@ func TestWhatIsDueInARoom(t *testing.T) {
 		t.Fatalf("somebody waits, and the next tick is due in %s", in())
 	}
 	advance(t, r, plenty)
-	if err := r.Leave(t.Context(), tickets[1]); err != nil {
-		t.Fatal(err)
-	}
 	c.forward(time.Second)
 	rec.Version, rec.Paused = 2, true
 	arm(t, client, rec, nil)

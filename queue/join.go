@@ -15,35 +15,43 @@ import (
 )
 
 const (
-	joinBatch   = 512
-	joinWaiting = 16384
-	joinTimeout = 5 * time.Second
+	maxJoinBatch   = 512
+	maxJoinWaiting = 16384
+	joinTimeout    = 5 * time.Second
 	// joinRounds bounds how often one batch raises the mark when other nodes use it up meanwhile.
 	joinRounds = 8
-	minBlock   = 64
-	maxBlock   = 4096
 	// fullRetrySeconds is when to try again at a full room.
 	fullRetrySeconds = 10
 )
+
+// ErrMustWait says that a visitor cannot be called at once and would have to wait in line.
+var ErrMustWait = errors.New("the visitor would have to wait")
 
 // joined is what one visitor gets of a batch.
 type joined struct {
 	number    Number
 	epoch     uint32
 	nowMillis int64
+	called    bool
 	refusal   error
 }
 
-// Newcomer is what is noted of somebody who joins.
+// Newcomer is what is known of somebody who joins.
 type Newcomer struct {
 	Interest Interest
+	// Outside is what this node knows of the stock and of the degradation level. With the zero value nobody is
+	// called at once: the leader calls.
+	Outside Outside
+	// OnlyCalled says that the visitor takes a number only when called at once.
+	OnlyCalled bool
 }
 
-// Join gives a visitor the next number. Calls of a node are combined. The error is join_refused,
-// sale_not_open, room_full, overloaded or unavailable.
+// Join gives a visitor the next number, and calls nobody. See [Room.JoinAs].
 func (r *Room) Join(ctx context.Context) (Ticket, error) { return r.JoinAs(ctx, Newcomer{}) }
 
-// JoinAs is Join of a newcomer of whom something is noted.
+// JoinAs gives a newcomer the next number. While nobody waits and there is room, the visitor is called at once:
+// [Room.Look] says so when JoinAs returns. Calls of a node are combined. The error is join_refused,
+// sale_not_open, room_full, overloaded or unavailable, or [ErrMustWait].
 func (r *Room) JoinAs(ctx context.Context, who Newcomer) (Ticket, error) {
 	if err := r.refuseJoin(); err != nil {
 		return Ticket{}, err
@@ -75,7 +83,7 @@ func (r *Room) refuseJoin() error {
 		return refusedJoin("ended")
 	case now < s.room.opens-margin:
 		return refusedJoin("early")
-	case s.Mode == sale.Closed:
+	case s.Mode == sale.Closed, s.Mode == sale.Drain:
 		return refusedJoin("closed")
 	}
 	return nil
@@ -88,7 +96,7 @@ func refusedJoin(status string) error {
 	case "early":
 		return problem.With(problem.SaleNotOpen, "the waiting room has not opened yet")
 	case "closed":
-		return problem.With(problem.JoinRefused, "the waiting room is closed")
+		return problem.With(problem.JoinRefused, "the waiting room takes nobody in")
 	case "full":
 		return problem.Retry(problem.RoomFull, "the waiting room is full", fullRetrySeconds)
 	default:
@@ -97,86 +105,121 @@ func refusedJoin(status string) error {
 }
 
 // joinAll gives numbers to a batch. Those for whom none is left get the reason.
-func (r *Room) joinAll(ctx context.Context, reqs []Newcomer) ([]joined, error) {
+func (r *Room) joinAll(ctx context.Context, newcomers []Newcomer) ([]joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	results := make([]joined, 0, len(reqs))
+	b := newJoinBatch(newcomers)
 	for range joinRounds {
-		grant, err := r.takeNumbers(ctx, reqs[len(results):])
+		g, err := r.takeNumbers(ctx, b)
 		if err != nil {
 			return nil, err
 		}
-		for i := range grant.count {
-			results = append(results, joined{number: grant.first + Number(i), epoch: grant.epoch, nowMillis: grant.nowMillis})
+		b.take(g)
+		if b.complete() {
+			break
 		}
-		missing := len(reqs) - len(results)
-		if missing == 0 {
-			return results, nil
+		if g.status != "raise" {
+			b.refuse(r.refusalOf(g.status))
+			break
 		}
-		switch grant.status {
-		case "raise":
-		case "lost":
-			return fillRefused(results, missing, r.lost()), nil
-		default:
-			return fillRefused(results, missing, refusedJoin(grant.status)), nil
-		}
-		if err := r.raise(ctx, grant, missing); err != nil {
-			return fillRefused(results, missing, err), nil
+		if err := r.raise(ctx, g, len(b.staying)+len(b.passing)); err != nil {
+			b.refuse(err)
+			break
 		}
 	}
-	return fillRefused(results, len(reqs)-len(results), problem.With(problem.Overloaded, "too many visitors are joining at once")), nil
+	b.refuse(problem.With(problem.Overloaded, "too many visitors are joining at once"))
+	r.settleCalls(ctx, b)
+	return b.results, nil
 }
 
-// fillRefused lets those of a batch who have a number keep it.
-func fillRefused(results []joined, missing int, refusal error) []joined {
-	for range missing {
-		results = append(results, joined{refusal: refusal})
+func (r *Room) refusalOf(status string) error {
+	switch status {
+	case "ok":
+		return ErrMustWait
+	case "lost":
+		return r.lost()
+	default:
+		return refusedJoin(status)
 	}
-	return results
 }
+
+// settleCalls journals the watermark of those who were called as they joined, before they hear of it, and brings
+// the snapshot up to it. Whom the journal does not have is not told.
+func (r *Room) settleCalls(ctx context.Context, b *joinBatch) {
+	if b.called == nil {
+		return
+	}
+	refreshed := r.refreshBeside(ctx)
+	if err := r.journalOne(ctx, b.called.record()); err != nil {
+		b.failCalled(err)
+	}
+	<-refreshed
+}
+
+// refreshBeside refreshes while the journal is written. The channel is closed when that is done.
+func (r *Room) refreshBeside(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Refresh(ctx); err != nil {
+			r.deps.Log.Debug("who was called on joining learns it at the next poll", "sale", r.saleID, "error", err)
+		}
+	}()
+	return done
+}
+
+// record is what the journal has of the calls.
+func (g grant) record() []byte { return recordCalled(g.calledUpTo(), g.run, g.deadline, g.nowMillis) }
 
 // grant is an answer of join.lua.
 type grant struct {
-	status    string
-	first     Number
-	count     int
-	top       uint64 // the highest mark that was ever journaled
-	nowMillis int64
-	epoch     uint32
-	base      uint64 // the numbers above it were all given by this room
+	status           string
+	first            Number
+	staying, passing int    // numbers for those who stay in any case, and behind them for those who pass
+	calls            int    // of all of them, how many are called
+	top              uint64 // the highest mark that was ever journaled
+	nowMillis        int64
+	epoch            uint32
+	base             uint64 // the numbers above it were all given by this room
+	run, deadline    int64  // of the calls, in the room's own time
 }
 
 // given is the last number that was given, this grant included.
-func (g grant) given() uint64 { return uint64(g.first) + uint64(g.count) - 1 }
+func (g grant) given() uint64 { return uint64(g.first) + uint64(g.staying+g.passing) - 1 }
 
-func (r *Room) takeNumbers(ctx context.Context, newcomers []Newcomer) (grant, error) {
-	args := []string{strconv.Itoa(len(newcomers)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10)}
-	for i := range newcomers {
-		if interest := newcomers[i].Interest; interest.Named() {
-			args = append(args, strconv.Itoa(i+1), interest.words())
-		}
-	}
-	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys[:1], args).ToArray()
+// calledUpTo is the watermark after the calls.
+func (g grant) calledUpTo() uint64 { return uint64(g.first) + uint64(g.calls) - 1 }
+
+func (r *Room) takeNumbers(ctx context.Context, b *joinBatch) (grant, error) {
+	args := append([]string{strconv.Itoa(len(b.staying)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10), strconv.Itoa(len(b.passing))},
+		r.limits(b.outside())...)
+	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys, append(args, b.interests()...)).ToArray()
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
 	return r.readGrant(parts)
 }
 
+// limits are what a node knows, as join.lua takes it.
+func (r *Room) limits(in Outside) []string {
+	return []string{decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64)}
+}
+
 // readGrant reads the answer of join.lua.
 func (r *Room) readGrant(parts []rueidis.RedisMessage) (grant, error) {
-	if len(parts) != 7 {
+	if len(parts) != 11 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}
 	p := parser{}
 	g := grant{
-		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))), count: int(p.count(parts[2])),
+		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))), staying: int(p.count(parts[2])),
 		top: p.unsigned(text(parts[3])), nowMillis: p.number(text(parts[4])), epoch: uint32(p.number(text(parts[5]))),
-		base: p.unsigned(text(parts[6])),
+		base: p.unsigned(text(parts[6])), passing: int(p.count(parts[7])), calls: int(p.count(parts[8])),
+		run: p.number(text(parts[9])), deadline: p.number(text(parts[10])),
 	}
 	if p.err == nil && g.status != "lost" {
 		r.given.Store(&span{first: g.base + 1, last: g.given()})
-		r.growth.add(g.count, g.nowMillis)
+		r.growth.add(g.staying+g.passing, g.nowMillis)
 	}
 	return g, p.err
 }
@@ -205,30 +248,4 @@ func (r *Room) raise(ctx context.Context, g grant, missing int) error {
 	default:
 		return fmt.Errorf("raise the high-water mark of %s: unknown status %q", r.saleID, status)
 	}
-}
-
-// growth measures how fast visitors join here, to size the blocks by which the mark is raised:
-// big enough that a rush seldom waits for the journal, small enough that few numbers are lost.
-// Only the one run of the combiner uses it.
-type growth struct {
-	sinceMillis int64
-	count       int
-	perSecond   float64
-}
-
-func (g *growth) add(n int, nowMillis int64) {
-	if g.sinceMillis == 0 {
-		g.sinceMillis = nowMillis
-	}
-	g.count += n
-	if elapsed := nowMillis - g.sinceMillis; elapsed >= 1000 {
-		g.perSecond = float64(g.count) * 1000 / float64(elapsed)
-		g.count, g.sinceMillis = 0, nowMillis
-	}
-}
-
-// block is about two seconds' worth.
-func (g *growth) block() int {
-	recent := max(g.perSecond, float64(g.count))
-	return min(max(int(2*recent), minBlock), maxBlock)
 }

@@ -32,6 +32,8 @@ type Keyed struct {
 	Own Ticket
 	// FindOnly gives no place that was not there.
 	FindOnly bool
+	// Outside is that of a [Newcomer].
+	Outside Outside
 }
 
 // keyedRequest is one visitor of a batch.
@@ -112,11 +114,15 @@ func (r *Room) joinAllKeyed(ctx context.Context, reqs []keyedRequest) ([]keyedAn
 	}
 	pending := make(map[PlaceKey]keptPlace)
 	var refusal error
+	var called *grant // the last with calls
 	for range joinRounds {
 		var grant grant
 		var err error
 		if grant, missing, err = r.takeKeyed(ctx, reqs, missing, results, pending); err != nil {
 			return nil, err
+		}
+		if grant.calls > 0 {
+			called = &grant
 		}
 		if len(missing) == 0 {
 			break
@@ -131,7 +137,7 @@ func (r *Room) joinAllKeyed(ctx context.Context, reqs []keyedRequest) ([]keyedAn
 	for _, i := range missing {
 		results[i].refusal = refusal
 	}
-	return results, r.keepKeyed(ctx, pending)
+	return results, r.keepKeyed(ctx, pending, called)
 }
 
 // keyedRefusal makes room for those who have no number yet, or says why there is none.
@@ -150,8 +156,9 @@ func (r *Room) keyedRefusal(ctx context.Context, g grant, missing int) error {
 
 // takeKeyed runs the script for the requests that have no answer, and returns which have none still.
 func (r *Room) takeKeyed(ctx context.Context, reqs []keyedRequest, open []int, results []keyedAnswer, pending map[PlaceKey]keptPlace) (grant, []int, error) {
-	args := make([]string, 0, 3+7*len(open))
+	args := make([]string, 0, 6+7*len(open))
 	args = append(args, r.snap.Load().room.gen, strconv.Itoa(r.maxKeyed), strconv.FormatInt(r.deps.MaxWaitingTickets, 10))
+	args = append(args, r.limits(reqs[open[len(open)-1]].Outside)...)
 	for _, i := range open {
 		args = append(args, reqs[i].arguments()...)
 	}
@@ -219,11 +226,16 @@ func (q *keyedRequest) note(pending map[PlaceKey]keptPlace, place keptPlace) {
 }
 
 // keepKeyed journals places before anybody hears of them, and notes in Redis that it did.
-func (r *Room) keepKeyed(ctx context.Context, pending map[PlaceKey]keptPlace) error {
+func (r *Room) keepKeyed(ctx context.Context, pending map[PlaceKey]keptPlace, called *grant) error {
+	records := make([][]byte, 0, len(pending)+1)
+	if called != nil {
+		records = append(records, called.record())
+		refreshed := r.refreshBeside(ctx)
+		defer func() { <-refreshed }()
+	}
 	if r.deps.Journal == nil || len(pending) == 0 {
 		return nil
 	}
-	records := make([][]byte, 0, len(pending))
 	args := make([]string, 0, 2*len(pending))
 	for key, place := range pending {
 		records = append(records, recordKeyed(key, place))

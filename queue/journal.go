@@ -13,7 +13,7 @@ const (
 	recordVersion = 1
 
 	kindMark    = 'M' // high-water mark
-	kindCalled  = 'W' // watermark, now and deadline in the room's own time
+	kindCalled  = 'W' // watermark, now and deadline in the room's own time; then, for the report, now in ms
 	kindState   = 'S' // mark, watermark, floor, now and last deadline in the room's own time
 	kindDraw    = 'D' // drawn (0, 1), count; then the 32 bytes of the seed
 	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
@@ -22,6 +22,9 @@ const (
 	kindGiven   = 'N' // base, last: the numbers above base, up to last, were given
 	kindProven  = 'P' // ticket: an uncertain number that somebody has
 	kindLowered = 'T' // mark before, base, last: no number above last was given
+	kindFrozen  = 'G' // epoch, count of entrants, when it was frozen (ms), round of the beacon or 0
+	kindFact    = 'F' // epoch; then JSON: see keptFact
+	kindPart    = 'H' // epoch; then JSON: see keptPart
 	kindKeyed   = 'K' // number, epoch, issued ms; then the 12 bytes of the key and the rest of the ticket
 )
 
@@ -36,15 +39,16 @@ func record(kind byte, numbers ...uint64) []byte {
 
 func recordMark(mark uint64) []byte { return record(kindMark, mark) }
 
-func recordCalled(called uint64, runMillis, deadlineMillis int64) []byte {
-	return record(kindCalled, called, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
+func recordCalled(called uint64, runMillis, deadlineMillis, nowMillis int64) []byte {
+	return record(kindCalled, called, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)), uint64(max(nowMillis, 0)))
 }
 
 func recordState(mark, called, floor uint64, runMillis, deadlineMillis int64) []byte {
 	return record(kindState, mark, called, floor, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
 }
 
-// recordDraw returns nil when the seed is none.
+// recordDraw returns nil when the seed is none. Draws of earlier versions, whose seed was the server's part alone,
+// say here that they were made; those of this version say it in a part.
 func recordDraw(seedText string, drawn bool, count uint64) []byte {
 	seed, err := hex.DecodeString(seedText)
 	if err != nil || len(seed) != seedBytes {
@@ -87,6 +91,9 @@ type Restored struct {
 	Drawn     bool
 	DrawCount uint64
 
+	sale                    string // whose room it is; set when it is restored
+	early                   earlyDraw
+	rite                    drawJournaled // the draw, step by step
 	claimed, left, released int64
 	passes                  map[Number]journaledPass
 	keyed                   map[PlaceKey]keptPlace
@@ -95,7 +102,7 @@ type Restored struct {
 	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
 	base                    uint64          // of the last room that told: the numbers above it were given by that room
 	proven                  map[Number]bool // of the others, those that somebody has shown
-	admits                  []int64         // ms, of the last minute, in order
+	admits                  admissions
 	open                    []calls
 	lastMillis              int64
 	lastRunMillis           int64
@@ -107,7 +114,6 @@ const (
 	// foldSweepEvery is after how many records lapsed passes are dropped, so that a long journal
 	// needs no more memory than the passes that are alive.
 	foldSweepEvery = 4096
-	minuteMillis   = 60_000
 )
 
 // Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
@@ -121,6 +127,7 @@ func Fold(records iter.Seq[[]byte]) *Restored {
 		}
 	}
 	r.sweep()
+	r.settleDraw()
 	return r
 }
 
@@ -137,6 +144,7 @@ func (r *Restored) take(rec []byte) {
 	want, known := map[byte]int{
 		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
 		kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
+		kindFrozen: 4, kindFact: 1, kindPart: 1,
 	}[kind]
 	if !known {
 		return
@@ -168,9 +176,13 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 			r.open = append(r.open, calls{last: r.Called, deadlineMillis: int64(n[4])})
 		}
 	case kindDraw:
-		if len(rest) == seedBytes && !r.Drawn {
-			r.Seed, r.Drawn, r.DrawCount = append([]byte(nil), rest...), n[0] == 1, n[1]
-		}
+		r.takeSeed(rest, n[0] == 1, n[1])
+	case kindFrozen:
+		r.rite.takeFrozen(int64(n[0]), n[1], int64(n[2]), n[3])
+	case kindFact:
+		r.rite.takeFact(int64(n[0]), rest)
+	case kindPart:
+		r.rite.takePart(int64(n[0]), rest)
 	case kindClaim:
 		r.claim(Number(n[0]), int64(n[1]), int64(n[2]), int64(n[3]))
 	case kindRelease:
@@ -253,10 +265,7 @@ func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
 	r.used = r.used.set(n)
 	r.claimed++
 	r.passes[n] = journaledPass{issued: issued, expires: expires}
-	r.admits = append(r.admits, atMillis)
-	for len(r.admits) > 0 && r.admits[0] < r.lastMillis-minuteMillis {
-		r.admits = r.admits[1:]
-	}
+	r.admits.add(atMillis)
 }
 
 func (r *Restored) giveBack(n Number) {
@@ -285,4 +294,5 @@ func (r *Restored) sweep() {
 			delete(r.passes, n)
 		}
 	}
+	r.admits.forget(r.lastMillis - minuteMillis)
 }

@@ -3,8 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-
-	"github.com/penstock/penstock/internal/sale"
 )
 
 // kept is what the leader has journaled of a room. It is never changed once published.
@@ -12,9 +10,11 @@ type kept struct {
 	gen                      string
 	stateMillis, givenMillis int64 // when the whole state, and the last number given, were journaled; ms of Redis TIME
 	given                    uint64
+	limitsAt                 int64 // of the limits that were journaled
 }
 
-// keepState journals the whole state when a room is new to this leader, and then now and again.
+// keepState journals the whole state when a room is new to this leader, when its limits were changed, and then now
+// and again.
 func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	if r.deps.Journal == nil || s.room.mark == 0 || s.NowMillis < r.stateDue(s) {
 		return nil
@@ -27,16 +27,12 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	for _, known := range parseSpans(s.room.gaps).gapsUpTo(s.room.base) {
 		records = append(records, recordGiven(known.first-1, known.last))
 	}
-	records = append(records, recordGiven(s.room.base, s.Entrants))
-	if s.room.order == sale.Draw && s.room.seedKept {
-		if draw := recordDraw(s.room.seed, s.room.drawKept, s.room.drawCount); draw != nil {
-			records = append(records, draw)
-		}
-	}
+	records = append(records, recordGiven(s.room.base, s.Entrants), recordLimits(s))
+	records = append(records, recordsOfDraw(s)...)
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
 	}
-	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants})
+	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants, limitsAt: s.room.limitsAt})
 	return nil
 }
 
@@ -49,7 +45,7 @@ func (r *Room) keep(k kept) {
 // stateDue is when the whole state is to be journaled next, in ms of Redis TIME.
 func (r *Room) stateDue(s *Snapshot) int64 {
 	k := r.kept.Load()
-	if k.gen != s.room.gen {
+	if k.gen != s.room.gen || k.limitsAt != s.room.limitsAt {
 		return s.NowMillis
 	}
 	return k.stateMillis + keepStateEvery.Milliseconds()
@@ -64,7 +60,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 	var records [][]byte
 	if called > s.Called {
 		run := s.runMillis(s.NowMillis)
-		records = append(records, recordCalled(called, run, run+s.room.window+max(s.room.window/256, 100)))
+		records = append(records, recordCalled(called, run, run+s.room.window+max(s.room.window/256, 100), s.NowMillis))
 	}
 	given := r.givenDue(s, len(records) > 0)
 	if given {

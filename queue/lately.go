@@ -18,6 +18,17 @@ type claimsAt struct {
 	gen             string
 }
 
+// since counts the admissions from a moment on, as far as the leader has watched; before that all of the last
+// minute count. Call it after count.
+func (l *lately) since(s *Snapshot, millis int64) int64 {
+	for i := len(l.ticks) - 1; i >= 0; i-- {
+		if l.ticks[i].millis <= millis {
+			return s.room.claimed - l.ticks[i].claimed
+		}
+	}
+	return int64(s.AdmittedLastMinute)
+}
+
 // count notes the total of a tick. As long as the leader has not watched for decideWithin, all
 // admissions of the last minute count.
 func (l *lately) count(s *Snapshot) int64 {

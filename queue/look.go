@@ -147,6 +147,8 @@ func (s *Snapshot) standing(v *View, phase sale.Phase, heldOut, called bool, dea
 		return Paused
 	case phase != sale.PhaseLive || !v.PlaceKnown:
 		return Early
+	case s.Mode == sale.Closed:
+		return Paused
 	case s.Mode == sale.Open:
 		v.ClaimBefore = time.UnixMilli(s.room.ends).UTC()
 		return Called

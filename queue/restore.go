@@ -39,7 +39,9 @@ func (r *Restored) draw() *Draw {
 	if !r.Drawn || r.Seed == nil {
 		return nil
 	}
-	return NewDraw(r.Seed, r.DrawCount)
+	plan, _ := readPlan(r.rite.plan)
+	parts, _ := readParts(r.rite.final)
+	return NewDraw(completedSeed(r.sale, r.Seed, r.DrawCount, plan, parts), r.DrawCount)
 }
 
 // absentAhead counts the absent places beyond the watermark.
@@ -58,6 +60,26 @@ func (r *Restored) resolved(away *absences) (n uint64) {
 		}
 		if r.used.has(number) || away.hasPlace(place) {
 			n++
+		}
+	}
+	return n
+}
+
+// gone counts the used tickets beyond the watermark.
+func (r *Restored) gone(away *absences) (n uint64) {
+	draw, called := r.draw(), min(r.Called, r.Mark)
+	for i, bits := range r.used {
+		if bits == 0 || draw == nil && uint64(i)*8+7 <= called {
+			continue
+		}
+		for number := Number(i) * 8; number < Number(i+1)*8; number++ {
+			place := uint64(number)
+			if draw != nil {
+				place = draw.Place(number)
+			}
+			if r.used.has(number) && place > called && !away.hasPlace(place) {
+				n++
+			}
 		}
 	}
 	return n
@@ -142,11 +164,7 @@ func (a *arming) putKeyed(ctx context.Context) (string, error) {
 }
 
 func (a *arming) putAdmits(ctx context.Context) (string, error) {
-	args := make([]string, 0, len(a.restore.admits))
-	for _, at := range slices.Sorted(slices.Values(a.restore.admits)) {
-		args = append(args, decimal(at))
-	}
-	return a.putAll(ctx, "admits", args, 1)
+	return a.putAll(ctx, "admits", a.restore.admits.entries(), 1)
 }
 
 // putAll puts back entries of width arguments each.

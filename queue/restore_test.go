@@ -269,7 +269,7 @@ func FuzzFold(f *testing.F) {
 }
 
 func TestAJournalOfAnEarlierVersionIsStillRead(t *testing.T) {
-	r := Fold(slices.Values([][]byte{recordMark(64), recordCalled(5, 10, 20), recordClaim(9, 1, 2000, 3), recordMark(128)}))
+	r := Fold(slices.Values([][]byte{recordMark(64), recordCalled(5, 10, 20, 30), recordClaim(9, 1, 2000, 3), recordMark(128)}))
 	if r.Mark != 128 || r.Called != 5 || !slices.Equal(r.gaps(), spans{{10, 128}}) || r.proveWithin() != proveWithin {
 		t.Fatalf("mark %d, called %d, uncertain %v, the line waits %s", r.Mark, r.Called, r.gaps(), r.proveWithin())
 	}

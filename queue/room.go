@@ -89,8 +89,8 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
-	r.joins = batch.New(batch.Options{MaxBatch: joinBatch, MaxWaiting: joinWaiting}, r.joinAll)
-	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: joinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
+	r.joins = batch.New(batch.Options{MaxBatch: maxJoinBatch, MaxWaiting: maxJoinWaiting}, r.joinAll)
+	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: maxJoinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now
@@ -169,7 +169,7 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	next.anchor = anchor
 	r.takeCalls(&next, last, answer)
 	r.takeTickets(&next, answer)
-	publishDraw(&next, last)
+	r.publishDraw(&next, last)
 	takeAbsences(&next, last, answer)
 	r.vouch(&next, last)
 	next.pace = r.speed.read(&next)

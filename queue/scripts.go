@@ -6,6 +6,12 @@ import (
 	"github.com/penstock/penstock/internal/redis"
 )
 
+//go:embed scripts/lib_room.lua
+var roomLua string
+
+//go:embed scripts/lib_walkin.lua
+var walkInLua string
+
 //go:embed scripts/join.lua
 var joinBody string
 
@@ -62,25 +68,29 @@ var wantedLua string
 //go:embed scripts/lower.lua
 var lowerBody string
 
+//go:embed scripts/draw.lua
+var drawBody string
+
 // Every script but wipe compares the run that the room was armed on with that of the server it runs on.
 var (
-	joinScript = redis.NewScript("room_join", redis.ServerRunLua+wantedLua+joinBody)
+	joinScript = redis.NewScript("room_join", redis.ServerRunLua+roomLua+walkInLua+wantedLua+joinBody)
 	// Those who come with a key are numbered by the same rules as the others.
-	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
-	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+keepKeysBody)
-	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+wantedLua+interestBody)
-	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+raiseBody)
-	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+lowerBody)
-	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+claimBody)
-	leaveScript     = redis.NewScript("room_leave", redis.ServerRunLua+leaveBody)
-	releaseScript   = redis.NewScript("room_release_pass", redis.ServerRunLua+releaseBody)
-	sightScript     = redis.NewScript("room_sight", redis.ServerRunLua+sightBody)
-	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+redeemBody)
-	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+proveBody)
-	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+advanceBody)
-	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+snapshotBody)
-	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+armBody)
-	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+restoreBody)
+	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+roomLua+walkInLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+roomLua+keepKeysBody)
+	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+roomLua+wantedLua+interestBody)
+	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+roomLua+raiseBody)
+	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+roomLua+lowerBody)
+	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+roomLua+claimBody)
+	leaveScript     = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
+	releaseScript   = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
+	sightScript     = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
+	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
+	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
+	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+roomLua+advanceBody)
+	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
+	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
+	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
+	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+roomLua+drawBody)
 	wipeScript      = redis.NewScript("room_wipe", wipeBody)
 )
 
@@ -89,7 +99,7 @@ func roomKeys(saleID string) []string {
 	return []string{
 		redis.Key(saleID, "room"),          // 1 settings and counters (hash)
 		redis.Key(saleID, "room:passes"),   // 2 active passes: ticket → expiry ms (sorted set)
-		redis.Key(saleID, "room:admits"),   // 3 times of the last minute's admissions, ms (list)
+		redis.Key(saleID, "room:admits"),   // 3 the last minute's admissions, by the ms (list)
 		redis.Key(saleID, "room:calls"),    // 4 open windows: deadline → last place called with it (sorted set)
 		redis.Key(saleID, "room:used"),     // 5 tickets claimed or left (bitmap)
 		redis.Key(saleID, "room:grace"),    // 6 tickets with a deadline of their own (sorted set)

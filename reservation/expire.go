@@ -31,7 +31,7 @@ func (s *Stock) Expire(ctx context.Context, limit int) (int, error) {
 // expireOnce takes up to most entries off what is due, and tells how many of them were reservations.
 func (s *Stock) expireOnce(ctx context.Context, most int) (taken, expired int, err error) {
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made}
-	args := []string{s.keys.records, strconv.Itoa(most)}
+	args := []string{s.keys.records, strconv.Itoa(most), decimal(s.asideMillis())}
 	counts, err := expireScript.Exec(ctx, s.deps.Redis, keys, args).AsIntSlice()
 	if err != nil {
 		return 0, 0, s.failed("expire", err)

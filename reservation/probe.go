@@ -13,8 +13,8 @@ func (s *Stock) Probe(ctx context.Context, req Request) error {
 	}
 	one.identify(&req)
 	asks := []*ask{one}
-	keys, args := s.reserveArgs(asks, len(one.lines))
-	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, append(args, "probe")).ToArray()
+	keys, args := s.reserveArgs(asks, len(one.lines), probe)
+	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	switch {
 	case err != nil:
 		return s.failed("probe", err)

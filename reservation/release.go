@@ -77,7 +77,7 @@ func (s *Stock) Release(ctx context.Context, id string, by Proof) error {
 		return err
 	}
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made, at.key}
-	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records, by.word())
+	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records, by.word(), decimal(s.asideMillis()))
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,8 @@ type Request struct {
 	// PassUntil is when the bearer's pass is over. With it the pass must be in the gate, and it belongs to the
 	// customer of its first reservation from then on. Zero: no pass is needed.
 	PassUntil time.Time
+	// PassIssued is when that pass was issued, in whole seconds: by it the pass may take units that were set aside.
+	PassIssued time.Time
 }
 
 // ask is a request ready for the script.
@@ -47,6 +49,7 @@ type ask struct {
 	customer string
 	bearer   string
 	until    int64 // when the bearer's pass is over, ms; 0 when none is needed
+	issued   int64 // when it was issued, s; 0 when there is none
 	payload  string
 	lines    []Line
 	pools    []*pool
@@ -144,7 +147,7 @@ func (s *Stock) prepare(req *Request) (*ask, error) {
 	}
 	one := &ask{plan: p, channel: channel, bearer: req.Bearer}
 	if !req.PassUntil.IsZero() {
-		one.until = req.PassUntil.UnixMilli()
+		one.until, one.issued = req.PassUntil.UnixMilli(), max(req.PassIssued.Unix(), 0)
 	}
 	if err := one.addLines(req.Lines); err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func (s *Stock) runReserve(ctx context.Context, asks []*ask) ([]decision, error)
 
 func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decision {
 	out := make([]decision, len(asks))
-	keys, args := s.reserveArgs(asks, lines)
+	keys, args := s.reserveArgs(asks, lines, hold)
 	answer, err := reserveScript.Exec(ctx, s.deps.Redis, keys, args).ToArray()
 	switch {
 	case err != nil:
@@ -56,11 +56,17 @@ func (s *Stock) reserveOnce(ctx context.Context, asks []*ask, lines int) []decis
 	return out
 }
 
+// The modes of reserve.lua.
+const (
+	hold  = ""
+	probe = "probe"
+)
+
 // reserveArgs lays out the keys and arguments as reserve.lua describes them.
-func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
+func (s *Stock) reserveArgs(asks []*ask, lines int, mode string) (keys, args []string) {
 	keys = make([]string, 5, 5+len(asks))
 	keys[0], keys[1], keys[2], keys[3], keys[4] = s.keys.stock, s.keys.customers, s.keys.due, s.keys.gate, s.keys.made
-	args = make([]string, 3, 3+2*lines+4*len(asks)+2*lines)
+	args = make([]string, 3, 3+2*lines+5*len(asks)+2*lines+1)
 	p := asks[0].plan
 	args[0], args[1] = p.epoch, p.recordsLength
 	places, pools := poolPlaces(asks)
@@ -74,6 +80,12 @@ func (s *Stock) reserveArgs(asks []*ask, lines int) (keys, args []string) {
 		args = append(args, a.customer, a.pass(), r.tail(), strconv.Itoa(len(a.lines)))
 		for i, one := range a.pools {
 			args = append(args, places[one.name], strconv.FormatInt(a.lines[i].Quantity, 10))
+		}
+	}
+	args = append(args, mode)
+	if s.asideMillis() > 0 {
+		for _, a := range asks {
+			args = append(args, a.issuedSeconds())
 		}
 	}
 	return keys, args

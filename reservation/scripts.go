@@ -15,14 +15,14 @@ var scriptFiles embed.FS
 //
 //nolint:gochecknoglobals // never written after the start
 var (
-	reserveScript     = load("reserve", "state", "clock", "units", "bound")
+	reserveScript     = load("reserve", "state", "clock", "units", "bound", "aside")
 	recallScript      = load("recall", "state")
 	confirmScript     = load("confirm", "state", "clock", "units", "record", "holder", "counts")
-	releaseScript     = load("release", "state", "clock", "units", "record", "holder", "counts", "made")
+	releaseScript     = load("release", "state", "clock", "units", "record", "holder", "counts", "made", "aside", "setaside")
 	extendScript      = load("extend", "state", "clock", "record", "holder")
 	getScript         = load("get", "state", "clock")
 	holdingScript     = load("holding", "state", "clock", "record", "bound")
-	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made")
+	expireScript      = load("expire", "state", "clock", "units", "record", "counts", "made", "aside", "setaside")
 	settleScript      = load("settle", "state", "clock", "units", "record", "standin", "counts")
 	failScript        = load("fail", "state", "units", "record", "standin", "counts")
 	reacquireScript   = load("reacquire", "state", "units", "record", "counts")

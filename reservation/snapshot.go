@@ -66,7 +66,9 @@ type Snapshot struct {
 	Orders, Repaired, Forced, Returned int64
 	// Ends is when the holds end, in the order of Items. It is nil while every item has units that are free, and
 	// may be a second old.
-	Ends           []HoldEnds
+	Ends []HoldEnds
+	// Aside are the units that are set aside, by item; most of the time there are none.
+	Aside          []Lot
 	endsReadMillis int64
 }
 
@@ -147,6 +149,7 @@ type rawStock struct {
 	now, due, outbox, made, nextDue int64
 	fields                          map[string]int64  // the counters and times
 	pools                           map[string]string // SKU → channels
+	aside                           map[string]string // pool → lots; nil when nothing is set aside
 }
 
 var errSnapshot = errors.New("reservation: the stock in redis cannot be read")
@@ -174,6 +177,11 @@ func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, e
 	for i := 0; i+1 < len(flat); i += 2 {
 		if sku, ok := strings.CutPrefix(flat[i], "pools|"); ok {
 			raw.pools[sku] = flat[i+1]
+		} else if name, ok := strings.CutPrefix(flat[i], "aside|"); ok {
+			if raw.aside == nil {
+				raw.aside = make(map[string]string)
+			}
+			raw.aside[name] = flat[i+1]
 		} else if n, err := strconv.ParseInt(flat[i+1], 10, 64); err == nil {
 			raw.fields[flat[i]] = n
 		}
@@ -211,6 +219,7 @@ func (raw *rawStock) snapshot(p *plan) *Snapshot {
 		Orders: raw.fields["orders"], Repaired: raw.fields["repaired"], Forced: raw.fields["forced"], Returned: raw.fields["returned"],
 		Items: make([]Counts, len(p.rec.Items)), Channels: make(map[string][]Counts, len(p.names)),
 	}
+	snap.Aside = raw.lots(p)
 	for _, name := range p.names {
 		snap.Channels[name] = make([]Counts, len(p.rec.Items))
 	}

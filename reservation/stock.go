@@ -75,6 +75,7 @@ type Stock struct {
 	snapshot atomic.Pointer[Snapshot]
 	readAt   atomic.Int64 // nanoseconds since born, of the snapshot
 	born     time.Time
+	asideFor func() time.Duration // see SetAsideFor; may be nil
 	refresh  sync.Mutex
 	lostAt   atomic.Int64 // nanoseconds since born, of the last call of Lost
 	outbox   outboxCursor

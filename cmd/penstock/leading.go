@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/penstock/penstock/internal/beacon"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/recovery"
@@ -20,7 +21,7 @@ func (n *node) newLeader() *leader.Leader {
 	})
 	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
 	tasks := []leader.Task{
-		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps),
+		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps), leader.Beacons(deps, beacon.NewClient()),
 		{Name: "recovery", Run: recovering.Run},
 		{Name: "degradation", Run: n.board.Lead(n.pressure)},
 	}

@@ -27,7 +27,7 @@ func (n *node) newFront() (err error) {
 	if err != nil {
 		return err
 	}
-	shared, err := n.cfg.SharedKeys()
+	shared, err := config.SharedKeys(n.cfg.JoinKeys)
 	if err != nil {
 		return err
 	}

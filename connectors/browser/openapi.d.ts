@@ -727,8 +727,60 @@ export interface components {
                 commitment: string;
                 /** @description From the draw on. */
                 seed?: string;
-                /** @description How many took part; from the draw on. */
+                /** @description How many took part; from the start on, before the seed is shown. */
                 count?: number;
+                /**
+                 * Format: date-time
+                 * @description When the count was frozen.
+                 */
+                frozen_at?: string;
+                /**
+                 * Format: date-time
+                 * @description When the count was published here.
+                 */
+                count_published_at?: string;
+                /** @description The public beacon of which a round enters the draw; docs/fairness.md. */
+                beacon?: {
+                    chain_hash: string;
+                    public_key: string;
+                    /** @enum {unknown} */
+                    scheme: "bls-unchained-g1-rfc9380";
+                    period_seconds: number;
+                    /** Format: date-time */
+                    genesis_at: string;
+                    margin_seconds: number;
+                    /** @description The round that enters. */
+                    round: number;
+                    /**
+                     * Format: date-time
+                     * @description When it is published.
+                     */
+                    round_at: string;
+                    /** @description The round that was fixed beforehand. Another is used only when the count was published too late for it. */
+                    planned_round: number;
+                    /** @description From the draw on. */
+                    signature?: string;
+                    /** @description From the draw on. */
+                    randomness?: string;
+                    /** @description The draw was made without it. */
+                    missing?: boolean;
+                };
+                /** @description The shares of independent parties that enter the draw. */
+                shares?: {
+                    party: string;
+                    /** @description The SHA-256 of the share. */
+                    commitment: string;
+                    /** @description From the draw on. */
+                    share?: string;
+                    /** @description The draw was made without it. */
+                    missing?: boolean;
+                }[];
+                /** @description How long a part is waited for. */
+                wait_seconds?: number;
+                /** @enum {unknown} */
+                if_missing?: "wait" | "go_on";
+                /** @description From the draw on: the seed from which the places come. Without beacon and shares it is `seed`. */
+                completed_seed?: string;
             } | null;
             items: {
                 sku: string;

@@ -6,11 +6,11 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// SharedKeys are the keys that shops sign join tokens with, by id.
-func (c *Config) SharedKeys() (map[string][]byte, error) {
+// SharedKeys reads the keys that shops sign join tokens with, by id.
+func SharedKeys(written []Secret) (map[string][]byte, error) {
 	const env = "PENSTOCK_JOIN_KEYS"
-	keys := make(map[string][]byte, len(c.JoinKeys))
-	for i, one := range c.JoinKeys {
+	keys := make(map[string][]byte, len(written))
+	for i, one := range written {
 		id, secret, found := strings.Cut(one.Reveal(), ":")
 		if !found || !sale.ValidSharedKey(id) {
 			return nil, wrong(env, "number %d is not id:secret, with an id of 1 to 64 letters, digits, dots, underscores or hyphens", i+1)

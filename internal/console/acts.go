@@ -27,6 +27,7 @@ const (
 	actAddKey   = "key.create"
 	actDropKey  = "key.delete"
 	actRedrive  = "dead_letter.redrive"
+	actShare    = "draw.share"
 )
 
 // record writes one line of the audit trail. The act is done by then, so that a failure is loud in

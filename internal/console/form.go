@@ -31,6 +31,7 @@ type saleForm struct {
 	rulesForm
 	Page     pageForm
 	Identity identityForm
+	Draw     drawForm
 	Rows     []itemRow
 	Errors   map[string]string
 }
@@ -74,7 +75,7 @@ func fixedOnceBegun(path string) bool {
 	case "opens_at", "starts_at", "admission.order", "durability", "reservation.customer", "reservation.plus_tags", "channels":
 		return true
 	}
-	return false
+	return path != "draw.beacon.urls" && strings.HasPrefix(path, "draw.")
 }
 
 func viewField(f *saleForm, path, label, value, kind, hint string) fieldView {
@@ -100,7 +101,7 @@ func (f *saleForm) fault(field, reason string) {
 	if list, _, element := strings.Cut(field, "["); element && (list == "spill" || list == "without_pass") {
 		field = list
 	}
-	field = fieldOfIdentity(fieldOfPage(field))
+	field = fieldOfIdentity(fieldOfDraw(fieldOfPage(field)))
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}
@@ -143,7 +144,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
 		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale), Shadow: rec.Shadow,
-		Page: fillPage(rec.Page), Identity: fillIdentity(rec.Identity),
+		Page: fillPage(rec.Page), Identity: fillIdentity(rec.Identity), Draw: fillDraw(rec.Draw),
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -170,7 +171,7 @@ func readSaleForm(v url.Values) *saleForm {
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
 		PerCustomer: text("reservation.per_customer"), Currency: strings.ToUpper(text("currency")), Durability: text("durability"),
 		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v), Shadow: text("shadow") == "true",
-		Page: readPage(v), Identity: readIdentity(v),
+		Page: readPage(v), Identity: readIdentity(v), Draw: readDraw(v),
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -224,6 +225,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	f.rules(&s)
 	f.page(&s)
 	f.identity(&s)
+	f.draw(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item
 	if f.Begun {

@@ -27,6 +27,7 @@ var apiRoles = map[string]auth.Role{
 	"GET /admin/v1/sales/{sale}/stats":               auth.Viewer,
 	"GET /admin/v1/sales/{sale}/verify":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/shadow":              auth.Viewer,
+	"POST /admin/v1/sales/{sale}/draw/shares":        auth.Viewer,
 	"GET /admin/v1/verify":                           auth.Viewer,
 	"GET /admin/v1/sales/{sale}/orders":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/audit":               auth.Viewer,

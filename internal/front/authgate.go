@@ -174,6 +174,9 @@ func (s *Server) sendToRoom(c *call) error {
 	h := &c.ctx.Response.Header
 	h.SetCanonical(headerLocation, []byte(location))
 	if c.wantsRedirect() {
+		if !c.keepsCookies() {
+			c.setCheckCookie() // the waiting room sees by it that the browser does
+		}
 		h.SetCanonical(headerCacheControl, valueNoStore)
 		c.ctx.SetStatusCode(302)
 		return nil

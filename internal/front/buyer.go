@@ -20,6 +20,8 @@ type buyer struct {
 	ticket string
 	// passUntil is when the visitor's pass is over; zero in the mode open, which needs none.
 	passUntil time.Time
+	// passIssued is when it was issued.
+	passIssued time.Time
 	// scope says whose idempotency keys are meant: the shop's, the visitor's, or those of a customer of whom
 	// nothing but the name is known.
 	scope string
@@ -41,7 +43,7 @@ func (s *Server) buyer(c *call, of *sale.Sale, parsed *reservationBody) (who buy
 	} else {
 		var pass queue.Pass
 		pass, err = s.pass(c)
-		who.ticket, who.passUntil = pass.ID, pass.ExpiresAt
+		who.ticket, who.passUntil, who.passIssued = pass.ID, pass.ExpiresAt, pass.IssuedAt
 	}
 	if err != nil {
 		return buyer{}, err

@@ -3,7 +3,6 @@ package front
 import (
 	"context"
 	"math"
-	"strings"
 
 	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
@@ -102,11 +101,11 @@ func holdersOf(c *call, person []queue.PlaceKey) []string {
 	return holders
 }
 
-// enter gives a newcomer a place, or the one that they have by a key. Own is the ticket that they brought, nil for
+// takePlace gives a newcomer a place, or the one that they have by a key. Own is the ticket that they brought, nil for
 // none; had says that the place was there.
-func (s *Server) enter(ctx context.Context, room *queue.Room, who queue.Keyed, own *queue.Ticket) (ticket queue.Ticket, had bool, err error) {
+func (s *Server) takePlace(ctx context.Context, room *queue.Room, who queue.Keyed, own *queue.Ticket, onlyCalled bool) (ticket queue.Ticket, had bool, err error) {
 	if len(who.Person) == 0 && len(who.Invite) == 0 {
-		ticket, err = room.JoinAs(ctx, queue.Newcomer{Interest: who.Like.Interest})
+		ticket, err = room.JoinAs(ctx, queue.Newcomer{Interest: who.Like.Interest, Outside: who.Outside, OnlyCalled: onlyCalled})
 		return ticket, false, err
 	}
 	if own != nil && own.Flags&queue.FlagKeyed != 0 {
@@ -137,16 +136,4 @@ func usedUp(who queue.Keyed, here place) error {
 		return identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
 	}
 	return nil
-}
-
-// withoutNames is the address of the page without what says who the visitor is, so that neither a log nor a
-// bookmark keeps it.
-func (c *call) withoutNames() string {
-	query := c.ctx.QueryArgs()
-	query.Del(memberJoinToken)
-	query.Del(memberInvite)
-	if rest := query.String(); rest != "" {
-		return roomPath(c.sale) + "?" + strings.TrimPrefix(rest, "&")
-	}
-	return roomPath(c.sale)
 }

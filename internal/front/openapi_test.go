@@ -47,7 +47,7 @@ func TestTheDescriptionIsValid(t *testing.T) {
 
 func TestTheDescriptionListsEveryCodeOfTheFrontAndNoOther(t *testing.T) {
 	consoleOnly := []problem.Code{
-		problem.SaleExists, problem.SaleIsLive, problem.StockConflict, problem.NotArmed,
+		problem.SaleExists, problem.SaleIsLive, problem.DrawNotReady, problem.ShareRefused, problem.StockConflict, problem.NotArmed,
 		problem.StillRefused, problem.InvalidSale, problem.LinesRefused,
 	}
 	d, err := readDescription()

@@ -40,16 +40,10 @@ func (s *Server) getRoomPage(c *call) error {
 		}
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
-	if rec.Identity.InviteOnly {
-		c.setDeviceCookie() // so that an invite can be brought again when the answer is lost
-	}
-	if !ok && !c.keepsCookies() {
-		return s.checkCookies(c, &rec)
-	}
 	if identified {
-		return s.joinByName(c, &rec, phase, request, here)
+		return s.serveIdentified(c, &rec, phase, request, here)
 	}
-	return s.joinAndServe(c, &rec, phase)
+	return s.serveNewcomer(c, &rec, phase)
 }
 
 // joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
@@ -67,7 +61,7 @@ func (s *Server) joinFromPage(c *call) error {
 	if !ok || here.view.State != queue.Missed || crossSite {
 		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
 	}
-	if _, _, err := s.join(c, c.joinFromQuery(), nil); err != nil {
+	if _, err := s.join(c, c.joinFromQuery()); err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
 	}
 	return c.seeOther(c.roomAgain())
@@ -97,7 +91,7 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 	if c.ctx.IsHead() || bytes.Contains(h.Peek("Sec-Purpose"), []byte("prefetch")) || bytes.Equal(h.Peek("Purpose"), []byte("prefetch")) {
 		return false
 	}
-	if rec.Admission.Mode == sale.Closed {
+	if !rec.Admission.Mode.TakesNewcomers() {
 		return false
 	}
 	return phase == sale.PhasePrequeue || phase == sale.PhaseLive || phase == sale.PhasePaused
@@ -116,34 +110,6 @@ func (s *Server) renamed(c *call, here place) place {
 	token := s.Tickets.Sign(ticket)
 	c.setTicketCookie(token)
 	return s.look(c, ticket, token)
-}
-
-func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase) error {
-	here, _, err := s.join(c, c.joinFromQuery(), nil)
-	if err != nil {
-		return s.sendJoinRefusal(c, rec, phase, err)
-	}
-	return s.servePlace(c, rec, phase, here)
-}
-
-// joinByName gives the place of who the visitor says to be, and goes on to the address without that. Had is the place
-// of the ticket that came along, which a refusal takes from nobody.
-func (s *Server) joinByName(c *call, rec *sale.Record, phase sale.Phase, request joinRequest, had place) error {
-	var own *queue.Ticket
-	if had.token != "" {
-		own = &had.ticket
-	}
-	here, _, err := s.join(c, request, own)
-	switch {
-	case err != nil && own != nil:
-		return s.servePlace(c, rec, phase, had)
-	case err != nil:
-		return s.sendJoinRefusal(c, rec, phase, err)
-	case here.view.State == queue.Called || here.view.State == queue.Admitted:
-		return s.servePlace(c, rec, phase, here)
-	default:
-		return c.seeOther(c.withoutNames())
-	}
 }
 
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.

@@ -71,7 +71,7 @@ func (s *Server) reserve(entry *salecache.Entry, who *buyer, key string, parsed 
 	defer cancel()
 	return entry.Stock().Reserve(ctx, reservation.Request{
 		IdempotencyKey: key, Scope: who.scope, Customer: parsed.Customer, Channel: channel,
-		Lines: parsed.Lines, Bearer: who.ticket, PassUntil: who.passUntil,
+		Lines: parsed.Lines, Bearer: who.ticket, PassUntil: who.passUntil, PassIssued: who.passIssued,
 	})
 }
 

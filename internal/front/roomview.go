@@ -110,7 +110,7 @@ func describeOutside(rec *sale.Record, phase sale.Phase, now time.Time) roomView
 	case phase == sale.PhaseSoldOut:
 		v.Headline, v.Lead = "Sold out", "Every unit has found a buyer."
 		v.reloadIn(maxRefreshSeconds)
-	case rec.Admission.Mode == sale.Closed:
+	case !rec.Admission.Mode.TakesNewcomers():
 		v.Headline, v.Lead = "Nobody is being let in", "The waiting room is closed at the moment."
 		v.reloadIn(maxRefreshSeconds)
 	default: // somebody looked without joining

@@ -185,7 +185,7 @@ func (s *Server) newProxy() (err error) {
 		return nil
 	}
 	s.proxy, err = proxy.New(s.Sites, proxy.Deps{
-		Admit: s.admitToShop, Room: s.roomFromShop, EndPass: s.endPassForShop, Mirrors: s.mirrors, Mirror: s.mirror, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
+		Admit: s.admitToShop, Room: s.roomFromShop, RoomCookie: checkCookieLine, EndPass: s.endPassForShop, Mirrors: s.mirrors, Mirror: s.mirror, NewRequestID: s.newRequestID, TrustedProxies: s.TrustedProxies,
 		MaxRequests: s.MaxShopRequests, MaxStreams: s.MaxShopStreams, Log: s.log, Metrics: s.Metrics,
 	})
 	return err

@@ -66,6 +66,9 @@ func TestOnlyAPassOpensWhatIsProtected(t *testing.T) {
 	browser := header{"Accept": "text/html,application/xhtml+xml"}
 
 	sent := g.expect(303, "", "GET", "/checkout/step?a=1&b=%2F", browser, "")
+	if cookies := sent.Cookies(); len(cookies) != 1 || cookies[0].Name != cookieCheck {
+		t.Fatalf("the cookie by which the waiting room sees that the browser keeps cookies is missing: %v", cookies)
+	}
 	if want := "/sales/spring?return=" + url.QueryEscape("/checkout/step?a=1&b=%2F"); sent.Header.Get("Location") != want || sent.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("sent to %q, want %q", sent.Header.Get("Location"), want)
 	}

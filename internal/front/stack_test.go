@@ -157,11 +157,7 @@ func (s *stack) conduct(ctx context.Context, shelf *salecache.Cache) {
 		case <-tick.C:
 		}
 		for _, entry := range shelf.All() {
-			out := queue.Outside{LevelFactor: 1}
-			for _, item := range entry.Stock().Snapshot().Items {
-				out.Items = append(out.Items, queue.Units{Available: item.Available, Held: item.Held})
-			}
-			_ = entry.Room().Advance(ctx, 1, out)
+			_ = entry.Room().Advance(ctx, 1, entry.Outside(1))
 			_, _ = entry.Stock().Expire(ctx, 100)
 		}
 	}

@@ -1,10 +1,10 @@
 package front
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -38,7 +38,7 @@ func (s *Server) postTickets(c *call) error {
 	case presented.inHeader:
 		return err
 	}
-	joined, had, err := s.join(c, request, own)
+	joined, had, err := s.enter(c, request, own, false)
 	if err != nil {
 		return err
 	}
@@ -64,12 +64,26 @@ func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, reques
 	return nil
 }
 
-// join lets a visitor in at the end of the line, or tells the place that there is for who they are. Own is the ticket
-// that the visitor brought, nil for none. Codes: join_refused, sale_not_open, room_full, rate_limited, overloaded,
-// unavailable.
-func (s *Server) join(c *call, request joinRequest, own *queue.Ticket) (here place, had bool, err error) {
-	if c.entry.Record().Admission.Mode == sale.Closed {
-		return place{}, false, problem.With(problem.JoinRefused, "this waiting room is closed")
+// join lets a visitor in: called at once while nobody waits and there is room, else at the end of the line. Codes:
+// join_refused, sale_not_open, room_full, rate_limited, overloaded, unavailable.
+func (s *Server) join(c *call, request joinRequest) (place, error) {
+	here, _, err := s.enter(c, request, nil, false)
+	return here, err
+}
+
+// passThrough is join for a visitor who is given nothing unless they are called at once. The error is queue.ErrMustWait
+// then.
+func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
+	here, _, err := s.enter(c, request, nil, true)
+	return here, err
+}
+
+// enter judges a newcomer and has the room give a number, or tell the place that there is for who they are: had.
+// Own is the ticket that the visitor brought, nil for none.
+func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCalled bool) (here place, had bool, err error) {
+	mode := c.entry.Record().Admission.Mode
+	if !mode.TakesNewcomers() {
+		return place{}, false, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
 	if c.load >= loadTickets {
 		return place{}, false, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
@@ -88,7 +102,8 @@ func (s *Server) join(c *call, request joinRequest, own *queue.Ticket) (here pla
 	who.Like.Interest = wanted
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, had, err := s.enter(ctx, c.entry.Room(), who, own)
+	who.Outside = s.outside(ctx, c)
+	ticket, had, err := s.takePlace(ctx, c.entry.Room(), who, own, onlyCalled)
 	if err != nil {
 		return place{}, false, err
 	}
@@ -99,6 +114,15 @@ func (s *Server) join(c *call, request joinRequest, own *queue.Ticket) (here pla
 	}
 	c.setTicketCookie(token)
 	return here, had, nil
+}
+
+// outside is what this node knows of the stock and the level, by which a newcomer may be called at once. While it
+// cannot be learnt, nobody is: the stock may be another one meanwhile.
+func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
+	if c.entry.Freshen(ctx) != nil {
+		return queue.Outside{}
+	}
+	return c.entry.Outside(s.level().AdmissionFactor())
 }
 
 // look tells what a ticket says now, from memory.

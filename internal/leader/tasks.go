@@ -9,7 +9,6 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
-	"github.com/penstock/penstock/queue"
 )
 
 const (
@@ -35,7 +34,7 @@ func Calling(d Deps) Task {
 	return Every("calling", callEvery, d.Log, func(ctx context.Context, term int64) error {
 		factor := d.Board.Level().AdmissionFactor()
 		return line.visit(ctx, func(ctx context.Context, entry *salecache.Entry) error {
-			return entry.Room().Advance(ctx, term, outside(entry, factor))
+			return entry.Room().Advance(ctx, term, entry.Outside(factor))
 		})
 	})
 }
@@ -46,15 +45,6 @@ func lineIn(entry *salecache.Entry) time.Duration {
 		return never
 	}
 	return in
-}
-
-// outside tells the room of the stock: each item by itself, as a free unit of one is none of another.
-func outside(entry *salecache.Entry, factor float64) queue.Outside {
-	out := queue.Outside{LevelFactor: factor}
-	for _, item := range entry.Stock().Snapshot().Items {
-		out.Items = append(out.Items, queue.Units{Available: item.Available, Held: item.Held})
-	}
-	return out
 }
 
 // Expiry returns units whose hold has lapsed.

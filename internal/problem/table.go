@@ -31,6 +31,8 @@ const (
 	UnknownReference       Code = "unknown_reference"
 	MethodNotAllowed       Code = "method_not_allowed"
 	SaleNotOpen            Code = "sale_not_open"
+	DrawNotReady           Code = "draw_not_ready"
+	ShareRefused           Code = "share_refused"
 	SalePaused             Code = "sale_paused"
 	NotCalled              Code = "not_called"
 	SoldOut                Code = "sold_out"
@@ -102,6 +104,8 @@ var table = map[Code]row{
 	UnknownReference:       {http.StatusNotFound, "No accepted call has this reference"},
 	MethodNotAllowed:       {http.StatusMethodNotAllowed, "The method is not allowed here"},
 	SaleNotOpen:            {http.StatusConflict, "The sale is not open"},
+	DrawNotReady:           {http.StatusConflict, "The draw is not that far yet"},
+	ShareRefused:           {http.StatusConflict, "The share does not enter the draw"},
 	SalePaused:             {http.StatusConflict, "The sale is paused"},
 	NotCalled:              {http.StatusConflict, "It is not this ticket's turn yet"},
 	SoldOut:                {http.StatusConflict, "Sold out"},

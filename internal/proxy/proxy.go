@@ -54,6 +54,8 @@ type Deps struct {
 	// Room is the address of a sale's waiting room on any host that Penstock serves. It leads back to a page of
 	// that host, a path with its query, unless that is empty.
 	Room func(saleID, back string) string
+	// RoomCookie is a Set-Cookie line that a visitor who is sent to the waiting room gets along; empty for none.
+	RoomCookie func(cookies []byte) string
 	// EndPass takes the visitor's pass of a sale away, if there is one that holds.
 	EndPass func(ctx context.Context, saleID string, v *Visitor) error
 	// Mirrors reports whether the calls of a sale are to be mirrored, and Mirror takes one. Mirror must not wait.

@@ -36,7 +36,11 @@ func (e *Exchange) refuse(err error) {
 	var room *toRoom
 	if errors.As(err, &room) && e.head.wantsPage() {
 		e.proxy.metrics.refusals.WithLabelValues(string(problem.PassRequired)).Inc()
-		e.send(http.StatusSeeOther, "", nil, "Location: "+e.roomOf(room.sale)+"\r\n")
+		extra := "Location: " + e.roomOf(room.sale) + "\r\n"
+		if e.proxy.deps.RoomCookie != nil {
+			extra += e.proxy.deps.RoomCookie(e.head.cookies())
+		}
+		e.send(http.StatusSeeOther, "", nil, extra)
 		return
 	}
 	doc, known := problem.Of(err)

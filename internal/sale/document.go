@@ -112,6 +112,7 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Payment.Mode, PaymentNone)
 	setDefault(&s.Durability, Journaled)
 	setDefault(&s.Handover, HandoverCode)
+	s.Draw = s.Draw.withDefaults()
 	s.Spill = append([]Spill(nil), s.Spill...)
 	for i := range s.Spill {
 		s.Spill[i].At = millis(s.Spill[i].At)

@@ -9,13 +9,15 @@ import "time"
 
 // Sale is the document of one drop.
 type Sale struct {
-	ID          string           `json:"id"`
-	Name        string           `json:"name"`
-	Draft       bool             `json:"draft,omitempty"`
-	OpensAt     time.Time        `json:"opens_at"`
-	StartsAt    time.Time        `json:"starts_at"`
-	EndsAt      time.Time        `json:"ends_at"`
-	Admission   Admission        `json:"admission"`
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Draft     bool      `json:"draft,omitempty"`
+	OpensAt   time.Time `json:"opens_at"`
+	StartsAt  time.Time `json:"starts_at"`
+	EndsAt    time.Time `json:"ends_at"`
+	Admission Admission `json:"admission"`
+	// Draw says what enters a draw besides the server's own part.
+	Draw        DrawTerms        `json:"draw,omitzero"`
 	Reservation Terms            `json:"reservation"`
 	Items       []Item           `json:"items"`
 	Channels    map[string]int64 `json:"channels,omitempty"`
@@ -127,16 +129,6 @@ type Order string
 const (
 	Draw Order = "draw" // a public, re-checkable draw among those who came before the start
 	FIFO Order = "fifo" // first come, first served
-)
-
-// Mode is how the gate stands.
-type Mode string
-
-// The modes of admission.
-const (
-	Queue  Mode = "queue"
-	Open   Mode = "open"   // nobody needs a pass
-	Closed Mode = "closed" // nobody gets one
 )
 
 // PassBinding is what a pass is tied to at the gate.

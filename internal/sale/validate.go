@@ -18,7 +18,7 @@ const (
 	MaxItems         = 100
 	MaxChannels      = 20
 	MaxStock         = 1_000_000_000
-	MaxRatePerMinute = 600_000
+	MaxRatePerMinute = 10_000_000
 	MaxActive        = 1_000_000
 	MaxNameLength    = 200
 	MaxMessageLength = 500
@@ -61,7 +61,7 @@ func ValidChannel(name string) bool { return channelPattern.MatchString(name) }
 // Validate returns the first thing that is wrong with the sale, as *Invalid.
 func (s Sale) Validate() error {
 	checks := []func() error{
-		s.validateNames, s.validateTimes, s.validateAdmission, s.validateReservation,
+		s.validateNames, s.validateTimes, s.validateAdmission, s.validateDraw, s.validateReservation,
 		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms,
 		s.validateIdentity, s.validatePage,
 	}
@@ -142,8 +142,8 @@ func (s Sale) validateAdmission() error {
 	if a.Order != Draw && a.Order != FIFO {
 		return invalid("admission.order", "want draw or fifo")
 	}
-	if a.Mode != Queue && a.Mode != Open && a.Mode != Closed {
-		return invalid("admission.mode", "want queue, open or closed")
+	if !a.Mode.Valid() {
+		return invalid("admission.mode", "want queue, open, closed, drain or reject")
 	}
 	if err := validRange("admission.rate_per_minute", int64(a.RatePerMinute), 1, MaxRatePerMinute); err != nil {
 		return err

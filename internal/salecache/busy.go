@@ -12,6 +12,8 @@ import (
 const (
 	// busyPace bounds the age of what the hot paths tell of a sale in which something happens.
 	busyPace = 100 * time.Millisecond
+	// freshFor is how old a view may be by which a newcomer is called at once.
+	freshFor = 5 * busyPace
 	// openPace is for a sale that has begun and that nobody visits.
 	openPace = time.Minute
 	// quietPace is for a sale that has not begun, or has ended.

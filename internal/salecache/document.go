@@ -12,26 +12,19 @@ import (
 // publicDocument is what everybody may know of a sale. It holds no number of units: how much is
 // left is told in words.
 type publicDocument struct {
-	Sale     string       `json:"sale"`
-	Name     string       `json:"name"`
-	Phase    sale.Phase   `json:"phase"`
-	Called   uint64       `json:"called"`
-	Entrants uint64       `json:"entrants"`
-	Draw     *publicDraw  `json:"draw"`
-	Items    []publicItem `json:"items"`
-	Message  string       `json:"message"`
-	OpensAt  time.Time    `json:"opens_at"`
-	StartsAt time.Time    `json:"starts_at"`
-	EndsAt   time.Time    `json:"ends_at"`
-	Version  int64        `json:"version"`
-}
-
-// publicDraw lets anyone re-check the draw: the commitment is published when the room opens, the
-// seed and the count at the draw.
-type publicDraw struct {
-	Commitment string  `json:"commitment"`
-	Seed       string  `json:"seed,omitempty"`
-	Count      *uint64 `json:"count,omitempty"`
+	Sale     string     `json:"sale"`
+	Name     string     `json:"name"`
+	Phase    sale.Phase `json:"phase"`
+	Called   uint64     `json:"called"`
+	Entrants uint64     `json:"entrants"`
+	// Draw lets anyone re-check the draw.
+	Draw     *queue.DrawFacts `json:"draw"`
+	Items    []publicItem     `json:"items"`
+	Message  string           `json:"message"`
+	OpensAt  time.Time        `json:"opens_at"`
+	StartsAt time.Time        `json:"starts_at"`
+	EndsAt   time.Time        `json:"ends_at"`
+	Version  int64            `json:"version"`
 }
 
 type publicItem struct {
@@ -49,10 +42,8 @@ func document(rec *sale.Record, phase sale.Phase, room *queue.Snapshot, stock *r
 		OpensAt: rec.OpensAt, StartsAt: rec.StartsAt, EndsAt: rec.EndsAt, Version: rec.Version,
 	}
 	if rec.Admission.Order == sale.Draw {
-		doc.Draw = &publicDraw{Commitment: room.DrawCommitment, Seed: room.DrawSeed}
-		if room.DrawSeed != "" {
-			count := room.DrawCount
-			doc.Draw.Count = &count
+		if doc.Draw = room.DrawFacts; doc.Draw == nil {
+			doc.Draw = &queue.DrawFacts{}
 		}
 	}
 	for i, item := range rec.Items {

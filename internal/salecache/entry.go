@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ type Entry struct {
 	// armed is set once Redis was seen to hold the sale: before, there is nothing to serve from memory.
 	armed atomic.Bool
 
+	freshening sync.Mutex
+
 	born    time.Time
 	touched atomic.Int64  // when a visitor was last here, ns since born
 	told    atomic.Int64  // when that was last told to the other nodes, ns since born
@@ -33,6 +36,8 @@ type Entry struct {
 
 // view is what one refresh worked out, so that requests need not.
 type view struct {
+	at       time.Time // when it was worked out
+	units    []queue.Units
 	soldOut  bool
 	heldOut  bool
 	document []byte
@@ -43,6 +48,7 @@ func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
+	entry.stock.SetAsideFor(entry.room.SetAsideFor)
 	entry.record.Store(&rec)
 	entry.busyAt.Store(-int64(saleindex.BusyFor))
 	entry.touched.Store(-int64(saleindex.BusyFor))
@@ -69,6 +75,26 @@ func (e *Entry) HeldOut() bool { return e.view.Load().heldOut }
 
 // SoldOut reports that nothing is free and nothing is held.
 func (e *Entry) SoldOut() bool { return e.view.Load().soldOut }
+
+// Outside is what the room must know of the stock and of the degradation level: each item by itself, as a free
+// unit of one is none of another. Its items must not be changed.
+func (e *Entry) Outside(levelFactor float64) queue.Outside {
+	return queue.Outside{Items: e.view.Load().units, LevelFactor: levelFactor}
+}
+
+// Freshen refreshes a view that may be old, as that of a sale which nobody visited is. Those who ask at the same
+// time share one refresh.
+func (e *Entry) Freshen(ctx context.Context) error {
+	if time.Since(e.view.Load().at) < freshFor {
+		return nil
+	}
+	e.freshening.Lock()
+	defer e.freshening.Unlock()
+	if time.Since(e.view.Load().at) < freshFor {
+		return nil
+	}
+	return e.Refresh(ctx)
+}
 
 // Now tells the time by the one clock, that of Redis.
 func (e *Entry) Now() time.Time { return e.room.Snapshot().Now() }
@@ -107,7 +133,7 @@ func (e *Entry) look() {
 		e.armed.Store(true)
 	}
 	e.room.SetSupply(supplyOf(stock, rec))
-	next := &view{}
+	next := &view{at: time.Now(), units: unitsOf(stock, e.Now().UnixMilli())}
 	if stock.Ready {
 		var free, held bool
 		for _, item := range stock.Items {

@@ -27,3 +27,32 @@ func supplyOf(stock *reservation.Snapshot, rec *sale.Record) ([]queue.ItemSupply
 	}
 	return items, holds
 }
+
+// unitsOf are the units of each item by itself, as the controller of the line must know them.
+func unitsOf(stock *reservation.Snapshot, nowMillis int64) []queue.Units {
+	units := make([]queue.Units, len(stock.Items))
+	for i, item := range stock.Items {
+		units[i] = queue.Units{Available: item.Available, Held: item.Held}
+	}
+	for _, lot := range stock.Aside {
+		if lot.Item < len(units) {
+			offer(&units[lot.Item], lot, nowMillis)
+		}
+	}
+	return units
+}
+
+// offer tells of units that are set aside for those who are admitted next. Nobody can take them in the second in
+// which they came back, so nobody is called for them before it is over.
+func offer(item *queue.Units, lot reservation.Lot, now int64) {
+	switch {
+	case lot.UntilMillis <= now:
+	case lot.FromMillis > now:
+		item.Available -= lot.Units
+	default:
+		item.Aside += lot.Units
+		if item.AsideSinceMillis == 0 || lot.FromMillis < item.AsideSinceMillis {
+			item.AsideSinceMillis = lot.FromMillis
+		}
+	}
+}

@@ -17,6 +17,7 @@ func checkLiveChange(old, next sale.Sale) error {
 		{"opens_at", old.OpensAt.UnixMilli(), next.OpensAt.UnixMilli()},
 		{"starts_at", old.StartsAt.UnixMilli(), next.StartsAt.UnixMilli()},
 		{"admission.order", old.Admission.Order, next.Admission.Order},
+		{"draw", true, old.Draw.SameParts(next.Draw)},
 		{"items", old.Items, next.Items},
 		{"channels", old.Channels, next.Channels},
 		// What customers have taken is counted under their names, so the rule for names stays.

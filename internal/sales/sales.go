@@ -224,3 +224,13 @@ func (s *Sales) Delete(ctx context.Context, id string) error {
 	s.await(ctx, id, "the deletion", func() bool { return s.deps.Cache.Get(id) == nil })
 	return nil
 }
+
+// GiveShare hands the share of a party to the draw of a sale. Codes: not_armed, draw_not_ready, share_refused,
+// unavailable.
+func (s *Sales) GiveShare(ctx context.Context, id, party, share string) error {
+	entry := s.deps.Cache.Get(id)
+	if entry == nil || !entry.Ready() {
+		return problem.With(problem.NotArmed, "redis does not hold the sale")
+	}
+	return entry.Room().GiveShare(ctx, party, share)
+}

@@ -6,25 +6,24 @@
 --      5 credit  6 moment of the credit in ms  7 show-up rate  8 shown and 9 no-shows counted in it
 --      10 '1' once the seed is journaled  11 '1' once the draw is journaled  12 term of the leader
 --      13 of the newly called, how many are uncertain numbers that nobody has shown
+--      14 of the newly called, how many other tickets were used up  15 how many had left as the leader knew
 -- returns {status, watermark}: ok, stale (another generation), behind (another leader moved it),
 --   lost (no room, or that of another run of the server); or {old_term, the later term}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'order', 'drawn',
-  'window', 'paused_at', 'paused_total', 'next_expiry', 'last_deadline', 'open_resolved', 'shown', 'noshow', 'run', 'term', 'absent')
+  'window', 'paused_at', 'paused_total', 'next_expiry', 'last_deadline', 'open_resolved', 'shown', 'noshow', 'run', 'term', 'absent', 'gone', 'left', 'rated')
 if not h[1] or h[18] ~= server_run() then return {'lost', '0'} end
 if tonumber(h[19]) > tonumber(ARGV[12]) then return {'old_term', h[19]} end
 if h[19] ~= ARGV[12] then redis.call('HSET', KEYS[1], 'term', ARGV[12]) end
 if h[1] ~= ARGV[1] then return {'stale', h[3]} end
--- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
-local function int(x) return string.format('%.0f', tonumber(x)) end
 local called, floor = tonumber(h[3]), tonumber(h[4])
 local paused_at = tonumber(h[11])
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[12])
 local live = now >= tonumber(h[5]) and now < tonumber(h[6]) and h[7] ~= '1' and paused_at == 0
 
 if h[8] == 'draw' and h[9] == '0' and now >= tonumber(h[5]) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[2])
+  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[2], 'frozen_at', int(now))
 end
 if ARGV[10] == '1' then redis.call('HSET', KEYS[1], 'seed_kept', '1') end
 if ARGV[11] == '1' then redis.call('HSET', KEYS[1], 'draw_kept', '1') end
@@ -60,27 +59,20 @@ if next_expiry > 0 and next_expiry <= now then
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   redis.call('HSET', KEYS[1], 'next_expiry', first[2] and int(first[2]) or '0')
 end
-for _ = 1, 2000 do
-  local head = redis.call('LINDEX', KEYS[3], 0)
-  if not head or now - tonumber(head) <= 60000 then break end
-  redis.call('LPOP', KEYS[3])
-end
+local _, lapsed = admitted_lately(KEYS[3], now, tonumber(h[23]))
+if lapsed > 0 then redis.call('LTRIM', KEYS[3], lapsed, -1) end
 
 if called ~= tonumber(ARGV[2]) then return {'behind', h[3]} end
 redis.call('HSET', KEYS[1], 'credit', ARGV[5], 'credit_at', ARGV[6], 'showup', ARGV[7], 'seen_shown', ARGV[8], 'seen_noshow', ARGV[9])
 local want = math.min(tonumber(ARGV[3]), tonumber(h[2]))
 if not live or want <= called then return {'ok', h[3]} end
 
--- Calls of about the same moment share a deadline, rounded up, so that a window of any length has at most
--- some 256 of them open. A deadline is never earlier than one that was promised to someone further ahead.
-local window = tonumber(h[10])
-local step = math.max(100, math.floor(window / 256))
-local deadline = math.max(math.ceil((run + window) / step) * step, tonumber(h[14]))
-redis.call('ZADD', KEYS[4], int(want), int(deadline))
-local absent = want >= tonumber(h[2]) and 0 or math.max(0, tonumber(h[20]) - tonumber(ARGV[13]))
-redis.call('HSET', KEYS[1], 'called', int(want), 'last_deadline', int(deadline), 'absent', int(absent))
-if tonumber(ARGV[4]) > 0 then
-  redis.call('HINCRBY', KEYS[9], 'l' .. int(deadline), ARGV[4])
-  redis.call('HINCRBY', KEYS[1], 'open_resolved', ARGV[4])
+open_window(run, tonumber(h[10]), tonumber(h[14]), want, tonumber(ARGV[4]))
+local absent, gone = 0, 0
+if want < tonumber(h[2]) then
+  absent = math.max(0, tonumber(h[20]) - tonumber(ARGV[13]))
+  -- Whoever left since the leader looked may be among those just called: better too few are taken for gone.
+  gone = math.max(0, tonumber(h[21]) - tonumber(ARGV[14]) - (tonumber(h[22]) - tonumber(ARGV[15])))
 end
+redis.call('HSET', KEYS[1], 'absent', int(absent), 'gone', int(gone))
 return {'ok', int(want)}

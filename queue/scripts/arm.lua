@@ -1,5 +1,6 @@
 -- Makes the room of a sale, or brings the settings of one that is there up to date; what has been counted
--- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on.
+-- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on; so
+-- does the mode closed, in which nobody is admitted and nobody loses a turn.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
 --   12 interest
 -- ARGV 1 term of the leader
@@ -8,18 +9,19 @@
 --      3 token of the restore, then name, value, and so on:
 --        version epoch opens starts ends (ms) ended paused (0 or 1) mode order
 --        rate (per minute) cap window ttl (ms)
---        seed (hex) and commitment for a new room; and to restore:
---        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, drawn
---        (0 or 1), draw_count, first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
---        many of those may still be called), resolved (how many of those called above the floor nobody waits
+--        plan (what else enters the draw, JSON or empty; as it is when the doors open), seed (hex) and commitment
+--        for a new room; and to restore:
+--        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, kept_plan,
+--        drawn (0 or 1: the count was frozen), draw_count, frozen_at and count_kept (ms, or 0), round, shares, final
+--        (the parts that entered, or empty), draw_kept (0 or 1), first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
+--        many of those may still be called), gone (how many used tickets the line has yet to pass over), rated
+--        (admissions of the last minute), resolved (how many of those called above the floor nobody waits
 --        for), prove_near and prove_far (how long the line waits for them, ms: from now, and before the
 --        start)
 -- returns {made or kept or older (a newer version is in force), term}, {lost, term} (to change: there is no
 --   room of this run), {anew, term} (to restore: begin again), {old_term, the later term}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
-local function int(x) return string.format('%.0f', tonumber(x)) end
 local term, step, run = ARGV[1], ARGV[2], server_run()
 local a = {}
 for i = 4, #ARGV, 2 do a[ARGV[i]] = ARGV[i + 1] end
@@ -38,15 +40,17 @@ if not there then
     'seen_shown', '0', 'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'delay', '-1',
     'paused_at', '0', 'paused_total', '0', 'seed', a.seed, 'commitment', a.commitment, 'seed_kept', '0', 'drawn', '0',
     'draw_count', '0', 'draw_kept', '0', 'next_expiry', '0', 'peak_active', '0', 'peak_minute', '0', 'cap_max', '0', 'rate_max', '0',
-    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '')
+    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '', 'gone', '0', 'rated', '0')
 end
 
-local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max')
+local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max', 'seed_kept',
+  'rate', 'cap', 'mode')
 if tonumber(a.version) < tonumber(h[1]) then return {'older', term} end
 local paused_at, paused_total = tonumber(h[2]), tonumber(h[3])
-if a.paused == '1' and paused_at == 0 then
+local stands = a.paused == '1' or a.mode == 'closed'
+if stands and paused_at == 0 then
   paused_at = now
-elseif a.paused ~= '1' and paused_at > 0 then
+elseif not stands and paused_at > 0 then
   paused_total = paused_total + math.max(0, now - paused_at)
   paused_at = 0
 end
@@ -59,6 +63,11 @@ redis.call('HSET', KEYS[1], 'term', term, 'run', run, 'version', a.version, 'epo
   'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl,
   'rate_max', int(math.max(tonumber(h[8]), tonumber(a.rate))), 'cap_max', int(math.max(tonumber(h[7]), tonumber(a.cap))))
 
+-- The report on a sale compares the admissions with the limits that were in force.
+if h[10] ~= a.rate or h[11] ~= a.cap or h[12] ~= a.mode then redis.call('HSET', KEYS[1], 'limits_at', int(now)) end
+-- What enters the draw does not change any more once it was published with the commitment.
+if h[9] ~= '1' then redis.call('HSET', KEYS[1], 'draw_plan', a.plan) end
+
 if restore then
   -- Numbers up to the mark may have been given: those who come now continue behind it.
   local called = math.min(tonumber(a.watermark), tonumber(a.mark))
@@ -68,11 +77,12 @@ if restore then
   if now < tonumber(a.starts) then wait = math.min(tonumber(a.prove_far), tonumber(a.starts) - now + wait) end
   redis.call('HSET', KEYS[1], 'mark', a.mark, 'top', a.mark, 'base', a.mark, 'entrants', a.mark, 'called', int(called), 'floor', int(floor),
     'claimed', a.claimed, 'left', a.left, 'released', a.released, 'next_expiry', a.first_expiry,
-    'gaps', a.gaps, 'absent', a.absent, 'prove_until', int(own + wait))
+    'gaps', a.gaps, 'absent', a.absent, 'gone', a.gone, 'rated', a.rated, 'prove_until', int(own + wait))
   if a.kept_seed ~= '' then
-    redis.call('HSET', KEYS[1], 'seed', a.kept_seed, 'commitment', a.kept_commitment, 'seed_kept', '1')
+    redis.call('HSET', KEYS[1], 'seed', a.kept_seed, 'commitment', a.kept_commitment, 'seed_kept', '1', 'draw_plan', a.kept_plan)
     if a.drawn == '1' then
-      redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', a.draw_count, 'draw_kept', '1', 'order', 'draw')
+      redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', a.draw_count, 'frozen_at', a.frozen_at, 'draw_round', a.round,
+        'count_kept', a.count_kept, 'draw_shares', a.shares, 'draw_final', a.final, 'draw_kept', a.draw_kept, 'order', 'draw')
     end
   end
   if called > floor then -- open windows start again, as one

@@ -11,15 +11,13 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
-  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run')
+  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run', 'rated', 'drawn', 'order')
 if not h[1] or h[19] ~= server_run() then return {'lost', '0', '0', 0, '0'} end
 local number, place = ARGV[1], tonumber(ARGV[2])
 local floor, open = tonumber(h[4]), h[8] == 'open'
 local paused_at = tonumber(h[13])
 -- The room's own time stands still while the sale is paused, so that a pause takes nobody's window.
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[14])
--- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
-local function int(x) return string.format('%.0f', tonumber(x)) end
 
 local expires = redis.call('ZSCORE', KEYS[2], number)
 if expires and tonumber(expires) > now then
@@ -77,15 +75,10 @@ if not open then
     active = redis.call('ZCOUNT', KEYS[2], '(' .. int(now), '+inf')
   end
   if active >= tonumber(h[10]) then return refuse('full', next_expiry - now) end
-  -- An admission counts until it is more than 60,000 ms old by the truncated clock, so that no closed
-  -- interval of 60 s holds more than the rate.
-  local head = redis.call('LINDEX', KEYS[3], 0)
-  while head and now - tonumber(head) > 60000 do
-    redis.call('LPOP', KEYS[3])
-    head = redis.call('LINDEX', KEYS[3], 0)
-  end
-  minute = redis.call('LLEN', KEYS[3])
-  if minute >= tonumber(h[9]) then return refuse('rate', tonumber(head or now) + 60001 - now) end
+  local lapsed, first
+  minute, lapsed, first = admitted_lately(KEYS[3], now, tonumber(h[20]))
+  if lapsed > 0 then redis.call('LTRIM', KEYS[3], lapsed, -1) end
+  if minute >= tonumber(h[9]) then return refuse('rate', (first or now) + 60001 - now) end
 end
 
 -- Whole seconds, so that the token and the gate set agree on the end; rounded up, so that the pass lasts its
@@ -97,6 +90,8 @@ redis.call('ZADD', KEYS[2], int(until_s * 1000), number)
 redis.call('HSET', KEYS[8], number, int(issued))
 resolve()
 if grace then redis.call('ZREM', KEYS[6], number) end
+-- While the gate is open, tickets are used up that the line has yet to pass over.
+if place > tonumber(h[3]) or place == 0 and h[22] == 'draw' and h[21] == '0' then redis.call('HINCRBY', KEYS[1], 'gone', 1) end
 change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
 redis.call('HINCRBY', KEYS[1], 'claimed', 1)
 local set = {}
@@ -107,7 +102,10 @@ if cohort and not grace then
 end
 if next_expiry == 0 or until_s * 1000 < next_expiry then set[#set + 1] = 'next_expiry'; set[#set + 1] = int(until_s * 1000) end
 if not open then
-  redis.call('RPUSH', KEYS[3], int(now))
+  -- One entry for each ms. Should the clock step back, the admission counts as one of the last ms, for longer.
+  local last = string.match(redis.call('LINDEX', KEYS[3], -1) or '', '^(%d+):')
+  if not last or tonumber(last) < now then redis.call('RPUSH', KEYS[3], int(now) .. ':' .. h[20]) end
+  redis.call('HINCRBY', KEYS[1], 'rated', 1)
   if active + 1 > tonumber(h[16]) then set[#set + 1] = 'peak_active'; set[#set + 1] = int(active + 1) end
   if minute + 1 > tonumber(h[17]) then set[#set + 1] = 'peak_minute'; set[#set + 1] = int(minute + 1) end
 end

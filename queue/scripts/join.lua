@@ -1,45 +1,72 @@
--- Hands out entry numbers to those who join, never above the journaled high-water mark.
--- KEYS[1] room (hash)
--- ARGV[1] numbers wanted  ARGV[2] most visitors that may wait, then, of those who name items, which of the wanted
---   they are (1…) and the marks of the items, and so on
--- returns {status, first number, numbers granted, highest mark ever journaled, now in ms, epoch, base}; when
---   fewer are granted than wanted the status says why: ok, raise (the mark is reached), full, closed, early,
---   ended, or lost (no room, or that of another run of the server)
+-- Hands out entry numbers to those who join, never above the journaled high-water mark. While nobody waits, it
+-- calls as many of them at once as may be called.
+-- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
+-- ARGV 1 numbers wanted  2 most visitors that may wait
+--      3 numbers wanted besides by those who take one only when they are called at once
+--      4 units that are free, below 0 when that is not known  5 units allocated  6 factor of the degradation level
+--      then, of those who name items, which of the wanted they are (1…; those of 3 follow those of 1) and the marks
+--      of the items, and so on
+-- returns {status, first number, numbers granted to those of 1, highest mark ever journaled, now in ms, epoch,
+--   base, numbers granted to those of 3, how many of all are called, now in the room's own time, deadline of the
+--   called}; when fewer are granted to those of 1 than wanted the status says why: ok, raise (the mark is
+--   reached, also for those of 3), full, closed, early, ended, or lost (no room, or that of another run of the
+--   server)
 --   base: the numbers above it were all given by this room, and those up to it by an earlier one
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local h = redis.call('HMGET', KEYS[1], 'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'entrants', 'mark', 'called', 'drawn', 'epoch',
-  'run', 'top', 'base', 'absent')
-if not h[1] or h[12] ~= server_run() then return {'lost', '0', 0, '0', string.format('%.0f', now), '0', '0'} end
-local entrants, mark, called = tonumber(h[7]), tonumber(h[8]), tonumber(h[9])
+local names = {'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'entrants', 'mark', 'called', 'drawn', 'epoch', 'run', 'top', 'base',
+  'absent', 'gone', 'draw_kept', 'paused_at', 'paused_total', 'prove_until', 'rate', 'cap', 'window', 'credit', 'credit_at',
+  'next_expiry', 'rated', 'floor', 'open_resolved', 'claimed', 'last_deadline'}
+local values, h = redis.call('HMGET', KEYS[1], unpack(names)), {}
+for i, name in ipairs(names) do h[name] = values[i] end
+if not h.run or h.run ~= server_run() then return {'lost', '0', 0, '0', int(now), '0', '0', 0, 0, '0', '0'} end
+local entrants, mark, called = tonumber(h.entrants), tonumber(h.mark), tonumber(h.called)
+local paused_at = tonumber(h.paused_at)
+local run = (paused_at > 0 and paused_at or now) - tonumber(h.paused_total)
 
-local function answer(status, granted)
-  return {status, string.format('%.0f', entrants + 1), granted, h[13], string.format('%.0f', now), h[11], h[14]}
+local function answer(status, granted, passing, calls, deadline)
+  return {status, int(entrants + 1), granted, h.top, int(now), h.epoch, h.base, passing or 0, calls or 0, int(run), int(deadline or 0)}
 end
 
-if h[4] == '1' or now >= tonumber(h[3]) then return answer('ended', 0) end
-if now < tonumber(h[1]) then return answer('early', 0) end
-if h[5] == 'closed' then return answer('closed', 0) end
+if h.ended == '1' or now >= tonumber(h.ends) then return answer('ended', 0) end
+if now < tonumber(h.opens) then return answer('early', 0) end
+if h.mode == 'closed' or h.mode == 'drain' then return answer('closed', 0) end
 
 -- The first call at or after the start fixes who takes part in the draw, be it this script or advance.
-if h[6] == 'draw' and h[10] == '0' and now >= tonumber(h[2]) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[7])
+if h.order == 'draw' and h.drawn == '0' and now >= tonumber(h.starts) then
+  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h.entrants, 'frozen_at', int(now))
 end
 
-local granted, status = tonumber(ARGV[1]), 'ok'
--- Numbers of which it is not known that anybody has them take no room.
-local room = tonumber(ARGV[2]) - math.max(0, entrants - called - tonumber(h[15]))
+local may, credit = may_walk_in(h, now, run, tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
+local wanted, status = tonumber(ARGV[1]), 'ok'
+local granted = wanted
+-- Numbers at which nobody is take no room.
+local nobody = math.max(0, tonumber(h.absent) + tonumber(h.gone))
+local room = tonumber(ARGV[2]) - math.max(0, entrants - called - nobody) + may
+if h.mode == 'reject' then room = may end
 if granted > room then granted, status = math.max(room, 0), 'full' end
-if granted > mark - entrants then granted, status = mark - entrants, 'raise' end
-local reply = answer(status, granted)
-if granted > 0 then
-  redis.call('HSET', KEYS[1], 'entrants', string.format('%.0f', entrants + granted))
-  if #ARGV > 2 then
+local passing = math.min(math.max(may - granted, 0), tonumber(ARGV[3]))
+if granted + passing > mark - entrants then
+  granted = math.min(granted, mark - entrants)
+  passing, status = math.min(passing, mark - entrants - granted), 'raise'
+end
+local reply = answer(status, granted, passing)
+local all = granted + passing
+if all > 0 then
+  redis.call('HSET', KEYS[1], 'entrants', int(entrants + all))
+  if #ARGV > 6 then
     local w = read_wanted(redis.call('HGET', KEYS[1], 'wanted'))
-    for i = 3, #ARGV, 2 do
-      if tonumber(ARGV[i]) <= granted then count_wanted(w, ARGV[i + 1], 1) end
+    for i = 7, #ARGV, 2 do
+      local at = tonumber(ARGV[i])
+      if at <= granted or at > wanted and at - wanted <= passing then count_wanted(w, ARGV[i + 1], 1) end
     end
     redis.call('HSET', KEYS[1], 'wanted', write_wanted(w))
   end
+end
+local calls = math.min(may, all)
+if calls > 0 then
+  local deadline = open_window(run, tonumber(h.window), tonumber(h.last_deadline), entrants + calls, entrants - called)
+  redis.call('HSET', KEYS[1], 'absent', '0', 'gone', '0', 'credit', string.format('%.6f', credit - calls), 'credit_at', int(now))
+  reply[9], reply[11] = calls, int(deadline)
 end
 return reply

@@ -2,6 +2,7 @@
 -- key has no place. A value is number:epoch:issued ms:more, and begins with '?' until the journal has it.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
 -- ARGV 1 generation in which places were worked out  2 most keys  3 most visitors that may wait
+--      4 to 6 those of join.lua
 --      then for each visitor:
 --      persons (keys of one person, 12 bytes each: the first is written, the others are former spellings),
 --      codes (keys of one invite, the same), '1' when a place is only looked for, more (goes into the value),
@@ -11,7 +12,7 @@
 --   how: new, had (a place that there was), none (for the reason that join() gave, or as it was only looked for)
 local room, places = KEYS[1], KEYS[11]
 local h = redis.call('HMGET', room, 'run', 'gen', 'entrants', 'called', 'floor', 'mode', 'paused_at', 'paused_total')
-if not h[1] or h[1] ~= server_run() then return {join(KEYS, {'0', ARGV[3]})} end
+if not h[1] or h[1] ~= server_run() then return {join(KEYS, {'0', ARGV[3], '0', '-1', '0', '0'})} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused_at = tonumber(h[7])
@@ -88,7 +89,7 @@ local function decide(v)
 end
 
 local at = 1
-for i = 4, #ARGV, 7 do
+for i = 7, #ARGV, 7 do
   decide({at = at, persons = ARGV[i], codes = ARGV[i + 1], look = ARGV[i + 2], more = ARGV[i + 3], own = ARGV[i + 4],
     old = ARGV[i + 5], place = ARGV[i + 6]})
   at = at + 2
@@ -99,7 +100,7 @@ for _, v in ipairs(fresh) do
   if not v.like then wanted = wanted + 1 end
 end
 local spare = math.max(0, tonumber(ARGV[2]) - redis.call('HLEN', places))
-local given = join(KEYS, {string.format('%.0f', math.min(wanted, spare)), ARGV[3]})
+local given = join(KEYS, {string.format('%.0f', math.min(wanted, spare)), ARGV[3], '0', ARGV[4], ARGV[5], ARGV[6]})
 if wanted > spare and given[1] == 'ok' then given[1] = 'full' end
 
 local number, left = tonumber(given[2]), given[3]

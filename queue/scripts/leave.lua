@@ -4,7 +4,7 @@
 --      4 '1' when the ticket's place was passed over, so that nobody waits for it
 -- returns ok, again (it was out already), unknown (number never given), lost (no room, or that of another run
 --   of the server)
-local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'run')
+local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'run', 'order', 'drawn')
 if not h[1] or h[5] ~= server_run() then return 'lost' end
 local number, place = ARGV[1], tonumber(ARGV[2])
 if tonumber(number) > tonumber(h[2]) then return 'unknown' end
@@ -23,6 +23,9 @@ if redis.call('SETBIT', KEYS[5], number, 1) == 1 then
 end
 redis.call('HINCRBY', KEYS[1], 'left', 1)
 change('l:' .. number)
+-- Whoever leaves before the call waits no more.
+local ahead = h[1] == ARGV[3] and (place > tonumber(h[3]) or place == 0 and h[6] == 'draw' and h[7] == '0')
+if ahead and ARGV[4] ~= '1' then redis.call('HINCRBY', KEYS[1], 'gone', 1) end
 -- Someone called who leaves is no longer waited for, and says nothing about how many show up.
 if redis.call('ZREM', KEYS[6], number) == 0 and ARGV[4] ~= '1' and h[1] == ARGV[3] and place > tonumber(h[4]) and place <= tonumber(h[3]) then
   local cohort = redis.call('ZRANGEBYSCORE', KEYS[4], ARGV[2], '+inf', 'LIMIT', 0, 1)[1]

@@ -6,7 +6,7 @@
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
 --      passes   ticket, issued s, expires s, and so on
---      admits   times in ms, in order, of the last minute's admissions
+--      admits   entries of the last minute's admissions as admitted_lately reads them, in order
 --      used     offset in bytes, part of the bitmap
 --      proven   uncertain numbers that have shown themselves
 --      keyed    key, its place, and so on

@@ -15,7 +15,8 @@ local stamp = string.format('%.0f', time[1] * 1000000 + time[2])
 local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark', 'called', 'floor', 'rate', 'cap', 'window', 'ttl',
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
-  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run', 'wanted')
+  'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run', 'wanted',
+  'draw_plan', 'frozen_at', 'draw_round', 'count_kept', 'draw_beacon', 'draw_shares', 'draw_final', 'limits_at', 'gone', 'rated')
 if not h[1] or h[48] ~= server_run() then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])
@@ -23,16 +24,8 @@ if next_expiry > 0 and next_expiry <= now then
   active = redis.call('ZCOUNT', KEYS[2], '(' .. string.format('%.0f', now), '+inf')
 end
 
--- The list is in the order of time: find the first admission of the last minute by bisection.
-local head = redis.call('LINDEX', KEYS[3], 0)
-local length = head and redis.call('LLEN', KEYS[3]) or 0
-local low, high = 0, length
-if not head or now - tonumber(head) <= 60000 then high = 0 end
-while low < high do
-  local middle = math.floor((low + high) / 2)
-  if now - tonumber(redis.call('LINDEX', KEYS[3], middle)) > 60000 then low = middle + 1 else high = middle end
-end
-local reply = {stamp, h, active, length - low, redis.call('ZCARD', KEYS[6]), {}}
+local minute = admitted_lately(KEYS[3], now, tonumber(h[59]))
+local reply = {stamp, h, active, minute, redis.call('ZCARD', KEYS[6]), {}}
 if ARGV[5] == '1' then reply[6] = redis.call('HGETALL', KEYS[9]) end
 
 local known, seq = tonumber(ARGV[2]), tonumber(h[3])

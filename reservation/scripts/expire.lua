@@ -1,7 +1,8 @@
 -- Returns the units of reservations whose time is over, the longest overdue first, each once. Forgets to whom
 -- the passes that are over belonged.
 -- KEYS: 1 stock, 2 customers, 3 due, 4 made
--- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000)
+-- ARGV: 1 prefix of the record keys (same hash tag) without the epoch, 2 how many at most (1…1000), 3 for how
+--   long units are set aside (ms, see aside.lua)
 -- Returns {0, entries taken off due, reservations expired}, {1} not ready, {9} another run
 local state, head = read_head(KEYS[1])
 if state ~= 0 then return {state} end
@@ -26,6 +27,7 @@ for i, text in ipairs(records) do
     redis.call('SET', keys[i], write_record(r), 'PX', RESOLVED_KEEP_MS)
     move(r, 'held', 'available')
     charge(r, -1)
+    note_back(r)
     expired = expired + 1
   end
 end
@@ -37,6 +39,7 @@ end
 write_stock(KEYS[1])
 write_customers(KEYS[2])
 if expired > 0 then
+  set_aside(KEYS[1], now, ARGV[3])
   redis.call('HINCRBY', KEYS[1], 'returned', digits(expired))
   rotate_made(KEYS[1], KEYS[4], prefix, expired)
 end

@@ -4,15 +4,17 @@
 --   one record a request
 -- ARGV: 1 epoch, 2 length of the record keys' prefix, 3 number of pools P, then P times: SKU, channel, number of
 --       sources S, then S times: pool (1…P) whose units this one may sell when it has none, from when on (ms);
---       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times:
---       pool (1…P), units; then, if it is a probe: 'probe'. A probe decides and holds nothing.
+--       then per request: customer, pass ('' = none is needed), record tail, number of lines L, then L times: pool
+--       (1…P), units; then 'probe' if it is one, else ''. A probe decides and holds nothing. Then, while people wait
+--       to be admitted, per request: when its pass was issued (s), by which it may take what was set aside before
+--       (see aside.lua); else anyone may.
 -- Returns {0, now, expires, one result a request}, {1} not ready, {2} another epoch, {9} another run.
 -- A result is 0 for a new reservation, {lines} for a new one with units of other channels (see record.lua), the
 -- record's text for one that exists, or kind * 1000 + line, the line from 0:
 --   1 not open, 2 paused, 3 pass invalid, 4 limit of the item, 5 limit of the sale, 10 pool not armed,
 --   11 the pass belongs to another customer,
---   6 sold out, +1 when units may come (held by others, or of a source that is not in force yet), +2 when the
---   pool itself has nothing left
+--   6 sold out, +1 when units may come (held by others, set aside for others, or of a source that is not in force
+--   yet), +2 when the pool itself has nothing left
 local PARTS_MOST = 100 -- into how many parts the lines of a reservation may be divided
 local now = clock()
 local pools = tonumber(ARGV[3])
@@ -22,8 +24,8 @@ local sku_of, channel_of, names, sources, a = {}, {}, {}, {}, 4
 for i = 1, pools do
   local name = ARGV[a] .. '|' .. ARGV[a + 1]
   sku_of[i], channel_of[i], names[i] = ARGV[a], ARGV[a + 1], name
-  local f = FIXED + i * 3 - 3
-  fields[f + 1], fields[f + 2], fields[f + 3] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a]
+  local f = FIXED + i * 4 - 4
+  fields[f + 1], fields[f + 2], fields[f + 3], fields[f + 4] = 'available|' .. name, 'held|' .. name, 'limit|' .. ARGV[a], 'aside|' .. name
   local count = tonumber(ARGV[a + 2])
   if count > 0 then
     local list = {}
@@ -36,10 +38,11 @@ local stock = redis.call('HMGET', KEYS[1], unpack(fields))
 local state = state_of(stock[1], stock[2], stock[3], ARGV[1])
 if state ~= 0 then return {state} end
 
-local available, held, limit, touched = {}, {}, {}, {}
+local available, held, limit, lots, some_aside, touched = {}, {}, {}, {}, false, {}
 for i = 1, pools do
-  local f = FIXED + i * 3 - 3
+  local f = FIXED + i * 4 - 4
   available[i], held[i], limit[i] = tonumber(stock[f + 1]), tonumber(stock[f + 2]), tonumber(stock[f + 3] or 0)
+  if stock[f + 4] and stock[f + 4] ~= '' then lots[i], some_aside = read_lots(stock[f + 4], now), true end
 end
 local closed = 0
 if stock[4] ~= '1' or now < tonumber(stock[6]) or now >= tonumber(stock[7]) then
@@ -95,39 +98,60 @@ end
 
 local function is_open(source) return now >= source.from and available[source.pool] ~= nil end
 
+-- When the pass of request i was issued, if units are kept from it.
+local function issued_at(i) return some_aside and tonumber(ARGV[a + i]) end
+
+-- How many units of a pool a pass of this time of issue may take: what is set aside for later ones it may not.
+local function free_for(pool, issued)
+  local left = available[pool] or 0
+  if issued and lots[pool] then
+    for _, lot in ipairs(lots[pool]) do
+      if lot.at >= issued then left = left - lot.units end
+    end
+  end
+  return math.max(left, 0)
+end
+
 -- Why a pool cannot give n units: nothing when it can, with those of its sources, else the kind.
-local function lacks(pool, n)
-  local left = available[pool]
+local function lacks(pool, n, issued)
+  local left = free_for(pool, issued)
   if left >= n then return end
-  local own, may_come = math.max(left, 0), held[pool] > 0
-  local sum = own
+  local sum, may_come = left, held[pool] > 0 or available[pool] > left
   for _, source in ipairs(sources[pool] or {}) do
-    local units = math.max(available[source.pool] or 0, 0)
+    local units = free_for(source.pool, issued)
     if is_open(source) then
       sum = sum + units
     elseif units > 0 then
       may_come = true
     end
-    may_come = may_come or (held[source.pool] or 0) > 0
+    may_come = may_come or (held[source.pool] or 0) > 0 or (available[source.pool] or 0) > units
   end
   if sum >= n then return end
-  return 6000 + (may_come and 1000 or 0) + (left <= 0 and 2000 or 0)
+  return 6000 + (may_come and 1000 or 0) + (available[pool] <= 0 and 2000 or 0)
 end
 
-local function hold(pool, n) available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true end
+-- Holds n units; what was set aside for this pass goes first, so that the others stay free for anyone.
+local function hold(pool, n, issued)
+  available[pool], held[pool], touched[pool] = available[pool] - n, held[pool] + n, true
+  if not lots[pool] then return end
+  for _, lot in ipairs(lots[pool]) do
+    local part = (not issued or lot.at < issued) and math.min(lot.units, n) or 0
+    lot.units, n = lot.units - part, n - part
+  end
+end
 
 -- Takes n units: those of the pool, then those of its sources in their order. Adds the parts that are of others.
-local function draw(pool, n, parts)
-  local own = math.min(n, math.max(available[pool], 0))
+local function draw(pool, n, issued, parts)
+  local own = math.min(n, free_for(pool, issued))
   if own > 0 then
-    hold(pool, own)
+    hold(pool, own, issued)
     parts[#parts + 1] = sku_of[pool] .. '=' .. digits(own)
   end
   n = n - own
   for _, source in ipairs(sources[pool] or {}) do
-    local part = is_open(source) and math.min(n, math.max(available[source.pool], 0)) or 0
+    local part = is_open(source) and math.min(n, free_for(source.pool, issued)) or 0
     if part > 0 then
-      hold(source.pool, part)
+      hold(source.pool, part, issued)
       parts[#parts + 1] = sku_of[pool] .. '=' .. digits(part) .. '@' .. channel_of[source.pool]
       parts.drawn, n = true, n - part
     end
@@ -135,11 +159,11 @@ local function draw(pool, n, parts)
 end
 
 -- How many parts the lines of request p have at most.
-local function parts_of(p, lines)
+local function parts_of(p, lines, issued)
   local most = lines
   for line = 0, lines - 1 do
     local pool = tonumber(ARGV[p + 4 + 2 * line])
-    if available[pool] < tonumber(ARGV[p + 5 + 2 * line]) then most = most + #sources[pool] end
+    if free_for(pool, issued) < tonumber(ARGV[p + 5 + 2 * line]) then most = most + #sources[pool] end
   end
   return most
 end
@@ -154,14 +178,14 @@ local function decide(i)
     if not until_ms or tonumber(until_ms) <= now then return 3000 end
     if bound[pass] and bound[pass].customer ~= customers[i] then return 11000 end
   end
-  local lines = tonumber(ARGV[p + 3])
+  local issued, lines = issued_at(i), tonumber(ARGV[p + 3])
   for line = 0, lines - 1 do
     local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
     if not available[pool] then return 10000 + line end
-    local kind = lacks(pool, n)
+    local kind = lacks(pool, n, issued)
     if kind then return kind + line end
   end
-  if parts_of(p, lines) > PARTS_MOST then return 6000 end
+  if parts_of(p, lines, issued) > PARTS_MOST then return 6000 end
   local customer = customers[i]
   local units = units_of[customer]
   if not units then
@@ -182,7 +206,7 @@ local function decide(i)
   local parts = {}
   for line = 0, lines - 1 do
     local pool, n = tonumber(ARGV[p + 4 + 2 * line]), tonumber(ARGV[p + 5 + 2 * line])
-    draw(pool, n, parts)
+    draw(pool, n, issued, parts)
     local sku = sku_of[pool]
     units[sku] = (units[sku] or 0) + n
   end
@@ -222,6 +246,7 @@ for i in pairs(touched) do
   local n = #counters
   counters[n + 1], counters[n + 2] = 'available|' .. names[i], digits(available[i])
   counters[n + 3], counters[n + 4] = 'held|' .. names[i], digits(held[i])
+  if lots[i] then counters[n + 5], counters[n + 6] = 'aside|' .. names[i], write_lots(lots[i]) end
 end
 for customer, units in pairs(units_of) do
   local text = write_units(units)

@@ -1,0 +1,177 @@
+package queue
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// reply is a parsed answer of snapshot.lua.
+type reply struct {
+	exists    bool
+	nowMicros int64
+	state     Snapshot // with what the hash tells
+	kind      string
+	calls     []calls
+	entries   []string // changes, or the full list of passes
+	graces    []string
+	used      string
+	proven    []string
+}
+
+func parseReply(res rueidis.RedisResult) (reply, error) {
+	parts, err := res.ToArray()
+	if err != nil {
+		return reply{}, err
+	}
+	var r reply
+	p := parser{}
+	if len(parts) == 0 {
+		return reply{}, fmt.Errorf("snapshot: empty answer")
+	}
+	r.nowMicros = p.number(text(parts[0]))
+	if len(parts) == 1 {
+		return r, p.err
+	}
+	if len(parts) < 9 {
+		return reply{}, fmt.Errorf("snapshot: %d parts", len(parts))
+	}
+	fields, err := parts[1].AsStrSlice()
+	if err != nil {
+		return reply{}, fmt.Errorf("snapshot: %w", err)
+	}
+	r.exists = true
+	r.state = p.room(fields)
+	r.state.NowMillis = r.nowMicros / 1000
+	r.state.Active = int(p.count(parts[2]))
+	r.state.AdmittedLastMinute = int(p.count(parts[3]))
+	r.state.Outstanding = outstanding(&r.state, p.count(parts[4]))
+	r.state.graces = p.count(parts[4])
+	r.state.resolved = p.resolved(p.texts(parts[5]))
+	r.kind = text(parts[6])
+	r.calls = p.calls(p.texts(parts[7]))
+	r.entries = p.texts(parts[8])
+	if r.kind == "full" && len(parts) >= 12 {
+		r.graces, r.used, r.proven = p.texts(parts[9]), text(parts[10]), p.texts(parts[11])
+	}
+	return r, p.err
+}
+
+// outstanding counts the called whose window is open and who have not come: those above the floor
+// who are not resolved, and those whose window was renewed.
+func outstanding(s *Snapshot, graces int64) uint64 {
+	return uint64(max(int64(s.Called)-int64(s.room.floor)-s.room.openResolved+graces, 0))
+}
+
+// parser reads strings from a script and keeps the first error.
+type parser struct{ err error }
+
+func (p *parser) fail(err error) {
+	if p.err == nil && err != nil {
+		p.err = fmt.Errorf("room state: %w", err)
+	}
+}
+
+func (p *parser) number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	p.fail(err)
+	return n
+}
+
+func (p *parser) unsigned(s string) uint64 { return uint64(max(p.number(s), 0)) }
+
+// later reads a number that a room of an earlier version does not have.
+func (p *parser) later(s string) int64 {
+	if s == "" {
+		return 0
+	}
+	return max(p.number(s), 0)
+}
+
+func (p *parser) real(s string) float64 {
+	f, err := strconv.ParseFloat(s, 64)
+	p.fail(err)
+	return f
+}
+
+func (p *parser) count(m rueidis.RedisMessage) int64 {
+	n, err := m.AsInt64()
+	p.fail(err)
+	return n
+}
+
+func (p *parser) texts(m rueidis.RedisMessage) []string {
+	if m.IsNil() {
+		return nil
+	}
+	list, err := m.AsStrSlice()
+	p.fail(err)
+	return list
+}
+
+// calls reads deadline, place pairs.
+func (p *parser) calls(flat []string) []calls {
+	list := make([]calls, 0, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		list = append(list, calls{last: uint64(p.real(flat[i+1])), deadlineMillis: p.number(flat[i])})
+	}
+	return list
+}
+
+// resolved reads field, count pairs; a field is "c" or "l" and the deadline.
+func (p *parser) resolved(flat []string) map[int64]int64 {
+	if len(flat) == 0 {
+		return nil
+	}
+	counts := make(map[int64]int64, len(flat)/4)
+	for i := 0; i+1 < len(flat); i += 2 {
+		if len(flat[i]) > 1 {
+			counts[p.number(flat[i][1:])] += p.number(flat[i+1])
+		}
+	}
+	return counts
+}
+
+const roomFields = 59
+
+// room reads the hash, in the order of snapshot.lua.
+func (p *parser) room(f []string) Snapshot {
+	if len(f) != roomFields {
+		p.fail(fmt.Errorf("%d fields instead of %d", len(f), roomFields))
+		return Snapshot{}
+	}
+	s := Snapshot{Ready: true, Epoch: p.number(f[1]), Entrants: p.unsigned(f[3]), Called: p.unsigned(f[5])}
+	s.RatePerMinute, s.MaxActive = p.real(f[7]), int(p.number(f[8]))
+	s.Mode, s.ShowUpRate = sale.Mode(f[15]), p.real(f[35])
+	s.room = roomState{
+		gen: f[0], seq: p.number(f[2]), mark: p.unsigned(f[4]), floor: p.unsigned(f[6]),
+		window: p.number(f[9]), ttl: p.number(f[10]),
+		opens: p.number(f[11]), starts: p.number(f[12]), ends: p.number(f[13]), ended: f[14] == "1",
+		order: sale.Order(f[16]), pausedAt: p.number(f[17]), pausedTotal: p.number(f[18]),
+		drawn: f[22] == "1", drawCount: p.unsigned(f[23]), nextExpiry: p.number(f[36]),
+		seed: f[19], commitment: f[20], seedKept: f[21] == "1", drawKept: f[24] == "1",
+		openResolved: p.number(f[25]), claimed: p.number(f[26]), left: p.number(f[27]), released: p.number(f[28]),
+		shown: p.number(f[29]), noShow: p.number(f[30]), seenShown: p.number(f[31]), seenGone: p.number(f[32]),
+		credit: p.real(f[33]), creditAt: p.number(f[34]),
+		peakActive: p.number(f[37]), peakMinute: p.number(f[38]), capMax: p.number(f[39]), rateMax: p.number(f[40]),
+		version: p.number(f[41]), delay: p.number(f[42]),
+		plan: f[49], frozenAt: p.later(f[50]), round: uint64(p.later(f[51])), countKept: p.later(f[52]),
+		drawBeacon: f[53], drawShares: f[54], drawFinal: f[55], limitsAt: p.later(f[56]),
+		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
+		wanted: parseWanted(f[48]), gone: p.unsigned(f[57]),
+	}
+	s.Paused = s.room.pausedAt > 0
+	s.Waiting = s.waiting(s.room.absent)
+	return s
+}
+
+func text(m rueidis.RedisMessage) string {
+	s, err := m.ToString()
+	if err != nil {
+		return ""
+	}
+	return s
+}

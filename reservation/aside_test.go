@@ -1,0 +1,355 @@
+package reservation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"pgregory.net/rapid"
+
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+// asideStand is a stock of few shoes on a clock in hand, with a line that may be waiting.
+type asideStand struct {
+	*Stock
+	t       testing.TB
+	client  rueidis.Client
+	setTime func(time.Time)
+	now     time.Time
+	keep    time.Duration // 0: nobody waits
+	bearers int
+}
+
+func newAsideStand(t *testing.T, change ...func(*sale.Record)) *asideStand {
+	mini := testenv.Mini(t)
+	a := &asideStand{t: t, client: testenv.ConnectRedis(t, "redis://"+mini.Addr()), setTime: mini.SetTime}
+	a.now = time.Now().UTC().Truncate(time.Second)
+	a.setTime(a.now)
+	rec := drop()
+	rec.Items[0].Stock, rec.Items[0].PerCustomer = 1, 0
+	rec.Reservation.TTL, rec.Reservation.PerCustomer = sale.Duration(30*time.Second), 0
+	for _, f := range change {
+		f(&rec)
+	}
+	a.Stock = open(t, a.client, rec)
+	a.SetAsideFor(func() time.Duration { return a.keep })
+	return a
+}
+
+func (a *asideStand) forward(d time.Duration) {
+	a.now = a.now.Add(d)
+	a.setTime(a.now)
+}
+
+// pass asks for lines with a pass that was issued at a moment.
+func (a *asideStand) pass(bearer string, issued time.Time, lines ...Line) Request {
+	until := a.now.Add(time.Hour).Truncate(time.Second)
+	score := float64(until.UnixMilli())
+	if err := a.client.Do(context.Background(), a.client.B().Zadd().Key(a.keys.gate).ScoreMember().ScoreMember(score, bearer).Build()).Error(); err != nil {
+		a.t.Fatal(err)
+	}
+	if len(lines) == 0 {
+		lines = []Line{{"SHOE", 1}}
+	}
+	key := fmt.Sprint(bearer, a.now.UnixMilli(), lines)
+	return Request{IdempotencyKey: key, Customer: "c" + bearer, Lines: lines, Bearer: bearer, PassUntil: until, PassIssued: issued.Truncate(time.Second)}
+}
+
+func (a *asideStand) expire(want int) {
+	a.t.Helper()
+	if n, err := a.Expire(context.Background(), 100); err != nil || n != want {
+		a.t.Fatalf("expired %d, %v; want %d", n, err, want)
+	}
+}
+
+func (a *asideStand) refused(req Request) {
+	a.t.Helper()
+	_, _, err := a.Reserve(context.Background(), req)
+	if wantCode(a.t, err, problem.SoldOut); !mayReturn(err) {
+		a.t.Fatalf("%v does not say that the unit may come", err)
+	}
+}
+
+// lapse has a unit held and lapse while people wait. The pass of active is older than the lapse.
+func (a *asideStand) lapse() (active time.Time) {
+	a.t.Helper()
+	active = a.now
+	mustReserve(a.t, a.Stock, a.pass("1", active))
+	a.keep = time.Minute
+	a.forward(30 * time.Second)
+	a.expire(1)
+	return active
+}
+
+func TestALapsedHoldIsForThoseWhoAreAdmittedAfterwards(t *testing.T) {
+	a := newAsideStand(t)
+	active := a.lapse()
+	a.refused(a.pass("2", active))
+	a.refused(a.pass("3", a.now)) // issued in the second of the lapse: it may have been before
+	a.refused(Request{IdempotencyKey: "shop", Customer: "shop", Lines: []Line{{"SHOE", 1}}})
+	if err := a.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	snap := a.Snapshot()
+	want := Lot{Units: 1, FromMillis: a.now.UnixMilli() + 1000, UntilMillis: a.now.UnixMilli() + 60_000}
+	if len(snap.Aside) != 1 || snap.Aside[0] != want || snap.Items[0].Available != 1 {
+		t.Fatalf("%+v, available %d", snap.Aside, snap.Items[0].Available)
+	}
+	a.forward(time.Second)
+	mustReserve(t, a.Stock, a.pass("4", a.now))
+	if err := a.Refresh(context.Background()); err != nil || len(a.Snapshot().Aside) != 0 {
+		t.Fatalf("%v, %+v", err, a.Snapshot().Aside)
+	}
+}
+
+func TestUnitsAreSetAsideForABoundedTime(t *testing.T) {
+	a := newAsideStand(t)
+	active := a.lapse()
+	a.forward(time.Minute - time.Millisecond)
+	a.refused(a.pass("2", active))
+	a.forward(time.Millisecond)
+	mustReserve(t, a.Stock, a.pass("2", active))
+}
+
+func TestWhenNobodyWaitsAnyoneMayTakeWhatIsSetAside(t *testing.T) {
+	a := newAsideStand(t)
+	active := a.lapse()
+	a.refused(a.pass("2", active))
+	a.keep = 0
+	mustReserve(t, a.Stock, a.pass("2", active))
+	a.forward(30 * time.Second)
+	a.expire(1) // nobody waits: nothing is set aside
+	mustReserve(t, a.Stock, a.pass("3", active))
+}
+
+func TestWhatIsGivenBackIsSetAsideToo(t *testing.T) {
+	a := newAsideStand(t)
+	r := mustReserve(t, a.Stock, a.pass("1", a.now))
+	a.keep = time.Minute
+	a.forward(time.Second)
+	if err := a.Release(context.Background(), r.ID, proved); err != nil {
+		t.Fatal(err)
+	}
+	a.refused(a.pass("1", a.now.Add(-time.Second)))
+	a.forward(time.Second)
+	mustReserve(t, a.Stock, a.pass("2", a.now))
+}
+
+// A hold that no pass made is of a shop's own customers, who never were in the line.
+func TestWhatWasHeldWithoutAPassIsForAnyone(t *testing.T) {
+	a := newAsideStand(t)
+	mustReserve(t, a.Stock, Request{IdempotencyKey: "shop", Customer: "shop", Lines: []Line{{"SHOE", 1}}})
+	a.keep = time.Minute
+	a.forward(30 * time.Second)
+	a.expire(1)
+	mustReserve(t, a.Stock, a.pass("1", a.now.Add(-time.Hour)))
+}
+
+func TestOtherUnitsStayFreeAndSeveralItemsAreAllOrNothing(t *testing.T) {
+	a := newAsideStand(t, func(rec *sale.Record) { rec.Items[0].Stock = 3 })
+	old := a.now
+	mustReserve(t, a.Stock, a.pass("1", old, Line{"SHOE", 2}))
+	a.keep = time.Minute
+	a.forward(30 * time.Second)
+	a.expire(1)
+	a.refused(a.pass("2", old, Line{"SHOE", 2}, Line{"HAT", 1})) // one is free, two are set aside
+	mustReserve(t, a.Stock, a.pass("2", old, Line{"SHOE", 1}, Line{"HAT", 1}))
+	a.forward(time.Second)
+	mustReserve(t, a.Stock, a.pass("3", a.now, Line{"SHOE", 2}))
+	if err := a.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Snapshot().Items; got[0].Available != 0 || got[0].Held != 3 || got[1].Held != 1 {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestUnitsThatSpillOverAreSetAsideWhereTheyCameFrom(t *testing.T) {
+	a := newAsideStand(t, func(rec *sale.Record) {
+		rec.Items[0].Stock = 2
+		rec.Channels, rec.DefaultChannel = map[string]int64{"web": 1, "app": 1}, "web"
+		rec.Spill = []sale.Spill{whenSoldOut("app", "web")}
+	})
+	old := a.now
+	if r := mustReserve(t, a.Stock, a.pass("1", old, Line{"SHOE", 2})); r.Drawn != "SHOE=1,SHOE=1@app" {
+		t.Fatalf("drawn %q", r.Drawn)
+	}
+	a.keep = time.Minute
+	a.forward(30 * time.Second)
+	a.expire(1)
+	a.refused(a.pass("2", old))
+	onApp := a.pass("3", old)
+	onApp.Channel = "app"
+	a.refused(onApp)
+	a.forward(time.Second)
+	if r := mustReserve(t, a.Stock, a.pass("4", a.now, Line{"SHOE", 2})); r.Drawn != "SHOE=1,SHOE=1@app" {
+		t.Fatalf("drawn %q", r.Drawn)
+	}
+}
+
+// What is set aside is lost with Redis: then anyone may take it.
+func TestAfterARebuildNothingIsSetAside(t *testing.T) {
+	a := newAsideStand(t)
+	active := a.lapse()
+	a.refused(a.pass("2", active))
+	rec := a.plan.Load().rec
+	if err := a.client.Do(context.Background(), a.client.B().Flushall().Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if err := rebuild(context.Background(), a.client, rec, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	mustReserve(t, a.Stock, a.pass("2", active))
+	if got, err := Audit(context.Background(), a.client, rec.ID); err != nil || !got.Items[0].Balanced() {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+// asideModel is who may take what, in a few lines of Go.
+type asideModel struct {
+	*asideStand
+	t     *rapid.T
+	total int64
+	held  map[string]asideHold
+	lots  []asideLot
+}
+
+type asideHold struct {
+	units int64
+	ends  time.Time
+	pass  bool
+}
+
+type asideLot struct {
+	units  int64
+	second int64
+	until  time.Time
+}
+
+func (m *asideModel) heldUnits() (n int64) {
+	for _, h := range m.held {
+		n += h.units
+	}
+	return n
+}
+
+// mayTake is how many units a pass of this time of issue may take, and how many of those were set aside.
+func (m *asideModel) mayTake(issued int64) (all, aside int64) {
+	all = m.total - m.heldUnits()
+	for _, lot := range m.lots {
+		switch {
+		case !lot.until.After(m.now):
+		case m.keep > 0 && lot.second >= issued:
+			all -= lot.units
+		default:
+			aside += lot.units
+		}
+	}
+	return max(all, 0), aside
+}
+
+func (m *asideModel) Reserve(t *rapid.T) {
+	m.bearers++
+	issued := m.now.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "age")) * time.Second)
+	n := rapid.Int64Range(1, 3).Draw(t, "units")
+	req := m.pass(fmt.Sprint("b", m.bearers), issued, Line{"SHOE", n})
+	seconds := issued.Unix()
+	if rapid.IntRange(0, 5).Draw(t, "without a pass") == 0 {
+		req.PassUntil, req.PassIssued, seconds = time.Time{}, time.Time{}, 0
+	}
+	got, _, err := m.Stock.Reserve(context.Background(), req)
+	all, _ := m.mayTake(seconds)
+	switch {
+	case err == nil && n > all:
+		t.Fatalf("%d units for a pass of %d that may take %d of %d; lots %+v", n, seconds, all, m.total-m.heldUnits(), m.lots)
+	case err != nil && (n <= all || !errors.Is(err, problem.SoldOut)):
+		t.Fatalf("%d of %d units: %v; lots %+v", n, all, err, m.lots)
+	case err != nil:
+		return
+	}
+	m.held[got.ID] = asideHold{units: n, ends: got.ExpiresAt, pass: !req.PassUntil.IsZero()}
+	for i := range m.lots { // what is set aside for it goes first
+		lot := &m.lots[i]
+		if m.keep == 0 || lot.second < seconds {
+			part := min(lot.units, n)
+			if !lot.until.After(m.now) {
+				part = 0
+			}
+			lot.units, n = lot.units-part, n-part
+		}
+	}
+}
+
+func (m *asideModel) back(h asideHold) {
+	if m.keep > 0 && h.pass {
+		m.lots = append(m.lots, asideLot{units: h.units, second: m.now.Unix(), until: m.now.Add(m.keep)})
+	}
+}
+
+func (m *asideModel) Release(t *rapid.T) {
+	for id, h := range m.held {
+		if h.ends.After(m.now) {
+			if err := m.Stock.Release(context.Background(), id, proved); err != nil {
+				t.Fatal(err)
+			}
+			delete(m.held, id)
+			m.back(h)
+			return
+		}
+	}
+}
+
+func (m *asideModel) Wait(t *rapid.T) {
+	m.forward(time.Duration(rapid.IntRange(1, 20_000).Draw(t, "ms")) * time.Millisecond)
+	due := 0
+	for id, h := range m.held {
+		if !h.ends.After(m.now) {
+			due++
+			delete(m.held, id)
+			m.back(h)
+		}
+	}
+	m.expire(due)
+}
+
+func (m *asideModel) Line(t *rapid.T) {
+	m.keep = time.Duration(rapid.SampledFrom([]int{0, 20, 60}).Draw(t, "set aside for")) * time.Second
+}
+
+func (m *asideModel) check(t *rapid.T) {
+	if err := m.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	shoe, aside := m.Snapshot().Items[0], int64(0)
+	for _, lot := range m.Snapshot().Aside {
+		aside += lot.Units
+	}
+	if !shoe.adds() || shoe.Held != m.heldUnits() || shoe.Allocated != m.total || aside > shoe.Available {
+		t.Fatalf("%+v with %d set aside, want %d held of %d", shoe, aside, m.heldUnits(), m.total)
+	}
+}
+
+func TestWhoMayTakeWhatIsSetAside(t *testing.T) {
+	stand := newAsideStand(t, func(rec *sale.Record) { rec.Items[0].Stock = 6 })
+	rec := stand.plan.Load().rec
+	rapid.Check(t, func(t *rapid.T) {
+		if err := stand.client.Do(context.Background(), stand.client.B().Flushall().Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		if err := rebuild(context.Background(), stand.client, rec, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		stand.keep = time.Minute
+		stand.plan.Load().open()
+		m := &asideModel{asideStand: stand, t: t, total: 6, held: map[string]asideHold{}}
+		t.Repeat(map[string]func(*rapid.T){
+			"reserve": m.Reserve, "reserve too": m.Reserve, "release": m.Release, "wait": m.Wait, "line": m.Line, "": m.check,
+		})
+	})
+}
