@@ -39,6 +39,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sales/{sale}/theme.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The colours of a sale's page
+         * @description Only of a sale that has some. The page links to it, so that its policy allows no style within the page.
+         */
+        get: operations["getTheme"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}": {
         parameters: {
             query?: never;
@@ -1323,6 +1345,11 @@ export interface operations {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
                 /**
+                 * @description The language of the page, remembered in a cookie of the same name. Otherwise it is that of the cookie, or the
+                 *     one that fits `Accept-Language` best.
+                 */
+                penstock_lang?: "en" | "de" | "fr" | "es" | "it" | "pt" | "nl" | "pl" | "tr" | "ja" | "zh" | "ar";
+                /**
                  * @description The SKUs for which the visitor came, at most four, separated by commas. Those that the sale does not
                  *     have are passed over. With other items the visitor keeps the place.
                  */
@@ -1443,6 +1470,30 @@ export interface operations {
             };
             500: components["responses"]["InternalError"];
             503: components["responses"]["BusyPage"];
+        };
+    };
+    getTheme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A style sheet. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getSale: {

@@ -16,7 +16,7 @@ const DemoCheckoutPath = "/demo/checkout"
 
 // demoView is what the pages of the demo shop show.
 type demoView struct {
-	AssetsVersion                string
+	Head                         pageHead
 	Sale, SaleName               string
 	SKU, ItemName, Price         string
 	Availability, PassTTL        string
@@ -31,7 +31,7 @@ func (s *Server) getDemo(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.sendPage(c, 200, "demo.html", "", &view)
+	return s.sendPage(c, 200, "demo.html", pagePolicy{}, &view)
 }
 
 // getDemoCheckout stands for the shop's own checkout, which lets in whoever has a pass.
@@ -45,7 +45,7 @@ func (s *Server) getDemoCheckout(c *call) error {
 		view.PassExpires = pass.ExpiresAt.UTC().Format(time.RFC3339)
 		view.PassExpiresText = pass.ExpiresAt.UTC().Format("15:04:05 MST")
 	}
-	return s.sendPage(c, 200, "demo_checkout.html", "", &view)
+	return s.sendPage(c, 200, "demo_checkout.html", pagePolicy{}, &view)
 }
 
 func (s *Server) demoView(c *call) (demoView, error) {
@@ -58,7 +58,7 @@ func (s *Server) demoView(c *call) (demoView, error) {
 	rec := c.entry.Record()
 	item := rec.Items[0]
 	return demoView{
-		AssetsVersion: s.pages.version, Sale: rec.ID, SaleName: rec.Name, SKU: item.SKU, ItemName: item.Name,
+		Head: pageHead{AssetsVersion: s.pages.version, Language: "en", Direction: "ltr"}, Sale: rec.ID, SaleName: rec.Name, SKU: item.SKU, ItemName: item.Name,
 		Price: priceText(item.Price), Availability: phaseText(c.entry.Phase()), PassTTL: spokenDuration(rec.Admission.PassTTL.Std()),
 	}, nil
 }

@@ -1,8 +1,10 @@
 package front
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
+	"sync"
 
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/problem"
@@ -26,12 +28,30 @@ func (s *Server) getSale(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	c.sendPublic(typeJSON, valuePublicOneSecond, c.entry.Document())
+	document := c.entry.Document()
+	if len(document) < minCompressed {
+		c.sendPublic(typeJSON, valuePublicOneSecond, document)
+		return nil
+	}
+	c.sendEncoded(typeJSON, valuePublicOneSecond, s.documents.of(string(c.sale), document))
 	return nil
 }
 
+// documents are the large public documents of sales, compressed once for each content.
+type documents struct{ latest sync.Map }
+
+// of returns a document as it was compressed when it was first asked for.
+func (d *documents) of(saleID string, document []byte) *encoded {
+	if kept, there := d.latest.Load(saleID); there && bytes.Equal(kept.(*encoded).plain, document) {
+		return kept.(*encoded)
+	}
+	fresh := newEncoded(document, pageBrotliLevel, pageGzipLevel)
+	d.latest.Store(saleID, fresh)
+	return fresh
+}
+
 func (s *Server) getOpenAPI(c *call) error {
-	c.sendPublic(typeYAML, valuePublicHour, openAPI)
+	c.sendEncoded(typeYAML, valuePublicHour, s.pages.openAPI)
 	return nil
 }
 

@@ -195,7 +195,7 @@ func TestThePageTakesATokenFromTheAddressAndForgetsIt(t *testing.T) {
 	if got := s.getPage(newcomer, "GET", expired); got.StatusCode != 403 || !strings.Contains(string(got.body), "Your link has expired") {
 		t.Fatalf("%d %s", got.StatusCode, got.body)
 	}
-	if got := s.getPage(newcomer, "GET", "/sales/spring"); got.StatusCode != 403 || !strings.Contains(string(got.body), "Come in through the shop") {
+	if got := s.getPage(newcomer, "GET", "/sales/spring"); got.StatusCode != 403 || !strings.Contains(string(got.body), "for customers of the shop") {
 		t.Fatalf("%d %s", got.StatusCode, got.body)
 	}
 }
@@ -253,7 +253,7 @@ func TestInvitesCannotBeGuessedAndAreClosedWhileTheLedgerIsDown(t *testing.T) {
 	visitor := s.browser()
 	s.expect(201, "", "POST", springTickets, from("192.0.2.2"), `{"invite":"AAAA-BBBB-CCCC"}`)
 	s.getPage(visitor, "GET", "/sales/spring?invite=FIRST-VISIT")
-	for address, want := range map[string]string{"": "This sale is by invitation", "?invite=AAAA-BBBB-CCCC": "This invitation was used", "?invite=WHO-KNOWS-IT": "We do not know this invitation"} {
+	for address, want := range map[string]string{"": "This sale is by invitation", "?invite=AAAA-BBBB-CCCC": "This invitation was used already", "?invite=WHO-KNOWS-IT": "We do not know this invitation"} {
 		if got := s.getPage(visitor, "GET", "/sales/spring"+address); got.StatusCode != http.StatusForbidden || !strings.Contains(string(got.body), want) {
 			t.Errorf("%s: %d %s", address, got.StatusCode, got.body)
 		}

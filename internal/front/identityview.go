@@ -63,27 +63,26 @@ func reasonOf(doc *problem.Problem) identity.Reason {
 
 // describeRefused is for somebody who was not let in for who they are, or as that could not be told.
 func describeRefused(rec *sale.Record, reason identity.Reason) roomView {
-	v := newRoomView(rec, "refused")
+	v := describeBlocked(rec)
 	switch reason {
 	case identity.TokenExpired:
-		v.Headline, v.Lead = "Your link has expired", "Go back to the shop, and follow its link to the sale again."
+		v.Lead = "blocked.lead_expired"
 	case identity.InviteRequired:
-		v.Headline, v.Lead = "This sale is by invitation", "Open the link in your invitation. If you joined in another browser, go on there."
+		v.Lead = "blocked.lead_invite"
 	case identity.InviteUsed:
-		v.Headline, v.Lead = "This invitation was used", "It gives one place. If you used it in another browser, go on there."
+		v.Lead = "blocked.lead_used"
 	case identity.InviteInvalid:
-		v.Headline, v.Lead = "We do not know this invitation", "Check the link in your invitation, and try again."
+		v.Lead = "blocked.lead_unknown"
 	default:
-		v.Headline, v.Lead = "Come in through the shop", "This sale is for customers of the shop. Sign in there, and follow its link to the sale."
+		v.Lead = "blocked.lead_shop"
 	}
-	v.Note = "You have no place in line yet."
 	return v
 }
 
-// describeGuessing is for somebody from whose network too many invites were tried.
-func describeGuessing(rec *sale.Record) roomView {
-	v := newRoomView(rec, "refused")
-	v.Headline, v.Lead = "Too many invitations were tried", "Too many invitations that do not exist were tried from your network. Wait a minute, then load this page again."
-	v.Note = "You have no place in line yet."
+// describeLimited is for somebody from whose network too much came.
+func describeLimited(rec *sale.Record) roomView {
+	v := describeBlocked(rec)
+	v.Lead = "blocked.lead_limit"
+	v.RefreshSeconds, v.ReloadMillis = maxRefreshSeconds, spread(maxRefreshSeconds*1000)
 	return v
 }

@@ -155,7 +155,7 @@ func TestPeopleAtSlightlyWrongAddressesGetAPage(t *testing.T) {
 		}
 		body := readAll(t, response)
 		response.Body.Close()
-		if response.StatusCode != 404 || response.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(string(body), "<h1>There is no") {
+		if response.StatusCode != 404 || response.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(string(body), ">There is no") {
 			t.Errorf("%s: %d %s %s", path, response.StatusCode, response.Header.Get("Content-Type"), body)
 		}
 	}

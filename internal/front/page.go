@@ -127,13 +127,15 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 		return s.sendRoom(c, doc.Status, rec, describeRefused(rec, reasonOf(&doc)))
 	case doc.Code == problem.RateLimited:
 		c.setRetryAfter(&doc)
-		return s.sendRoom(c, doc.Status, rec, describeGuessing(rec))
+		return s.sendRoom(c, doc.Status, rec, describeLimited(rec))
+	case doc.Code == problem.JoinRefused && mayJoin(c, rec, phase):
+		return s.sendRoom(c, doc.Status, rec, describeBlocked(rec))
 	case doc.Code == problem.SaleNotOpen, doc.Code == problem.JoinRefused:
 		return s.sendRoom(c, 200, rec, describeOutside(rec, phase, c.entry.Now()))
 	case doc.Status == 503:
 		c.ctx.Response.Header.Set("Retry-After", "5")
 	}
-	return s.sendRoom(c, doc.Status, rec, describeBusy(rec))
+	return s.sendRoom(c, doc.Status, rec, describeFull(rec))
 }
 
 // refused notes a refusal that is answered with a page.
@@ -162,7 +164,16 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all: the page looks again in a moment.
 		}
 	}
-	return s.sendRoom(c, 200, rec, describePlace(rec, phase, here))
+	return s.sendPlaceInLine(c, rec, describePlace(rec, phase, here), here)
+}
+
+// sendPlaceInLine sends the page of somebody who waits.
+func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here place) error {
+	page := s.roomPage(c, rec, &view)
+	if page.Place != nil {
+		page.begin(c.whereBegun(here))
+	}
+	return s.sendRoomPage(c, 200, rec, &page)
 }
 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
@@ -175,17 +186,6 @@ func (s *Server) sendToShop(c *call, rec *sale.Record) error {
 		return s.sendReturning(c, rec, place{})
 	}
 	return c.seeOther(location)
-}
-
-// sendRoom sends the page of the waiting room. The record is nil while this node does not know it.
-func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) error {
-	view.AssetsVersion = s.pages.version
-	view.Path = c.roomAgain()
-	target := ""
-	if rec != nil {
-		target = s.destination(c, rec)
-	}
-	return s.sendPage(c, status, "room.html", target, &view)
 }
 
 // sendUnknownSale tells people in words and programs in a problem document.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
-	"github.com/penstock/penstock/queue"
 )
 
 // browser is someone without JavaScript: cookies and links only.
@@ -55,7 +54,7 @@ func TestABrowserWithoutJavaScriptGetsIntoTheShop(t *testing.T) {
 	visitor := s.browser()
 
 	waiting := s.visit(visitor, "GET", "/sales/demo")
-	for _, want := range []string{"You are in line", `http-equiv="refresh"`, "Ahead of you", `aria-live="polite"`, "/sales/static/room.js?v="} {
+	for _, want := range []string{"You are in line", `http-equiv="refresh"`, "ahead of you", `role="status"`, "/sales/static/room.js?v="} {
 		if !strings.Contains(string(waiting.body), want) {
 			t.Fatalf("no %q in %s", want, waiting.body)
 		}
@@ -147,25 +146,8 @@ func TestThePageBeforeAndAfterTheSale(t *testing.T) {
 }
 
 func TestFormsMayLeadToTheShopsOwnAddress(t *testing.T) {
-	got := contentSecurityPolicy("https://shop.example/checkout?x=1")
+	got := pagePolicy{formTarget: "https://shop.example/checkout?x=1"}.contentSecurity()
 	if !strings.Contains(got, "form-action 'self' https://shop.example;") {
 		t.Fatal(got)
-	}
-}
-
-func TestTheWaitIsWordedAsARange(t *testing.T) {
-	for want, v := range map[string]queue.View{
-		"under a minute":             {ETAP50Seconds: 10, ETAP90Seconds: 59},
-		"about 1 min":                {ETAP50Seconds: 20, ETAP90Seconds: 80},
-		"3 min to 1 h 05 min":        {ETAP50Seconds: 180, ETAP90Seconds: 3900},
-		"not known yet":              {},
-		"23 h 59 min to 24 h 00 min": {ETAP50Seconds: 86340, ETAP90Seconds: 86400},
-	} {
-		if got := describeETA(v); got != want {
-			t.Errorf("%+v: %q, want %q", v, got, want)
-		}
-	}
-	if got := group(1234567); got != "1,234,567" {
-		t.Error(got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/penstock/penstock/internal/problem"
@@ -22,17 +23,21 @@ var staticFiles embed.FS
 type pages struct {
 	templates *template.Template
 	static    map[string]staticFile
+	openAPI   *encoded
 	version   string // of the static files, so that a cache never mixes two
 }
 
-type staticFile struct{ contentType, body []byte }
+type staticFile struct {
+	contentType []byte
+	body        *encoded
+}
 
 func loadPages() (*pages, error) {
 	templates, err := template.ParseFS(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("front: templates: %w", err)
 	}
-	p := &pages{templates: templates, static: make(map[string]staticFile)}
+	p := &pages{templates: templates, openAPI: newEncoded(openAPI, fileBrotliLevel, fileGzipLevel), static: make(map[string]staticFile)}
 	entries, err := staticFiles.ReadDir("static")
 	if err != nil {
 		return nil, fmt.Errorf("front: static files: %w", err)
@@ -47,7 +52,7 @@ func loadPages() (*pages, error) {
 		if strings.HasSuffix(entry.Name(), "js") { // .js and .mjs
 			contentType = "text/javascript; charset=utf-8"
 		}
-		p.static[entry.Name()] = staticFile{contentType: []byte(contentType), body: body}
+		p.static[entry.Name()] = staticFile{contentType: []byte(contentType), body: newEncoded(body, fileBrotliLevel, fileGzipLevel)}
 		sum.Write(body)
 	}
 	p.version = hex.EncodeToString(sum.Sum(nil)[:6])
@@ -59,19 +64,34 @@ func (s *Server) getStatic(c *call) error {
 	if !there {
 		return problem.NotFound
 	}
-	c.sendPublic(file.contentType, valuePublicHour, file.body)
+	c.sendEncoded(file.contentType, valuePublicHour, file.body)
 	return nil
 }
 
-// sendPage renders a template. FormTarget is where else than here a form may lead.
-func (s *Server) sendPage(c *call, status int, name, formTarget string, data any) error {
+// pagePolicy is what a page does besides what every page does.
+type pagePolicy struct {
+	formTarget string   // where else than here a form may lead
+	images     []string // origins of images
+	// secret says that who knows the address, or the body, has the visitor's place. The address is then told to
+	// nobody, and the body is not compressed: its length would tell of what is in it.
+	secret bool
+}
+
+// sendPage renders a template.
+func (s *Server) sendPage(c *call, status int, name string, policy pagePolicy, data any) error {
 	c.ctx.Response.ResetBody()
 	if err := s.pages.templates.ExecuteTemplate(c.ctx.Response.BodyWriter(), name, data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
+	referrer := "same-origin"
+	if policy.secret {
+		referrer = "no-referrer"
+	} else {
+		c.compressPage()
+	}
 	h := &c.ctx.Response.Header
-	h.Set("Content-Security-Policy", contentSecurityPolicy(formTarget))
-	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Content-Security-Policy", policy.contentSecurity())
+	h.Set("Referrer-Policy", referrer)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.SetCanonical(headerCacheControl, valueNoStore)
@@ -80,14 +100,19 @@ func (s *Server) sendPage(c *call, status int, name, formTarget string, data any
 	return nil
 }
 
-// contentSecurityPolicy allows what the pages do and nothing else. A form leads by redirects from
+// contentSecurity allows what the page does and nothing else. A form leads by redirects from
 // the waiting room to the shop, which browsers check against form-action too.
-func contentSecurityPolicy(formTarget string) string {
-	forms := "'self'"
-	if u, err := url.Parse(formTarget); err == nil && u.Host != "" {
+func (p pagePolicy) contentSecurity() string {
+	forms, images := "'self'", "'self' data:"
+	if u, err := url.Parse(p.formTarget); err == nil && u.Host != "" {
 		forms += " " + u.Scheme + "://" + u.Host
 	}
-	return "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+	for i, host := range p.images {
+		if !slices.Contains(p.images[:i], host) {
+			images += " " + host
+		}
+	}
+	return "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src " + images + "; " +
 		"form-action " + forms + "; base-uri 'none'; frame-ancestors 'none'"
 }
 

@@ -15,7 +15,8 @@ func (c *call) wantsPage() bool {
 
 // refusalView is what the page of a refusal shows.
 type refusalView struct {
-	AssetsVersion, Headline, Lead string
+	Head           pageHead
+	Headline, Lead string
 }
 
 // sendRefusalPage tells a person in words what a program is told in a problem document. It reports false
@@ -24,22 +25,24 @@ func (s *Server) sendRefusalPage(c *call, doc *problem.Problem) bool {
 	if c.broken || !c.route.forPeople || !c.wantsPage() {
 		return false
 	}
-	view := refusalView{AssetsVersion: s.pages.version}
+	says := "failed"
 	switch {
 	case doc.Status == 404 && len(c.ctx.Path()) == 1:
-		view.Headline, view.Lead = "This is the waiting room of a shop", "Go to the shop's own page, and follow its link to the sale."
+		says = "home"
 	case doc.Status == 404:
-		view.Headline = "There is nothing at this address"
-		view.Lead = "The address may be mistyped. Go back to the shop, and follow its link to the sale."
+		says = "nothing"
 	case doc.Status == 405:
-		view.Headline, view.Lead = "This page cannot be used in this way", "Go back to the shop, and follow its link to the sale."
+		says = "misused"
 	case doc.Status == 503:
-		view.Headline, view.Lead = "The sale is coming back", "If you have a place in line, it is kept. Load this page again in a moment."
-	default:
-		view.Headline, view.Lead = "This did not work", "Load this page again in a moment. If you have a place in line, it is kept."
+		says = "returning"
+	}
+	l := s.language(c, nil)
+	view := refusalView{
+		Head:     pageHead{AssetsVersion: s.pages.version, Language: l.Tag, Direction: l.Direction},
+		Headline: l.Text(says + ".headline"), Lead: l.Text(says + ".lead"),
 	}
 	c.setRetryAfter(doc)
-	if s.sendPage(c, doc.Status, "refusal.html", "", &view) != nil {
+	if s.sendPage(c, doc.Status, "refusal.html", pagePolicy{}, &view) != nil {
 		return false
 	}
 	c.code = doc.Code

@@ -26,6 +26,7 @@ import (
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
+	"github.com/penstock/penstock/internal/words"
 	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
@@ -105,19 +106,22 @@ const (
 // Server is the front of one node.
 type Server struct {
 	Deps
-	log      *slog.Logger
-	http     *fasthttp.Server
-	routes   [routeCount]route
-	metrics  *metrics
-	keys     *keys
-	door     *auth.Door // nil when there are no API keys
-	slots    *slots
-	pages    *pages
-	lookups  *lookups     // nil when there is nobody to ask
-	proxy    *proxy.Proxy // nil without sites
-	ownHost  string       // of PublicURL, as hostOf gives it; may be empty
-	failures throttle
-	sights   *sights
+	log     *slog.Logger
+	http    *fasthttp.Server
+	routes  [routeCount]route
+	metrics *metrics
+	keys    *keys
+	door    *auth.Door // nil when there are no API keys
+	slots   *slots
+	pages   *pages
+	words   *words.Book
+
+	documents documents
+	lookups   *lookups     // nil when there is nobody to ask
+	proxy     *proxy.Proxy // nil without sites
+	ownHost   string       // of PublicURL, as hostOf gives it; may be empty
+	failures  throttle
+	sights    *sights
 
 	inviteGuesses *auth.Attempts
 
@@ -166,6 +170,9 @@ func New(deps Deps) (*Server, error) {
 	var err error
 	if s.pages, err = loadPages(); err != nil {
 		return nil, err
+	}
+	if s.words, err = words.Open(); err != nil {
+		return nil, fmt.Errorf("front: %w", err)
 	}
 	if s.metrics, err = newMetrics(deps.Metrics, &s.inFlight); err != nil {
 		return nil, fmt.Errorf("front: %w", err)

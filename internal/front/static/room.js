@@ -3,32 +3,57 @@
   'use strict';
   const room = document.getElementById('room');
   if (!room) return;
-  const sale = encodeURIComponent(room.dataset.sale);
-  const state = room.dataset.state;
+  const data = room.dataset;
+  const words = JSON.parse(data.words || '{}');
+  const sale = encodeURIComponent(data.sale);
   const byId = (id) => document.getElementById(id);
   const show = (id, text) => { const e = byId(id); if (e && e.textContent !== text) e.textContent = text; };
-  const number = (n) => n.toLocaleString('en-US');
+  const reveal = (id, visible) => { const e = byId(id); if (e) e.hidden = !visible; };
 
-  for (const time of document.querySelectorAll('time[datetime]')) {
+  // The visitor's own region where it is one of the page's language; digits as the server writes them.
+  const language = document.documentElement.lang;
+  const locale = (navigator.languages || []).find((one) => one.split('-')[0] === language) || language;
+  const numbers = new Intl.NumberFormat(locale, { numberingSystem: 'latn', useGrouping: 'always' });
+  const plurals = new Intl.PluralRules(locale);
+  const moments = new Intl.DateTimeFormat(locale, {
+    numberingSystem: 'latn', weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit',
+  });
+  const number = (n) => numbers.format(n);
+  const form = (n) => words.ahead[plurals.select(n)] || words.ahead.other;
+  function showTime(time) {
     const at = new Date(time.dateTime);
-    if (!isNaN(at)) {
-      time.textContent = at.toLocaleString(undefined, { weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' });
-    }
+    if (!isNaN(at)) time.textContent = moments.format(at);
   }
+  for (const time of document.querySelectorAll('time[datetime]')) showTime(time);
 
+  const fill = (key, values) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const minutes = (s) => Math.max(1, Math.round(s / 60));
-  const span = (m) => (m < 60 ? m + ' min' : Math.floor(m / 60) + ' h ' + String(m % 60).padStart(2, '0') + ' min');
+  const span = (m) => (m < 60 ? fill('span.minutes', { m }) : fill('span.hours', { h: Math.floor(m / 60), m: String(m % 60).padStart(2, '0') }));
   function eta(e) {
-    if (!e || e.p90 <= 0 || e.p50 >= 86400) return 'not known yet';
-    if (e.p90 < 60) return 'under a minute';
+    if (!e || e.p90 <= 0 || e.p50 >= 86400) return words['eta.unknown'];
+    if (e.p90 < 60) return words['eta.soon'];
     const low = minutes(e.p50), high = minutes(e.p90);
-    return low === high ? 'about ' + span(low) : span(low) + ' to ' + span(high);
+    return low === high ? fill('eta.about', { time: span(low) }) : fill('eta.range', { low: span(low), high: span(high) });
   }
 
   let told = '';
   function announce(text) {
     if (text !== told) { told = text; show('announcement', text); }
   }
+
+  // A page that nobody sees asks for nothing, unless it is to sound; what fell due is done at once when it is seen.
+  const due = new Set();
+  let listening = false;
+  function later(run, ms) {
+    setTimeout(() => { if (document.hidden && !listening) due.add(run); else run(); }, ms);
+  }
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) return;
+    const runs = [...due];
+    due.clear();
+    for (const run of runs) run();
+    if (called) reload();
+  });
 
   // pause is the time to the next try after failures in a row, in ms: it grows up to 30 s, and it
   // varies, so that a crowd does not come back at the same moment.
@@ -51,57 +76,143 @@
       if (answer.type === 'opaqueredirect' || answer.ok) { location.replace(page); return; }
     } catch { /* tried again below */ }
     failures++;
-    setTimeout(lookForPage, pause());
+    later(lookForPage, pause());
+  }
+
+  // The clock of the server, as far as this page knows it.
+  const aheadMillis = Number(data.nowMs) > 0 ? Number(data.nowMs) - Date.now() : 0;
+  function countDown() {
+    const left = Math.max(0, Math.floor((Date.parse(byId('until').dateTime) - Date.now() - aheadMillis) / 1000));
+    if (isNaN(left)) return;
+    reveal('left', true);
+    show('left', Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0'));
+    if (left > 0) setTimeout(countDown, 1000);
+  }
+  const until = byId('until');
+  if (until && until.dateTime) countDown();
+
+  // A sound at one's turn, once the visitor has switched it on: three short tones, made here.
+  let audio = null;
+  function tone(after) {
+    const at = audio.currentTime + after, wave = audio.createOscillator(), volume = audio.createGain();
+    wave.frequency.value = 660;
+    volume.gain.setValueAtTime(0.2, at);
+    volume.gain.exponentialRampToValueAtTime(0.001, at + 0.4);
+    wave.connect(volume).connect(audio.destination);
+    wave.start(at);
+    wave.stop(at + 0.4);
+  }
+  const sound = byId('sound'), wished = 'penstock_sound';
+  function listen(on) {
+    listening = on;
+    sound.setAttribute('aria-pressed', String(on));
+    try { sessionStorage.setItem(wished, on ? '1' : ''); } catch { /* this page alone remembers it */ }
+  }
+  if (sound && 'AudioContext' in globalThis) {
+    sound.hidden = false;
+    sound.addEventListener('click', () => {
+      audio = audio || new AudioContext();
+      audio.resume();
+      listen(!listening);
+      if (listening) tone(0);
+    });
+    try {
+      if (sessionStorage.getItem(wished)) {
+        audio = new AudioContext(); // a browser that wants another click says so by its state
+        audio.onstatechange = () => { if (audio.state === 'running' && !listening) listen(true); };
+        if (audio.state === 'running') listen(true);
+      }
+    } catch { /* not remembered */ }
+  }
+
+  // Whoever looks at the page goes on to the shop. Whoever does not is called, and their time in the shop does not
+  // begin before they look.
+  let called = false;
+  function yourTurn(ticket) {
+    document.title = words['called.headline'] + ' · ' + data.name;
+    if (!document.hidden) { reload(); return; }
+    if (called) return;
+    called = true;
+    show('headline', words['called.headline']);
+    show('lead', words['called.lead_away']);
+    announce(words['called.headline']);
+    if (ticket.claim_before) {
+      until.dateTime = ticket.claim_before;
+      showTime(until);
+      reveal('turn', true);
+      countDown();
+    }
+    reveal('entry', true);
+    if (listening) [0, 0.5, 1].forEach(tone);
+  }
+
+  // How the items stand that the page lists: for this visitor where they said for what they came, else for everybody.
+  let named = false;
+  function showItems(items, member) {
+    for (const item of items || []) {
+      const line = document.querySelector('[data-sku="' + item.sku + '"]');
+      if (!line || line.dataset.stands === item[member]) continue;
+      line.dataset.stands = item[member];
+      line.querySelector('.stands').textContent = words['stock.' + item[member]] || '';
+    }
   }
 
   function update(ticket) {
-    if (ticket.state !== state) { reload(); return; }
+    if (ticket.state === 'called') { yourTurn(ticket); return; }
+    if (ticket.state !== data.state || (ticket.outlook === 'unlikely') !== (data.outlook === 'unlikely')) { reload(); return; }
+    named = ticket.items !== undefined;
+    showItems(ticket.items, 'outlook');
     if (ticket.ahead === null || ticket.place === null) return;
     show('ahead', number(ticket.ahead));
+    show('ahead-form', form(ticket.ahead));
     show('place', number(ticket.place));
+    const bar = byId('progress'), from = Number(data.from);
+    if (bar && from > 0) bar.value = Math.max(bar.value, Math.floor((from - ticket.ahead) * 100 / from));
     const wait = eta(ticket.eta_seconds);
     show('eta', wait);
-    announce('Estimated wait: ' + wait);
+    announce(words.wait + ': ' + wait);
+    document.title = number(ticket.ahead) + ' ' + form(ticket.ahead) + ' · ' + data.name;
   }
 
   async function poll() {
     let next = 5000;
     try {
-      const answer = await fetch('/v1/sales/' + sale + '/ticket', { cache: 'no-store' });
+      const headers = data.ticket ? { 'Penstock-Ticket': data.ticket } : {};
+      const answer = await fetch('/v1/sales/' + sale + '/ticket', { cache: 'no-store', headers });
       if (answer.status === 401 || answer.status === 403) { reload(); return; }
       if (!answer.ok) throw new Error(answer.status);
       const ticket = await answer.json();
-      if (failures > 0) show('note', room.dataset.note);
+      if (failures > 0) show('note', data.note);
       failures = 0;
       next = ticket.poll_after_ms;
       update(ticket);
     } catch {
       failures++;
       next = pause();
-      show('note', 'The sale is coming back. Your place is kept; trying again.');
+      show('note', words['note.trouble']);
     }
-    if (!reloading) setTimeout(poll, next);
+    if (!reloading) later(poll, next);
   }
 
   async function readMessage() {
     try {
       const answer = await fetch('/v1/sales/' + sale);
       if (answer.ok) {
-        const text = (await answer.json()).message;
-        show('message', text);
-        byId('message').hidden = text === '';
+        const about = await answer.json();
+        show('message', about.message);
+        byId('message').hidden = about.message === '';
+        if (!named) showItems(about.items, 'availability');
       }
     } catch { /* the next round will do */ }
-    setTimeout(readMessage, 15000 * (0.75 + Math.random() / 2));
+    later(readMessage, 15000 * (0.75 + Math.random() / 2));
   }
 
-  room.dataset.note = byId('note').textContent;
-  const pollMillis = Number(room.dataset.pollMs);
-  const reloadMillis = Number(room.dataset.reloadMs);
+  data.note = byId('note').textContent;
+  const pollMillis = Number(data.pollMs), reloadMillis = Number(data.reloadMs);
   if (pollMillis > 0) {
-    setTimeout(poll, pollMillis);
-    setTimeout(readMessage, 15000);
+    later(poll, pollMillis);
+    later(readMessage, 15000);
   } else if (reloadMillis > 0) {
-    setTimeout(reload, reloadMillis);
+    later(reload, reloadMillis);
   }
 })();

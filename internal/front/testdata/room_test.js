@@ -9,17 +9,31 @@ const vm = require('node:vm');
 
 const source = fs.readFileSync(path.join(__dirname, '..', 'static', 'room.js'), 'utf8');
 
+// wordsOf are the texts that the page of a language hands to the script.
+function wordsOf(language) {
+  const file = JSON.parse(fs.readFileSync(path.join(__dirname, '..', '..', 'words', 'languages', language + '.json'), 'utf8'));
+  return { ...file.texts, ahead: file.forms.ahead };
+}
+
 // open loads the script into a page with these data attributes. answers is called for each request.
-function open(data, answers) {
+function open(data, answers, language = 'en') {
+  const words = wordsOf(language);
   const elements = new Map();
   const element = (id) => {
     if (!elements.has(id)) elements.set(id, { textContent: '', hidden: false, dataset: {} });
     return elements.get(id);
   };
-  element('room').dataset = { sale: 'spring', note: '', ...data };
-  const page = { now: 0, timers: [], requests: [], loads: 0, text: (id) => element(id).textContent };
+  element('room').dataset = { sale: 'spring', name: 'Spring drop', note: '', outlook: '', from: '6', words: JSON.stringify(words), ...data };
+  element('progress').value = 0;
+  const shown = [];
+  const document = {
+    getElementById: element, querySelectorAll: () => [], querySelector: () => null, documentElement: { lang: language }, hidden: false, title: '',
+    addEventListener: (type, listener) => { if (type === 'visibilitychange') shown.push(listener); },
+  };
+  const page = { now: 0, timers: [], requests: [], loads: 0, document, text: (id) => element(id).textContent, element };
+  page.see = (visible) => { document.hidden = !visible; for (const listener of shown) listener(); };
   vm.runInNewContext(source, {
-    document: { getElementById: element, querySelectorAll: () => [] },
+    document, Intl, navigator: { languages: ['de-AT', 'en-GB'] },
     location: { pathname: '/sales/spring', replace: () => { page.loads++; } },
     setTimeout: (run, after) => { page.timers.push({ at: page.now + after, run }); },
     fetch: async (url, options) => {
@@ -29,7 +43,7 @@ function open(data, answers) {
       return answers(page.requests.length, request);
     },
     Math: Object.assign(Object.create(Math), { min: Math.min, max: Math.max, round: Math.round, floor: Math.floor, random: () => 0.999 }),
-    Number, String, Date, Error, isNaN, encodeURIComponent,
+    Number, String, Date, Error, JSON, Set, isNaN, encodeURIComponent,
   });
   page.run = async (millis) => {
     const end = page.now + millis;
@@ -91,5 +105,56 @@ test('the page of a sale that is coming back, or not known, loads again when it 
   await page.run(3500);
   assert.strictEqual(page.loads, 0);
   await page.run(30000);
+  assert.strictEqual(page.loads, 1);
+});
+
+test('a page that nobody sees asks for nothing, and asks at once when it is seen', async () => {
+  const page = open(waiting, () => ticket('waiting'));
+  page.see(false);
+  await page.run(600000);
+  assert.strictEqual(page.requests.length, 0);
+  page.see(true);
+  await page.run(0);
+  assert.strictEqual(page.requests.length, 1);
+  await page.run(2000);
+  assert.strictEqual(page.requests.length, 2);
+});
+
+test('a page that nobody sees does not load the page of another state either', async () => {
+  const page = open({ state: 'returning', pollMs: '0', reloadMs: '3000' }, () => ({ ok: true, status: 200 }));
+  page.see(false);
+  await page.run(600000);
+  assert.strictEqual(page.loads, 0);
+  page.see(true);
+  await page.run(0);
+  assert.strictEqual(page.loads, 1);
+});
+
+test('numbers, waits and forms are those of the language', async () => {
+  const page = open(waiting, () => ({ ok: true, status: 200, json: async () => ({
+    state: 'waiting', place: 12345, ahead: 1, eta_seconds: { p50: 180, p90: 3900 }, poll_after_ms: 2000,
+  }) }), 'de');
+  await page.run(2000);
+  assert.strictEqual(page.text('place'), (12345).toLocaleString('de-AT'));
+  assert.strictEqual(page.text('ahead-form'), 'Person vor Ihnen');
+  assert.strictEqual(page.text('eta'), '3 Min. bis 1 Std. 05 Min.');
+  assert.strictEqual(page.document.title, '1 Person vor Ihnen · Spring drop');
+});
+
+test('the way to the front never becomes longer', async () => {
+  const ahead = [3, 5, 1];
+  const page = open(waiting, (n) => ({ ok: true, status: 200, json: async () => ({
+    state: 'waiting', place: 7, ahead: ahead[Math.min(n, 3) - 1], eta_seconds: { p50: 60, p90: 120 }, poll_after_ms: 2000,
+  }) }));
+  const values = [];
+  for (let i = 0; i < 3; i++) { await page.run(2000); values.push(page.element('progress').value); }
+  assert.deepStrictEqual(values, [50, 50, 83]);
+});
+
+test('a turn that becomes unlikely loads the page that says so', async () => {
+  const unlikely = { ...ticket('waiting') };
+  unlikely.json = async () => ({ ...(await ticket('waiting').json()), outlook: 'unlikely' });
+  const page = open(waiting, (n) => (n === 1 ? unlikely : { ok: true, status: 200 }));
+  await page.run(2000);
   assert.strictEqual(page.loads, 1);
 });

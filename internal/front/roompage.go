@@ -1,0 +1,155 @@
+package front
+
+import (
+	"cmp"
+	"encoding/json"
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/words"
+	"github.com/penstock/penstock/reservation"
+)
+
+// pageHead is what every page of the front has in its head.
+type pageHead struct {
+	AssetsVersion       string
+	Language, Direction string
+	Scheme              string // light or dark when the page is shown in one of them whatever the browser prefers
+	Theme               string // address of the sale's colours; empty is none
+}
+
+// roomPage is the waiting-room page in the visitor's words.
+type roomPage struct {
+	roomView
+	Head            pageHead
+	Words           *words.Language
+	Path            string // of this page, with the query that it came with
+	Headline        string
+	LeadText        string
+	NoteText        string
+	PreviewText     string
+	Logo            string
+	MomentMachine   string // for machines
+	MomentText      string // in UTC, for people
+	ClaimMachine    string
+	ClaimText       string
+	NowMillis       int64 // by the clock of Redis, so that the script can count down
+	Ahead, PlaceNo  string
+	AheadForm, Wait string
+	Progress        int    // in hundredths of the way to the front
+	From            uint64 // how many were ahead at first; 0 is not known
+	Links           *sale.PageLinks
+	Languages       []languageLink
+	ScriptWords     string // of the texts that the script writes
+	OfferSound      bool
+}
+
+// roomPage words a view for a visitor. The record is nil while this node does not know it.
+func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
+	page := sale.Page{}
+	if rec != nil {
+		page = rec.Page
+	}
+	spoken := s.language(c, page.Languages)
+	l := spoken.Language
+	p := roomPage{
+		roomView: *view, Words: l, Path: c.roomAgain(),
+		Head:  pageHead{AssetsVersion: s.pages.version, Language: l.Tag, Direction: l.Direction},
+		Logo:  page.LogoURL,
+		Links: &page.Links, Languages: c.languageLinks(spoken),
+	}
+	if p.Name == "" {
+		p.Name = l.Text("room")
+	}
+	if rec != nil {
+		p.Head.Theme = themePath(rec)
+	}
+	p.say(page.Texts[l.Tag])
+	p.showTimes(c)
+	p.showLine()
+	if view.ShowStock && c.entry != nil {
+		p.Items = stockItems(rec, c.entry.Stock().Snapshot())
+	}
+	p.OfferSound = page.Sound.On() && p.PollMillis > 0
+	if p.PollMillis > 0 || p.ReloadMillis > 0 || p.ClaimMachine != "" {
+		p.ScriptWords = scriptWords(l)
+	}
+	return p
+}
+
+// say fills in the texts of the state: the sale's own where it has them.
+func (p *roomPage) say(own map[string]sale.PageText) {
+	text := own[p.Says]
+	p.Headline = cmp.Or(text.Headline, p.Words.Text(p.Says+".headline"))
+	p.LeadText = cmp.Or(text.Lead, p.Words.Text(cmp.Or(p.Lead, p.Says+".lead")))
+	if p.Note != "" {
+		p.NoteText = p.Words.Text(p.Note)
+	}
+}
+
+// maxShownItems bounds the items that the page lists.
+const maxShownItems = 20
+
+// stockItems are how the items of a sale stand.
+func stockItems(rec *sale.Record, stock *reservation.Snapshot) (items []itemView) {
+	if !stock.Ready {
+		return nil
+	}
+	for i := range rec.Items[:min(len(rec.Items), len(stock.Items), maxShownItems)] {
+		stands := sale.AvailabilityOf(stock.Items[i].Available, stock.Items[i].Held, stock.Items[i].Allocated)
+		items = append(items, itemView{SKU: rec.Items[i].SKU, Name: rec.Items[i].Name, Stands: string(stands)})
+	}
+	return items
+}
+
+func (p *roomPage) showTimes(c *call) {
+	if !p.Moment.IsZero() {
+		p.MomentMachine, p.MomentText = p.Moment.UTC().Format(time.RFC3339), p.Words.Moment(p.Moment)
+	}
+	if !p.ClaimBefore.IsZero() {
+		p.ClaimMachine, p.ClaimText = p.ClaimBefore.UTC().Format(time.RFC3339), p.Words.Moment(p.ClaimBefore)
+	}
+	if c.entry != nil {
+		p.NowMillis = c.entry.Now().UnixMilli()
+	}
+}
+
+func (p *roomPage) showLine() {
+	if p.Place == nil {
+		return
+	}
+	l := p.Words
+	p.Ahead, p.AheadForm = l.Number(p.Place.Ahead), l.Form("ahead", p.Place.Ahead)
+	p.PlaceNo, p.Wait = l.Number(p.Place.Place), l.Wait(p.Place.ETAP50Seconds, p.Place.ETAP90Seconds)
+}
+
+// scriptWords are the texts that static/room.js writes, as JSON.
+func scriptWords(l *words.Language) string {
+	texts := map[string]any{"ahead": l.Forms["ahead"]}
+	for _, key := range []string{
+		"stock.in_stock", "stock.low", "stock.held_out", "stock.sold_out", "stock.likely", "stock.unlikely",
+		"eta.unknown", "eta.soon", "eta.about", "eta.range", "span.minutes", "span.hours", "note.trouble", "wait", "called.headline", "called.lead_away",
+	} {
+		texts[key] = l.Text(key)
+	}
+	data, err := json.Marshal(texts)
+	if err != nil {
+		return "{}" // texts are text
+	}
+	return string(data)
+}
+
+// sendRoom sends the page of the waiting room. The record is nil while this node does not know it.
+func (s *Server) sendRoom(c *call, status int, rec *sale.Record, view roomView) error {
+	page := s.roomPage(c, rec, &view)
+	return s.sendRoomPage(c, status, rec, &page)
+}
+
+func (s *Server) sendRoomPage(c *call, status int, rec *sale.Record, page *roomPage) error {
+	policy := pagePolicy{}
+	if rec != nil {
+		policy.formTarget, policy.images = s.destination(c, rec), imageHosts(&rec.Page)
+	}
+	policy.secret = page.Ticket != ""
+	return s.sendPage(c, status, "room.html", policy, page)
+}
