@@ -53,7 +53,7 @@ type Snapshot struct {
 	calls  []calls // open windows, by place
 	pace   pace
 
-	graces   int64           // renewed windows
+	graces   int64             // renewed windows
 	resolved map[int64]outcome // by the deadline of each open window; the leader's alone
 }
 

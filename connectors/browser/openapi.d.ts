@@ -83,6 +83,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sales/{sale}/notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What the operator says to those who wait
+         * @description The same for everyone, small, and fit for a shared cache. Open pages read it again after `refresh_after_ms`: a
+         *     message is on each of them, or gone, within 3 s while at most 45,000 visitors wait. With more the interval
+         *     grows, so that all pages of a sale together ask at most 30,000 times a second. Send the entity tag as
+         *     `If-None-Match`, and the answer is 304 as long as nothing has changed.
+         */
+        get: operations["getNotice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}/tickets": {
         parameters: {
             query?: never;
@@ -1517,6 +1542,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Sale"];
                 };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getNotice: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notice. */
+            200: {
+                headers: {
+                    "Cache-Control"?: "public, max-age=1";
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Empty when there is nothing to say. */
+                        message: string;
+                        /** @enum {unknown} */
+                        phase: "draft" | "scheduled" | "prequeue" | "live" | "paused" | "sold_out" | "ended";
+                        refresh_after_ms: number;
+                    };
+                };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];

@@ -17,7 +17,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if rec.Admission.PassBinding == sale.BindDevice {
 		c.setDeviceCookie()
 	}
@@ -46,13 +46,20 @@ func (s *Server) getRoomPage(c *call) error {
 	return s.serveNewcomer(c, &rec, phase)
 }
 
+// record is the sale with the message that is to be shown now.
+func (c *call) record() sale.Record {
+	rec := c.entry.Record()
+	rec.Message = c.entry.Message()
+	return rec
+}
+
 // joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
 // keeps it.
 func (s *Server) joinFromPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if intact(c.entry) != nil || rec.Shadow {
 		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}

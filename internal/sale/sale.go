@@ -104,9 +104,9 @@ type Payment struct {
 
 // Control is the operator's hand on a running sale. It is no part of the document.
 type Control struct {
-	Paused  bool   `json:"paused"`
-	Ended   bool   `json:"ended"`
-	Message string `json:"message"`
+	Paused bool `json:"paused"`
+	Ended  bool `json:"ended"`
+	Notice
 }
 
 // Record is a sale as the ledger keeps it.
