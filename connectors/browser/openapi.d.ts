@@ -130,6 +130,13 @@ export interface paths {
          *     `sold_out` when all of them are, whatever else is on sale. With a valid ticket and other `items` the answer
          *     has a new ticket with the same place; an empty list stands for any item. An item that the sale does not
          *     have: 404 `unknown_sku`.
+         *
+         *     A sale may ask for a token that the shop signed for its customer (`join_token`), for an invite (`invite`), or
+         *     for both. Whoever is not let in gets 403 `join_refused` with the `reason`. One customer has one place: on
+         *     another device the same ticket is told (200). Whoever comes with the ticket of another place and a customer's
+         *     token gets the customer's place, and gives the other one up; a customer without a place keeps that of the
+         *     ticket. An invite may be brought again by the same customer or with the same `Penstock-Device`. After too
+         *     many wrong invites from one network: 429 `rate_limited`.
          */
         post: operations["postTickets"];
         delete?: never;
@@ -784,6 +791,11 @@ export interface components {
             detail?: string;
             /** @description The path of the request; absent when it could not be read. */
             instance?: string;
+            /**
+             * @description Of `join_refused`, when it has to do with who the visitor is.
+             * @enum {unknown}
+             */
+            reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
             /** @enum {unknown} */
             code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
@@ -1369,6 +1381,10 @@ export interface components {
                 "application/json": {
                     /** @description The SKUs for which the visitor came. */
                     items?: string[];
+                    /** @description What the shop signed for its customer (JWT), for a sale with `identity.join_token`. */
+                    join_token?: string;
+                    /** @description An invite, for a sale with `identity.invite_only`. */
+                    invite?: string;
                 };
             };
         };
@@ -1407,6 +1423,13 @@ export interface operations {
                  *     have are passed over. With other items the visitor keeps the place.
                  */
                 items?: string;
+                /**
+                 * @description What the shop signed for its customer (JWT), for a sale with `identity.join_token`. The page goes on to its
+                 *     address without it.
+                 */
+                join_token?: string;
+                /** @description An invite, for a sale with `identity.invite_only`. The page goes on to its address without it. */
+                invite?: string;
             };
             header?: never;
             path: {
@@ -1427,6 +1450,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `join_refused`: a page that says why. */
+            403: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description `unknown_sale`; a page for who accepts text/html. */
             404: {
                 headers: {
@@ -1436,6 +1469,16 @@ export interface operations {
                 content: {
                     "text/html": string;
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many wrong invites came from the network. */
+            429: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             500: components["responses"]["InternalError"];
@@ -1464,6 +1507,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `join_refused`: a page that says why. */
+            403: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description `unknown_sale` */
             404: {
                 headers: {
@@ -1472,6 +1525,16 @@ export interface operations {
                 content: {
                     "text/html": string;
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: too many wrong invites came from the network. */
+            429: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             500: components["responses"]["InternalError"];
@@ -1612,6 +1675,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

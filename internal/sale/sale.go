@@ -39,6 +39,8 @@ type Sale struct {
 	// Shadow has the sale decided and not enforced: visitors pass, the shop sells, and a report tells where
 	// the two differ.
 	Shadow bool `json:"shadow,omitempty"`
+	// Identity says who may join.
+	Identity Identity `json:"identity,omitzero"`
 	// Page is how the waiting room looks.
 	Page Page `json:"page,omitzero"`
 	// Notify says how visitors who wait may be told of their turn.
