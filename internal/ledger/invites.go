@@ -90,12 +90,12 @@ func useInvite(ctx context.Context, tx *sql.Tx, use *InviteUse) (InviteState, er
 	}
 }
 
-// placeholders are those of a list of texts that begins with the given number.
-func placeholders(first int, texts []string) (list string, args []any) {
-	marks := make([]string, len(texts))
-	args = make([]any, len(texts))
-	for i, text := range texts {
-		marks[i], args[i] = "$"+strconv.Itoa(first+i), text
+// placeholders are those of a list of values that begins with the given number.
+func placeholders[T any](first int, values []T) (list string, args []any) {
+	marks := make([]string, len(values))
+	args = make([]any, len(values))
+	for i, value := range values {
+		marks[i], args[i] = "$"+strconv.Itoa(first+i), value
 	}
 	return strings.Join(marks, ", "), args
 }

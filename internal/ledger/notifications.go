@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Notification is the wish of a visitor to be told when it is their turn.
@@ -162,17 +161,4 @@ func (l *Ledger) deleteNotifications(ctx context.Context, saleID, which string, 
 // CountNotifications counts those of a sale that wait, by way.
 func (l *Ledger) CountNotifications(ctx context.Context, saleID string) (map[string]int64, error) {
 	return numbers(ctx, l.report, `SELECT way, count(*) FROM notifications WHERE sale = $1 GROUP BY way`, saleID)
-}
-
-// placeholders writes a list of parameters from a number on.
-func placeholders(from int, values []int64) (list string, args []any) {
-	var text strings.Builder
-	for i, value := range values {
-		if i > 0 {
-			text.WriteByte(',')
-		}
-		text.WriteString("$" + strconv.Itoa(from+i))
-		args = append(args, value)
-	}
-	return text.String(), args
 }
