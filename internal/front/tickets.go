@@ -72,7 +72,7 @@ func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
 
 // enter judges a newcomer and has the room give a number.
 func (s *Server) enter(c *call, request joinRequest, onlyCalled bool) (place, error) {
-	mode := c.entry.Record().Admission.Mode
+	mode := c.entry.Mode()
 	if !mode.TakesNewcomers() {
 		return place{}, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
@@ -82,6 +82,7 @@ func (s *Server) enter(c *call, request joinRequest, onlyCalled bool) (place, er
 	if err := intact(c.entry); err != nil {
 		return place{}, err
 	}
+	c.entry.Room().Arrive()
 	if err := s.mayEnter(c, request); err != nil {
 		return place{}, err
 	}
