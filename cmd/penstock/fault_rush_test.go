@@ -27,6 +27,9 @@ const (
 	rushRate      = 6000
 	rushCap       = 3600
 	rushLines     = 40 // connections to each gate
+	// rushLeastUse is the share of the rate that is asked of the minute in which nobody leads for about 3 s, which are
+	// 5 % of it, on a machine that has other work.
+	rushLeastUse = 0.95
 )
 
 // TestFaultARushKeepsEveryLimitAndUsesTheRate lets 20,000 visitors come to three gates within ten seconds. Three of
@@ -207,7 +210,7 @@ func (l *rushLog) judge(t *testing.T, began time.Time) {
 	if mostInMinute > rushRate || mostActive > rushCap || l.inversions > 0 {
 		t.Error("a limit was not kept")
 	}
-	if float64(used) < 0.97*rushRate {
+	if float64(used) < rushLeastUse*rushRate {
 		t.Error("too little of the rate was used")
 	}
 }
