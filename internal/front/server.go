@@ -23,6 +23,7 @@ import (
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/proxy"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/words"
@@ -48,6 +49,8 @@ type Deps struct {
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.
 	Holders *reservation.HolderKeys
+	// RoomLinks read previews of the waiting room, and make and read the links that take a place to another device.
+	RoomLinks *roomlink.Keys
 	// Keys recognises the API keys of shops; nil means that there are none.
 	Keys *auth.Keys
 	Log  *slog.Logger
