@@ -26,7 +26,9 @@ try {
       const protocol = await context.newCDPSession(page);
       for (const { state, url } of await previews(server, 'themed', language, scheme)) {
         await page.goto(url, { waitUntil: 'networkidle' });
-        const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 72 });
+        const height = Math.max(viewport.height, await page.evaluate(() => document.documentElement.scrollHeight));
+        const clip = { x: 0, y: 0, width: viewport.width, height, scale: 1 };
+        const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 72, captureBeyondViewport: true, clip });
         const picture = Buffer.from(data, 'base64');
         await writeFile(`${directory}${state}-${language}-${device}.webp`, picture);
         count++;

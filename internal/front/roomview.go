@@ -59,9 +59,8 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	v.PollMillis = max(here.view.PollAfterMillis, 1000)
 	v.RefreshSeconds = min(max(ceilSeconds(v.PollMillis), minRefreshSeconds), maxRefreshSeconds)
 	v.Note, v.Outlook = "note.kept", string(here.view.Outlook)
-	if v.Items = namedItems(rec, &here.view); len(v.Items) == 0 && rec.Page.ShowStock {
-		v.ShowStock = true
-	}
+	v.Items = namedItems(rec, &here.view)
+	v.ShowStock = len(v.Items) == 0 && rec.Page.ShowStock
 	v.OfferDevice = true
 	if here.inAddress {
 		v.Ticket, v.Note = here.token, "note.link"
@@ -78,7 +77,7 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 		v.Says = string(queue.Called)
 		v.RefreshSeconds = minRefreshSeconds
 		v.PollMillis, v.ReloadMillis = 0, spread(minRefreshSeconds*1000) // the page claims, the poll does not
-		v.ClaimBefore, v.OfferEntry, v.OfferDevice = here.view.ClaimBefore, true, false
+		v.ClaimBefore, v.OfferEntry, v.OfferDevice, v.ShowStock = here.view.ClaimBefore, true, false, false
 	case queue.Missed:
 		v.describeMissed(phase)
 	case queue.SoldOut, queue.Ended:
@@ -108,12 +107,12 @@ func (v *roomView) describeEarly(rec *sale.Record) {
 
 func (v *roomView) describeMissed(phase sale.Phase) {
 	v.OfferJoin = phase == sale.PhaseLive || phase == sale.PhasePrequeue
-	v.Note, v.OfferDevice, v.PollMillis, v.RefreshSeconds = "", false, 0, 0
+	v.Note, v.OfferDevice, v.ShowStock, v.PollMillis, v.RefreshSeconds = "", false, false, 0, 0
 }
 
 // close is for a state in which nothing more is to come.
 func (v *roomView) close() {
-	v.Note, v.OfferDevice, v.Finished = "", false, true
+	v.Note, v.OfferDevice, v.ShowStock, v.Finished = "", false, false, true
 	v.PollMillis, v.RefreshSeconds = 0, 0
 }
 
