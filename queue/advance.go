@@ -127,9 +127,11 @@ func (r *Room) houseDue(s *Snapshot) bool {
 }
 
 func (s *Snapshot) line() Line {
+	seen := s.openWindows()
 	return Line{
-		Called: s.Called, End: s.end(), Coming: s.coming(), Active: s.Active,
+		Called: s.Called, End: s.end(), Coming: seen.coming, DelayMillis: max(s.room.delay, 0), Active: s.Active,
 		AdmittedLastMinute: s.AdmittedLastMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
+		OverdueShown: seen.came, OverdueMissing: seen.missing,
 		Memory: Memory{
 			Credit: s.room.credit, CreditAtMillis: s.room.creditAt, ShowUpRate: s.ShowUpRate,
 			SeenShown: s.room.seenShown, SeenNoShow: s.room.seenGone,
@@ -144,23 +146,40 @@ const (
 	minPatience    = 5 * time.Second
 )
 
-// coming counts the outstanding who are still expected: those called no longer ago than several
+// openWindows is what is seen of those whose windows are open.
+type openWindows struct {
+	// coming are still expected.
+	coming uint64
+	// came and missing are those who were called so long ago that most who come have come.
+	came, missing int64
+}
+
+// coming counts the called who are still expected.
+func (s *Snapshot) coming() uint64 { return s.openWindows().coming }
+
+// openWindows counts the outstanding who are still expected: those called no longer ago than several
 // times what visitors usually take to claim. Whoever takes longer may still claim, but no slot is
 // kept waiting for what is probably a closed tab.
-func (s *Snapshot) coming() uint64 {
+func (s *Snapshot) openWindows() (seen openWindows) {
 	if s.room.delay < 0 {
-		return s.Outstanding
+		return openWindows{coming: s.Outstanding}
 	}
 	patience := max(patienceDelays*s.room.delay, minPatience.Milliseconds())
 	oldest := s.runMillis(s.NowMillis) - patience
 	expected, above := s.graces, s.room.floor
 	for _, c := range s.calls {
+		o := s.resolved[c.deadlineMillis]
+		open := max(int64(c.last-above)-o.came-o.left, 0)
 		if c.deadlineMillis-s.room.window >= oldest {
-			expected += max(int64(c.last-above)-s.resolved[c.deadlineMillis], 0)
+			expected += open
+		} else {
+			seen.came += o.came
+			seen.missing += open
 		}
 		above = c.last
 	}
-	return min(uint64(expected), s.Outstanding)
+	seen.coming = min(uint64(expected), s.Outstanding)
+	return seen
 }
 
 func (r *Room) inputs(s *Snapshot, in Outside) Inputs {

@@ -1,6 +1,9 @@
 package queue
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Line is the state of a room on which the controller decides.
 type Line struct {
@@ -8,7 +11,9 @@ type Line struct {
 	// End is the last place that may be called.
 	End uint64
 	// Coming are the called who are still expected to claim.
-	Coming             uint64
+	Coming uint64
+	// DelayMillis is how long visitors take from the call to the claim, on average.
+	DelayMillis        int64
 	Active             int
 	AdmittedLastMinute int
 	// AdmittedLately are those of the last decideWithin.
@@ -19,7 +24,10 @@ type Line struct {
 	Claimed int64
 	// Shown and NoShow count, over the windows that have closed, who came and who did not.
 	Shown, NoShow int64
-	Memory        Memory
+	// OverdueShown and OverdueMissing count, over the windows that are open, who came and who did not, of those
+	// whose usual delay is over.
+	OverdueShown, OverdueMissing int64
+	Memory                       Memory
 }
 
 // Memory is what the controller carries from one decision to the next.
@@ -84,6 +92,13 @@ const (
 	// visitors do not claim as evenly as they are called; without it many would meet the rate's
 	// limit for a moment.
 	paceShare = 59.0 / 60
+	// catchUp is how much faster calls may get than the pace while a line waits and the last minute had fewer
+	// admissions than the rate: a leader was lost, or fewer came than expected. catchUpGain says how fast a gap
+	// takes them there.
+	catchUp     = 0.1
+	catchUpGain = 5
+	// hurryDelay is how long visitors may take to claim, on average, for calls to be made faster.
+	hurryDelay = 5 * time.Second
 	// maxSkips bounds the places looked at in one decision.
 	maxSkips = 10_000
 )
@@ -99,7 +114,7 @@ func Decide(line Line, in Inputs) Decision {
 		d.Why = NotLive
 		return d
 	}
-	showUp := d.Memory.ShowUpRate
+	showUp := expectedShowUp(line, d.Memory.ShowUpRate)
 	calls, why := math.Floor(d.Memory.Credit/showUp+1e-9), Pacing
 	for _, limit := range []struct {
 		calls float64
@@ -129,6 +144,7 @@ func remember(line Line, in Inputs) Memory {
 	m.SeenShown, m.SeenNoShow = line.Shown, line.NoShow
 	perMilli := in.RatePerMinute / 60_000 * paceShare * in.LevelFactor
 	burst := max(perMilli*burstMillis, 1)
+	perMilli *= hurry(line, in)
 	switch {
 	case m.Credit < 0 || !in.Live:
 		m.Credit = -1
@@ -141,6 +157,25 @@ func remember(line Line, in Inputs) Memory {
 	}
 	m.CreditAtMillis = in.NowMillis
 	return m
+}
+
+// hurry is how much faster than the pace the calls are, so that the rate is used. It waits for a whole minute, in
+// which the calls are as even as they can be. Where visitors claim slowly it would come too late, and make waves.
+func hurry(line Line, in Inputs) float64 {
+	if line.End <= line.Called || in.NowMillis-in.StartsMillis < minuteMillis || line.DelayMillis > hurryDelay.Milliseconds() {
+		return 1
+	}
+	// Those called more than usual are on their way to the gap already.
+	usual := in.RatePerMinute / 60_000 * float64(line.DelayMillis)
+	ahead := max(float64(line.Coming)*line.Memory.ShowUpRate-usual, 0)
+	gap := paceShare*in.LevelFactor - (float64(line.AdmittedLastMinute)+ahead)/in.RatePerMinute
+	return 1 + min(max(gap*catchUpGain, 0), catchUp)
+}
+
+// expectedShowUp is the show-up rate with what is seen of the windows that are still open.
+func expectedShowUp(line Line, rate float64) float64 {
+	n := float64(line.OverdueShown + line.OverdueMissing)
+	return min(max((rate*showUpInertia+float64(line.OverdueShown))/(showUpInertia+n), minShowUp), 1)
 }
 
 // showUpRate is a moving average of came / (came + did not come) over closed windows, in which n

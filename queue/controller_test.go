@@ -213,13 +213,19 @@ func (w *world) tick(now time.Time) {
 	w.pending = keep
 	w.line.AdmittedLastMinute = w.lastMinute(now)
 	w.line.AdmittedLately = int64(w.line.AdmittedLastMinute)
-	w.line.Coming = 0
+	w.line.Coming, w.line.OverdueShown, w.line.OverdueMissing = 0, 0, 0
 	for _, c := range w.pending {
-		if called := c.lapses.Add(-w.window); !c.came && now.Sub(called) < max(4*w.delay, 5*time.Second) {
+		overdue := now.Sub(c.lapses.Add(-w.window)) >= max(4*w.delay, 5*time.Second)
+		switch {
+		case !c.came && !overdue:
 			w.line.Coming++
+		case overdue && c.came:
+			w.line.OverdueShown++
+		case overdue:
+			w.line.OverdueMissing++
 		}
 	}
-	w.in.NowMillis = now.UnixMilli()
+	w.in.NowMillis, w.line.DelayMillis = now.UnixMilli(), w.delay.Milliseconds()
 	d := Decide(w.line, w.in)
 	for place := w.line.Called + 1; place <= d.Called; place++ {
 		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(w.delay), lapses: now.Add(w.window)})
@@ -344,6 +350,41 @@ func TestANewcomerToAnEmptyLineIsCalledOnTheNextTick(t *testing.T) {
 			t.Fatal("the newcomer waits")
 		}
 	})
+}
+
+// The rate is used although three of ten do not come, and although nobody calls for five seconds: it is not waited
+// until the windows of two minutes have closed to learn how many come.
+func TestTheRateIsUsedAfterTheFirstMinute(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate  float64
+		delay time.Duration
+		gap   time.Duration
+	}{
+		"ten a second":                    {600, time.Second, 0},
+		"a hundred a second":              {6000, 500 * time.Millisecond, 0},
+		"the leader is lost for a moment": {6000, 500 * time.Millisecond, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(c.rate, 1_000_000)
+				w.delay = c.delay
+				w.comes = func(place uint64) bool { return (place*7)%10 >= 3 }
+				w.run(30 * time.Second)
+				time.Sleep(c.gap)
+				w.run(30*time.Second - c.gap)
+				before := len(w.admitted)
+				w.run(time.Minute)
+				if used := float64(len(w.admitted)-before) / c.rate; used < 0.97 || used > 1 {
+					t.Errorf("%.1f %% of the rate was used", used*100)
+				}
+				for i := range w.admitted {
+					if j := i + int(c.rate); j < len(w.admitted) && w.admitted[j].Sub(w.admitted[i]) <= time.Minute {
+						t.Fatalf("more than %.0f in a minute", c.rate)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestPressureSlowsTheCalls(t *testing.T) {

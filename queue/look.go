@@ -170,13 +170,13 @@ func (s *Snapshot) foresee(v *View, now int64) {
 		v.PollAfterMillis = jittered(pollSoonMillis)
 	case Waiting:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
-		v.PollAfterMillis = jittered(pollMillis(v.ETAP50Seconds*1000, s.Waiting))
+		v.PollAfterMillis = jittered(pollMillis(v.ETAP50Seconds*1000, s.Waiting, s.pace.likely))
 	case Early:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.beforeStart(v, untilStart)
 		v.PollAfterMillis = pollBeforeStart(untilStart, s.Waiting)
 	case HeldOut:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
-		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.Waiting), pollHeldMillis))
+		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.Waiting, s.pace.likely), pollHeldMillis))
 	case Paused:
 		v.PollAfterMillis = jittered(pollIdleMillis(pollPausedMillis, s.Waiting))
 	default:

@@ -8,8 +8,12 @@ import (
 const (
 	// maxPollsPerSecond bounds the polls of one room's line, however long it is.
 	maxPollsPerSecond = 5000
-	// pollSoonMillis and pollFarMillis bound the interval before the jitter of a fifth either way,
-	// which makes 1 … 30 s. Only maxPollsPerSecond may stretch it further.
+	// pollFrontMillis is the shortest interval, before the jitter of a fifth either way, for those who are next.
+	// It grows to pollSoonMillis in a line that calls many a second, where many are next.
+	pollFrontMillis    = 200
+	pollFrontPerSecond = 35
+	// pollSoonMillis and pollFarMillis bound the interval in such a line, with the jitter to 1 … 30 s. Only
+	// maxPollsPerSecond may stretch it further.
 	pollSoonMillis = 1250
 	pollFarMillis  = 25_000
 	pollJitter     = 0.2
@@ -23,10 +27,16 @@ const (
 // jitter: often near the front, seldom far back, never after most of the wait has passed, and so
 // seldom that a line of waiting visitors makes at most about maxPollsPerSecond, besides the few
 // polls that everyone makes at the end of the wait.
-func pollMillis(waitMillis int64, waiting uint64) int64 {
-	base := min(max(waitMillis/pollShare, pollSoonMillis), pollFarMillis)
+func pollMillis(waitMillis int64, waiting uint64, perSecond float64) int64 {
+	soon := pollFront(perSecond)
+	base := min(max(waitMillis/pollShare, soon), pollFarMillis)
 	fair := int64(waiting) * 1000 / maxPollsPerSecond
-	return max(min(max(base, fair), waitMillis*4/5), pollSoonMillis)
+	return max(min(max(base, fair), waitMillis*4/5), soon)
+}
+
+// pollFront is the interval of those who are next. With it they make a few thousand polls a second at most.
+func pollFront(perSecond float64) int64 {
+	return int64(min(max(pollFrontMillis*perSecond/pollFrontPerSecond, pollFrontMillis), pollSoonMillis))
 }
 
 // pollIdleMillis is the interval of those who wait for nothing in particular.

@@ -10,18 +10,22 @@ func TestPollsAreBoundedNearFrequentAndFarSeldom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		wait := rapid.Int64Range(0, 10*60*60*1000).Draw(t, "wait")
 		waiting := rapid.Uint64Range(0, 100_000).Draw(t, "waiting")
-		got := jittered(pollMillis(wait, waiting))
-		if got < 1000 || got > 30_000 {
+		speed := rapid.Float64Range(0.1, 10_000).Draw(t, "speed")
+		got := jittered(pollMillis(wait, waiting, speed))
+		if got < 160 || speed > 250 && got < 1000 || got > 30_000 {
 			t.Fatalf("%d ms", got)
 		}
 		if wait > 4000 && got > wait {
 			t.Fatalf("asks again in %d ms, called in %d ms", got, wait)
 		}
 	})
-	if near := pollMillis(3_000, 1000); near > 2000 {
+	if next := pollMillis(1_000, 1000, 10); next != pollFrontMillis {
+		t.Errorf("next in line: %d ms", next)
+	}
+	if near := pollMillis(3_000, 1000, 1000); near > 2000 {
 		t.Errorf("near the front: %d ms", near)
 	}
-	if far := pollMillis(600_000, 1000); far < 20_000 {
+	if far := pollMillis(600_000, 1000, 10); far < 20_000 {
 		t.Errorf("ten minutes away: %d ms", far)
 	}
 }
@@ -34,9 +38,9 @@ func TestTheWholeLinePollsNoMoreThanIsAllowed(t *testing.T) {
 		total := 0.0
 		for ahead := uint64(0); ahead < c.waiting; ahead += 10 {
 			wait := float64(ahead) / c.perSecond * 1000
-			total += 10 * 1000 / float64(pollMillis(int64(wait), c.waiting))
+			total += 10 * 1000 / float64(pollMillis(int64(wait), c.waiting, c.perSecond))
 		}
-		if limit := maxPollsPerSecond + 7*c.perSecond; total > limit {
+		if limit := maxPollsPerSecond + max(2200, 11*c.perSecond); total > limit {
 			t.Errorf("%d waiting at %v calls a second: %.0f polls a second", c.waiting, c.perSecond, total)
 		}
 	}

@@ -53,8 +53,8 @@ type Snapshot struct {
 	calls  []calls // open windows, by place
 	pace   pace
 
-	graces   int64           // renewed windows
-	resolved map[int64]int64 // of each open window, by deadline, who came or left; the leader's alone
+	graces   int64             // renewed windows
+	resolved map[int64]outcome // by the deadline of each open window; the leader's alone
 }
 
 // calls is one checkpoint: places up to last, and above those of the checkpoint before, may claim
@@ -63,6 +63,10 @@ type calls struct {
 	last           uint64
 	deadlineMillis int64
 }
+
+// outcome is what became of those who were called with an open window: how many came, and for how many nobody
+// need wait, as they left or nobody was there.
+type outcome struct{ came, left int64 }
 
 // roomState is the room's hash, as the scripts keep it.
 type roomState struct {

@@ -122,15 +122,23 @@ func (p *parser) calls(flat []string) []calls {
 }
 
 // resolved reads field, count pairs; a field is "c" or "l" and the deadline.
-func (p *parser) resolved(flat []string) map[int64]int64 {
+func (p *parser) resolved(flat []string) map[int64]outcome {
 	if len(flat) == 0 {
 		return nil
 	}
-	counts := make(map[int64]int64, len(flat)/4)
+	counts := make(map[int64]outcome, len(flat)/4)
 	for i := 0; i+1 < len(flat); i += 2 {
-		if len(flat[i]) > 1 {
-			counts[p.number(flat[i][1:])] += p.number(flat[i+1])
+		if len(flat[i]) < 2 {
+			continue
 		}
+		deadline, n := p.number(flat[i][1:]), p.number(flat[i+1])
+		o := counts[deadline]
+		if flat[i][0] == 'c' {
+			o.came += n
+		} else {
+			o.left += n
+		}
+		counts[deadline] = o
 	}
 	return counts
 }

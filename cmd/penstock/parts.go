@@ -13,11 +13,13 @@ import (
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/front"
+	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
+	"github.com/penstock/penstock/queue"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -26,8 +28,15 @@ func (n *node) newFront() (err error) {
 	if err != nil {
 		return err
 	}
+	shared, err := config.SharedKeys(n.cfg.JoinKeys)
+	if err != nil {
+		return err
+	}
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
+		JoinTokens:  identity.NewVerifier(shared, identity.FetchOptions{Hosts: config.Texts(n.cfg.JWKSHosts), Log: n.log}),
+		PlaceKeys:   queue.NewPlaceKeys(n.keys.places.current, n.keys.places.others()...),
+		Invites:     identity.NewInvites(n.inviteCodes(), n.stores.ledger.UseInvites),
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
 		RoomLinks:   n.roomLinks(),
 		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
@@ -38,6 +47,11 @@ func (n *node) newFront() (err error) {
 		TLS:            n.certificate, Sites: n.sites, MaxShopRequests: n.cfg.MaxShopRequests, MaxShopStreams: n.cfg.MaxShopStreams,
 	})
 	return err
+}
+
+// inviteCodes are how the ledger knows invites.
+func (n *node) inviteCodes() *identity.Codes {
+	return identity.NewCodes(n.keys.invites.current, n.keys.invites.others()...)
 }
 
 // trustedProxies are the addresses from which the connections of many visitors come.

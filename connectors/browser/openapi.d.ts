@@ -29,10 +29,34 @@ export interface paths {
         get: operations["getRoomPage"];
         put?: never;
         /**
-         * The page's form "join again"
-         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it.
+         * The page's forms
+         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it. With `penstock_link`, gives a browser
+         *     that keeps no cookies a place in the address of the page. With `penstock_move`, goes on with the place of another
+         *     device. What another site sends changes nothing.
          */
         post: operations["joinFromPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sales/{sale}/theme.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The colours of a sale's page
+         * @description Only of a sale that has some. The page links to it, so that its policy allows no style within the page.
+         */
+        get: operations["getTheme"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -53,6 +77,31 @@ export interface paths {
          * @description The same for everyone, and fit for a shared cache.
          */
         get: operations["getSale"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/notice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What the operator says to those who wait
+         * @description The same for everyone, small, and fit for a shared cache. Open pages read it again after `refresh_after_ms`: a
+         *     message is on each of them, or gone, within 3 s while at most 45,000 visitors wait. With more the interval
+         *     grows, so that all pages of a sale together ask at most 30,000 times a second. Send the entity tag as
+         *     `If-None-Match`, and the answer is 304 as long as nothing has changed.
+         */
+        get: operations["getNotice"];
         put?: never;
         post?: never;
         delete?: never;
@@ -83,6 +132,13 @@ export interface paths {
          *     `sold_out` when all of them are, whatever else is on sale. With a valid ticket and other `items` the answer
          *     has a new ticket with the same place; an empty list stands for any item. An item that the sale does not
          *     have: 404 `unknown_sku`.
+         *
+         *     A sale may ask for a token that the shop signed for its customer (`join_token`), for an invite (`invite`), or
+         *     for both. Whoever is not let in gets 403 `join_refused` with the `reason`. One customer has one place: on
+         *     another device the same ticket is told (200). Whoever comes with the ticket of another place and a customer's
+         *     token gets the customer's place, and gives the other one up; a customer without a place keeps that of the
+         *     ticket. An invite may be brought again by the same customer or with the same `Penstock-Device`. After too
+         *     many wrong invites from one network: 429 `rate_limited`.
          */
         post: operations["postTickets"];
         delete?: never;
@@ -693,6 +749,11 @@ export interface components {
             detail?: string;
             /** @description The path of the request; absent when it could not be read. */
             instance?: string;
+            /**
+             * @description Of `join_refused`, when it has to do with who the visitor is.
+             * @enum {unknown}
+             */
+            reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
             /** @enum {unknown} */
             code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
@@ -1278,6 +1339,10 @@ export interface components {
                 "application/json": {
                     /** @description The SKUs for which the visitor came. */
                     items?: string[];
+                    /** @description What the shop signed for its customer (JWT), for a sale with `identity.join_token`. */
+                    join_token?: string;
+                    /** @description An invite, for a sale with `identity.invite_only`. */
+                    invite?: string;
                 };
             };
         };
@@ -1307,10 +1372,33 @@ export interface operations {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
                 /**
+                 * @description The ticket of a visitor whose browser keeps no cookies. A ticket in a cookie is preferred. The page tells its
+                 *     address to nobody.
+                 */
+                penstock_ticket?: string;
+                /** @description Shows the place as a QR code and as a link, which takes it to another device for ten minutes. */
+                penstock_device?: string;
+                /** @description The sealed ticket of such a link. The page asks before it takes the place. */
+                penstock_move?: string;
+                /** @description A signed preview of the page in one of its states, made by the admin API. Looking at it takes no place. */
+                penstock_preview?: string;
+                /**
+                 * @description The language of the page, remembered in a cookie of the same name. Otherwise it is that of the cookie, or the
+                 *     one that fits `Accept-Language` best.
+                 */
+                penstock_lang?: "en" | "de" | "fr" | "es" | "it" | "pt" | "nl" | "pl" | "tr" | "ja" | "zh" | "ar";
+                /**
                  * @description The SKUs for which the visitor came, at most four, separated by commas. Those that the sale does not
                  *     have are passed over. With other items the visitor keeps the place.
                  */
                 items?: string;
+                /**
+                 * @description What the shop signed for its customer (JWT), for a sale with `identity.join_token`. The page goes on to its
+                 *     address without it.
+                 */
+                join_token?: string;
+                /** @description An invite, for a sale with `identity.invite_only`. The page goes on to its address without it. */
+                invite?: string;
             };
             header?: never;
             path: {
@@ -1331,6 +1419,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `join_refused`: a page that says why. */
+            403: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description `unknown_sale`; a page for who accepts text/html. */
             404: {
                 headers: {
@@ -1340,6 +1438,26 @@ export interface operations {
                 content: {
                     "text/html": string;
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A preview that has ended, or the link of another device. */
+            410: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description `rate_limited`: too many wrong invites came from the network. */
+            429: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             500: components["responses"]["InternalError"];
@@ -1368,6 +1486,16 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description `join_refused`: a page that says why. */
+            403: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             /** @description `unknown_sale` */
             404: {
                 headers: {
@@ -1378,8 +1506,42 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `rate_limited`: too many wrong invites came from the network. */
+            429: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
             500: components["responses"]["InternalError"];
             503: components["responses"]["BusyPage"];
+        };
+    };
+    getTheme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A style sheet. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getSale: {
@@ -1403,6 +1565,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Sale"];
                 };
+            };
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getNotice: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notice. */
+            200: {
+                headers: {
+                    "Cache-Control"?: "public, max-age=1";
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description Empty when there is nothing to say. */
+                        message: string;
+                        /** @enum {unknown} */
+                        phase: "draft" | "scheduled" | "prequeue" | "live" | "paused" | "sold_out" | "ended";
+                        refresh_after_ms: number;
+                    };
+                };
+            };
+            /** @description Nothing has changed. */
+            304: {
+                headers: {
+                    ETag?: string;
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
@@ -1447,6 +1654,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

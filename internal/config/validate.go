@@ -222,7 +222,8 @@ func (c *Config) checkKeys() error {
 	if strings.ContainsFunc(c.AdminKey.Reveal(), notPrintableASCII) {
 		return wrong("PENSTOCK_ADMIN_KEY", "use printable ASCII characters without spaces, as it travels in a header")
 	}
-	return nil
+	_, err := SharedKeys(c.JoinKeys)
+	return err
 }
 
 func (c *Config) checkLimits() error {

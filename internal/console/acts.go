@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
@@ -92,6 +93,7 @@ func (c *Console) control(ctx context.Context, who caller, id, action string) (s
 		return before, problem.With(problem.SaleIsLive, "the sale has ended")
 	}
 	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) {
+		was := *hand
 		switch action {
 		case actPause:
 			hand.Paused = true
@@ -100,6 +102,9 @@ func (c *Console) control(ctx context.Context, who caller, id, action string) (s
 		case actEnd:
 			hand.Ended = true
 		}
+		if *hand != was {
+			hand.Notice = hand.WithoutPhase()
+		}
 	})
 	if made(err) {
 		c.record(ctx, who, action, id, diff(before.Control, after.Control))
@@ -107,16 +112,22 @@ func (c *Console) control(ctx context.Context, who caller, id, action string) (s
 	return after, err
 }
 
-func (c *Console) setMessage(ctx context.Context, who caller, id, message string) (sale.Record, error) {
+// setMessage shows a message until a moment, or, without one, as long as the sale is in its present phase.
+func (c *Console) setMessage(ctx context.Context, who caller, id, message string, until time.Time) (sale.Record, error) {
 	if err := sale.ValidMessage(message); err != nil {
 		return sale.Record{}, err
 	}
-	before := ""
-	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) {
-		before, hand.Message = hand.Message, message
-	})
+	if !until.IsZero() && !until.After(time.Now()) {
+		return sale.Record{}, problem.With(problem.BadRequest, "until: the moment has passed")
+	}
+	before, err := c.deps.Sales.Sale(ctx, id)
+	if err != nil {
+		return before, err
+	}
+	notice := sale.NewNotice(message, until, c.deps.Sales.PhaseByClock(before))
+	after, err := c.deps.Sales.Control(ctx, id, func(hand *sale.Control) { hand.Notice = notice })
 	if made(err) {
-		c.record(ctx, who, actMessage, id, changes{"message": {From: before, To: message}})
+		c.record(ctx, who, actMessage, id, diff(before.Notice, after.Notice))
 	}
 	return after, err
 }

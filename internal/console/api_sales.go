@@ -179,7 +179,8 @@ func (c *Console) postControl(action string) apiHandler {
 
 func (c *Console) putMessage(w http.ResponseWriter, r *http.Request, who caller) error {
 	var body struct {
-		Message *string `json:"message"`
+		Message *string    `json:"message"`
+		Until   *time.Time `json:"until"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
@@ -187,7 +188,11 @@ func (c *Console) putMessage(w http.ResponseWriter, r *http.Request, who caller)
 	if body.Message == nil {
 		return problem.With(problem.BadRequest, `message is required; "" takes it down`)
 	}
-	rec, err := c.setMessage(r.Context(), who, r.PathValue("sale"), *body.Message)
+	var until time.Time
+	if body.Until != nil {
+		until = *body.Until
+	}
+	rec, err := c.setMessage(r.Context(), who, r.PathValue("sale"), *body.Message, until)
 	if err != nil {
 		return err
 	}

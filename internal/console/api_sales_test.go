@@ -167,7 +167,20 @@ func TestTheHandOnASale(t *testing.T) {
 	if got["message"] != "Back at ten" {
 		t.Fatalf("message %v", got["message"])
 	}
+	if got["message_phase"] != "live" {
+		t.Fatalf("it belongs to %v", got["message_phase"])
+	}
 	s.audited("sale.message", "drop", `"Back at ten"`)
+	phase("pause", "paused")
+	if got := s.admin("GET", "/admin/v1/sales/drop", "", 200).json(); got["message"] != "" {
+		t.Fatalf("the pause left %v", got["message"])
+	}
+	got = s.admin("PUT", "/admin/v1/sales/drop/message", `{"message":"On at ten","until":"2100-01-01T10:00:00Z"}`, 200).json()
+	phase("resume", "live")
+	if again := s.admin("GET", "/admin/v1/sales/drop", "", 200).json(); got["message_until"] != "2100-01-01T10:00:00Z" || again["message"] != "On at ten" {
+		t.Fatalf("%v, then %v", got["message_until"], again["message"])
+	}
+	s.do("PUT", "/admin/v1/sales/drop/message", bootstrapKey, `{"message":"a","until":"2020-01-01T10:00:00Z"}`).refused(400, "bad_request")
 	phase("end", "ended")
 	s.audited("sale.end", "drop", `"ended"`)
 	s.do("POST", "/admin/v1/sales/drop/resume", bootstrapKey, "").refused(409, "sale_is_live")

@@ -29,10 +29,11 @@ type saleForm struct {
 	Version                           string
 	Intent                            string // schedule, draft or rows
 	rulesForm
-	Page   pageForm
-	Draw   drawForm
-	Rows   []itemRow
-	Errors map[string]string
+	Page     pageForm
+	Identity identityForm
+	Draw     drawForm
+	Rows     []itemRow
+	Errors   map[string]string
 }
 
 // itemRow is one line of the table of items.
@@ -100,7 +101,7 @@ func (f *saleForm) fault(field, reason string) {
 	if list, _, element := strings.Cut(field, "["); element && (list == "spill" || list == "without_pass") {
 		field = list
 	}
-	field = fieldOfDraw(fieldOfPage(field))
+	field = fieldOfIdentity(fieldOfDraw(fieldOfPage(field)))
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}
@@ -143,7 +144,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
 		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale), Shadow: rec.Shadow,
-		Page: fillPage(rec.Page), Draw: fillDraw(rec.Draw),
+		Page: fillPage(rec.Page), Identity: fillIdentity(rec.Identity), Draw: fillDraw(rec.Draw),
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -170,7 +171,7 @@ func readSaleForm(v url.Values) *saleForm {
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
 		PerCustomer: text("reservation.per_customer"), Currency: strings.ToUpper(text("currency")), Durability: text("durability"),
 		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v), Shadow: text("shadow") == "true",
-		Page: readPage(v), Draw: readDraw(v),
+		Page: readPage(v), Identity: readIdentity(v), Draw: readDraw(v),
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -223,6 +224,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	s.Durability, s.Shadow = sale.Durability(f.Durability), f.Shadow
 	f.rules(&s)
 	f.page(&s)
+	f.identity(&s)
 	f.draw(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item

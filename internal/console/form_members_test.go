@@ -26,6 +26,8 @@ var membersWithoutField = map[string]struct{ field, reason string }{
 	"page.links.other_items[].name":  {"page.links.other_items", "a line of one field for all items"},
 	"page.links.other_items[].url":   {"page.links.other_items", "a line of one field for all items"},
 	"page.links.other_items[].image": {"page.links.other_items", "a line of one field for all items"},
+	"identity.jwks[]":                {"identity.jwks", "one field for the set"},
+	"identity.shared_keys[]":         {"identity.shared_keys", "one field for all names"},
 	"page.languages[]":               {"page.languages", "one field for all languages"},
 	"draw.beacon.urls[]":             {"draw.beacon.urls", "one field for all addresses"},
 	"draw.beacon.scheme":             {"", "there is one scheme only"},

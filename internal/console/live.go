@@ -15,19 +15,22 @@ type liveView struct {
 	PhaseLabel string     `json:"phase_label"`
 	PhaseHint  string     `json:"phase_hint"`
 	Message    string     `json:"message"`
-	Version    int64      `json:"version"`
-	Waiting    int64      `json:"waiting"`
-	Entrants   int64      `json:"entrants"`
-	Called     int64      `json:"called"`
-	Active     int64      `json:"active"`
-	MaxActive  int64      `json:"max_active"`
-	Admitted   int64      `json:"admitted_last_minute"`
-	Rate       int64      `json:"rate_per_minute"`
-	Items      []liveItem `json:"items"`
-	Undrained  int64      `json:"undrained"`
-	LagSeconds float64    `json:"lag_seconds"`
-	Level      string     `json:"level"`
-	At         time.Time  `json:"at"`
+	// MessageUntil and MessagePhase say for how long the message is shown.
+	MessageUntil time.Time  `json:"message_until,omitzero"`
+	MessagePhase sale.Phase `json:"message_phase,omitempty"`
+	Version      int64      `json:"version"`
+	Waiting      int64      `json:"waiting"`
+	Entrants     int64      `json:"entrants"`
+	Called       int64      `json:"called"`
+	Active       int64      `json:"active"`
+	MaxActive    int64      `json:"max_active"`
+	Admitted     int64      `json:"admitted_last_minute"`
+	Rate         int64      `json:"rate_per_minute"`
+	Items        []liveItem `json:"items"`
+	Undrained    int64      `json:"undrained"`
+	LagSeconds   float64    `json:"lag_seconds"`
+	Level        string     `json:"level"`
+	At           time.Time  `json:"at"`
 }
 
 type liveItem struct {
@@ -72,7 +75,7 @@ func (c *Console) measure(ctx context.Context, saleID string) (liveView, error) 
 func newLiveView(rec sale.Record, stats verify.Stats, level string) liveView {
 	phase := stats.Phase
 	view := liveView{
-		Phase: phase, PhaseLabel: phaseLabel(phase), PhaseHint: phaseHint(phase), Message: rec.Message, Version: rec.Version,
+		Phase: phase, PhaseLabel: phaseLabel(phase), PhaseHint: phaseHint(phase), Message: rec.Message, MessageUntil: rec.MessageUntil, MessagePhase: rec.MessagePhase, Version: rec.Version,
 		Waiting: int64(stats.Room.Waiting), Entrants: int64(stats.Room.Entrants), Called: int64(stats.Room.Called),
 		Active: int64(stats.Room.Active), MaxActive: int64(rec.Admission.MaxActive),
 		Admitted: int64(stats.Room.AdmittedLastMinute), Rate: int64(rec.Admission.RatePerMinute),

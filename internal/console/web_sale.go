@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/ledger"
@@ -101,9 +102,20 @@ func (c *Console) controlForm(action string) webHandler {
 	}
 }
 
+// maxMessageMinutes bounds for how long the form shows a message: a week.
+const maxMessageMinutes = 7 * 24 * 60
+
 func (c *Console) messageForm(w http.ResponseWriter, r *http.Request, in visit) error {
 	return c.act(w, r, in, "message", func(id string) error {
-		_, err := c.setMessage(r.Context(), in.caller, id, strings.TrimSpace(r.PostForm.Get("message")))
+		var until time.Time
+		if r.PostForm.Get("message_minutes") != "" {
+			minutes, err := wholeNumber(r, "message_minutes", "Minutes")
+			if err != nil {
+				return err
+			}
+			until = time.Now().Add(time.Duration(min(max(minutes, 1), maxMessageMinutes)) * time.Minute)
+		}
+		_, err := c.setMessage(r.Context(), in.caller, id, strings.TrimSpace(r.PostForm.Get("message")), until)
 		return err
 	})
 }

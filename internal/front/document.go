@@ -37,6 +37,23 @@ func (s *Server) getSale(c *call) error {
 	return nil
 }
 
+// getNotice sends what the operator says to those who wait. Every open page reads it again and again, so it is small,
+// and whoever has it already is told no more than that.
+func (s *Server) getNotice(c *call) error {
+	if err := seen(c.entry); err != nil {
+		return err
+	}
+	notice, etag := c.entry.Notice()
+	c.ctx.Response.Header.SetCanonical(headerETag, []byte(etag))
+	if matches(string(c.ctx.Request.Header.Peek("If-None-Match")), etag) {
+		c.ctx.Response.Header.SetCanonical(headerCacheControl, valuePublicOneSecond)
+		c.ctx.SetStatusCode(304)
+		return nil
+	}
+	c.sendPublic(typeJSON, valuePublicOneSecond, notice)
+	return nil
+}
+
 // documents are the large public documents of sales, compressed once for each content.
 type documents struct{ latest sync.Map }
 

@@ -10,9 +10,17 @@ import (
 
 // joinRequest is what a newcomer says when asking for a place in line. Every member may be absent.
 type joinRequest struct {
-	items []string // SKUs that the visitor came for
-	named bool     // items was there, if only as an empty list
+	items     []string // SKUs that the visitor came for
+	named     bool     // items was there, if only as an empty list
+	joinToken string
+	invite    string
 }
+
+// The members, and the parameters of the page of the same names.
+const (
+	memberJoinToken = "join_token"
+	memberInvite    = "invite"
+)
 
 // readJoin reads it from the body of a call.
 func (c *call) readJoin() (joinRequest, error) {
@@ -39,6 +47,10 @@ func (j *joinRequest) member(r *reader, name string) error {
 			j.items = append(j.items, sku)
 			return err
 		})
+	case memberJoinToken:
+		return r.stringInto(&j.joinToken)
+	case memberInvite:
+		return r.stringInto(&j.invite)
 	default:
 		return r.unknown(name)
 	}
@@ -46,8 +58,9 @@ func (j *joinRequest) member(r *reader, name string) error {
 
 // joinFromQuery reads it from the address of the waiting-room page.
 func (c *call) joinFromQuery() joinRequest {
-	var request joinRequest
-	for sku := range bytes.SplitSeq(c.ctx.QueryArgs().Peek("items"), []byte(",")) {
+	query := c.ctx.QueryArgs()
+	request := joinRequest{joinToken: string(query.Peek(memberJoinToken)), invite: string(query.Peek(memberInvite))}
+	for sku := range bytes.SplitSeq(query.Peek("items"), []byte(",")) {
 		// A link that names what is not on sale still leads to a place.
 		if len(request.items) < queue.MaxInterest && c.entry.Record().ItemIndex(string(sku)) >= 0 {
 			request.items, request.named = append(request.items, string(sku)), true
@@ -82,5 +95,7 @@ func (s *Server) rename(c *call, ticket queue.Ticket, request joinRequest) (_ qu
 	return ticket, err == nil, err
 }
 
-// mayEnter judges a newcomer before a place is given.
-func (s *Server) mayEnter(*call, joinRequest) error { return nil }
+// mayEnter judges a newcomer before a place is given, and says under which keys the place is kept.
+func (s *Server) mayEnter(c *call, request joinRequest) (queue.Keyed, error) {
+	return s.identify(c, request)
+}

@@ -52,7 +52,7 @@ func (s *Server) serveNewcomer(c *call, rec *sale.Record, phase sale.Phase) erro
 func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase, join func(*call, joinRequest) (place, error)) error {
 	here, err := join(c, c.joinFromQuery())
 	switch {
-	case errors.Is(err, queue.ErrMustWait):
+	case errors.Is(err, queue.ErrMustWait), err != nil && c.ctx.QueryArgs().Has(cookieCheck) && !c.keepsCookies():
 		return s.checkCookies(c, rec)
 	case err != nil:
 		return s.sendJoinRefusal(c, rec, phase, err)

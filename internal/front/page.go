@@ -17,7 +17,7 @@ func (s *Server) getRoomPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if c.ctx.QueryArgs().Has(previewName) {
 		return s.sendPreview(c, &rec)
 	}
@@ -35,13 +35,28 @@ func (s *Server) getRoomPage(c *call) error {
 	if intact(c.entry) != nil && phase != sale.PhaseEnded {
 		return s.sendReturning(c, &rec, here)
 	}
-	if ok {
+	request := c.joinFromQuery()
+	identified := request.identifies(&rec)
+	if ok && !identified {
 		return s.servePlace(c, &rec, phase, s.renamed(c, here))
 	}
 	if !mayJoin(c, &rec, phase) {
+		if ok {
+			return s.servePlace(c, &rec, phase, here)
+		}
 		return s.sendRoom(c, 200, &rec, describeOutside(&rec, phase, c.entry.Now()))
 	}
+	if identified {
+		return s.serveIdentified(c, &rec, phase, request, here)
+	}
 	return s.serveNewcomer(c, &rec, phase)
+}
+
+// record is the sale with the message that is to be shown now.
+func (c *call) record() sale.Record {
+	rec := c.entry.Record()
+	rec.Message = c.entry.Message()
+	return rec
 }
 
 // joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
@@ -50,7 +65,7 @@ func (s *Server) joinFromPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
-	rec := c.entry.Record()
+	rec := c.record()
 	if intact(c.entry) != nil || rec.Shadow || c.ctx.QueryArgs().Has(previewName) {
 		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}
@@ -134,6 +149,11 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 	}
 	s.refused(c, doc.Code)
 	switch {
+	case reasonOf(&doc) != "":
+		return s.sendRoom(c, doc.Status, rec, describeRefused(rec, reasonOf(&doc)))
+	case doc.Code == problem.RateLimited:
+		c.setRetryAfter(&doc)
+		return s.sendRoom(c, doc.Status, rec, describeLimited(rec))
 	case doc.Code == problem.JoinRefused && mayJoin(c, rec, phase):
 		return s.sendRoom(c, doc.Status, rec, describeBlocked(rec))
 	case doc.Code == problem.SaleNotOpen, doc.Code == problem.JoinRefused:

@@ -17,6 +17,7 @@ const (
 	routeRoomSlash
 	routeTheme
 	routeSale
+	routeNotice
 	routeTickets
 	routeTicket
 	routePasses
@@ -192,6 +193,8 @@ func matchSale(segments [][]byte, n int) target {
 
 func saleCall(name []byte) routeID {
 	switch string(name) {
+	case "notice":
+		return routeNotice
 	case "ticket":
 		return routeTicket
 	case "tickets":

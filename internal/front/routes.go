@@ -46,6 +46,7 @@ func (s *Server) table() [routeCount]route {
 		routeRoomSlash:        {template: "/sales/{sale}/", forPeople: true, get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
 		routeTheme:            {template: "/sales/{sale}/theme.css", get: (*Server).getTheme},
 		routeSale:             {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},
+		routeNotice:           {template: "/v1/sales/{sale}/notice", get: (*Server).getNotice, sameForAll: true},
 		routeTickets:          {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},
 		routeTicket:           {template: "/v1/sales/{sale}/ticket", get: (*Server).getTicket, delete: (*Server).deleteTicket},
 		routePasses:           {template: "/v1/sales/{sale}/passes", post: (*Server).postPasses},

@@ -21,6 +21,7 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
+	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/roomlink"
@@ -51,6 +52,12 @@ type Deps struct {
 	Holders *reservation.HolderKeys
 	// RoomLinks read previews of the waiting room, and make and read the links that take a place to another device.
 	RoomLinks *roomlink.Keys
+	// JoinTokens verifies the tokens that shops sign for their customers; nil knows no shared key.
+	JoinTokens *identity.Verifier
+	// PlaceKeys make the keys under which places are kept.
+	PlaceKeys *queue.PlaceKeys
+	// Invites takes invites; nil means that there is no ledger to ask.
+	Invites *identity.Invites
 	// Keys recognises the API keys of shops; nil means that there are none.
 	Keys *auth.Keys
 	Log  *slog.Logger
@@ -119,6 +126,8 @@ type Server struct {
 	failures  throttle
 	sights    *sights
 
+	inviteGuesses *auth.Attempts
+
 	orderReaders *orderReaders
 
 	inFlight  atomic.Int64
@@ -148,6 +157,10 @@ func New(deps Deps) (*Server, error) {
 		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), orderReaders: newOrderReaders(),
 		ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
 	}
+	if s.JoinTokens == nil {
+		s.JoinTokens = identity.NewVerifier(nil, identity.FetchOptions{Log: s.log})
+	}
+	s.inviteGuesses = auth.NewAttemptsByAddress()
 	if deps.Keys != nil {
 		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
 	}

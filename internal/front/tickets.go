@@ -26,8 +26,11 @@ func (s *Server) postTickets(c *call) error {
 	if err != nil {
 		return err
 	}
+	var own *queue.Ticket
 	ticket, presented, err := s.ticket(c)
-	switch {
+	switch rec := c.entry.Record(); {
+	case err == nil && request.identifies(&rec):
+		own = &ticket
 	case err == nil:
 		if err := seen(c.entry); err != nil {
 			return err
@@ -36,9 +39,12 @@ func (s *Server) postTickets(c *call) error {
 	case presented.inHeader:
 		return err
 	}
-	joined, err := s.join(c, request)
+	joined, had, err := s.enter(c, request, own, false)
 	if err != nil {
 		return err
+	}
+	if had {
+		return s.sendSamePlace(c, joined.ticket, joined.token, request)
 	}
 	c.sendPlace(201, joined)
 	return nil
@@ -60,45 +66,55 @@ func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, reques
 }
 
 // join lets a visitor in: called at once while nobody waits and there is room, else at the end of the line. Codes:
-// join_refused, sale_not_open, room_full, overloaded, unavailable.
+// join_refused, sale_not_open, room_full, rate_limited, overloaded, unavailable.
 func (s *Server) join(c *call, request joinRequest) (place, error) {
-	return s.enter(c, request, false)
+	here, _, err := s.enter(c, request, nil, false)
+	return here, err
 }
 
 // passThrough is join for a visitor who is given nothing unless they are called at once. The error is queue.ErrMustWait
 // then.
 func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
-	return s.enter(c, request, true)
+	here, _, err := s.enter(c, request, nil, true)
+	return here, err
 }
 
-// enter judges a newcomer and has the room give a number.
-func (s *Server) enter(c *call, request joinRequest, onlyCalled bool) (place, error) {
+// enter judges a newcomer and has the room give a number, or tell the place that there is for who they are: had.
+// Own is the ticket that the visitor brought, nil for none.
+func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCalled bool) (here place, had bool, err error) {
 	mode := c.entry.Record().Admission.Mode
 	if !mode.TakesNewcomers() {
-		return place{}, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
+		return place{}, false, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
 	if c.load >= loadTickets {
-		return place{}, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
+		return place{}, false, problem.Retry(problem.Overloaded, "too many visitors are joining; come back in a moment", shedRetrySeconds)
 	}
 	if err := intact(c.entry); err != nil {
-		return place{}, err
-	}
-	if err := s.mayEnter(c, request); err != nil {
-		return place{}, err
+		return place{}, false, err
 	}
 	wanted, err := c.interest(request)
 	if err != nil {
-		return place{}, err
+		return place{}, false, err
 	}
+	who, err := s.mayEnter(c, request)
+	if err != nil {
+		return place{}, false, err
+	}
+	who.Like.Interest = wanted
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	ticket, err := c.entry.Room().JoinAs(ctx, queue.Newcomer{Interest: wanted, Outside: s.outside(ctx, c), OnlyCalled: onlyCalled})
+	who.Outside = s.outside(ctx, c)
+	ticket, had, err := s.takePlace(ctx, c.entry.Room(), who, own, onlyCalled)
 	if err != nil {
-		return place{}, err
+		return place{}, false, err
 	}
 	token := s.Tickets.Sign(ticket)
+	here = s.look(c, ticket, token)
+	if err := usedUp(who, here); err != nil {
+		return place{}, false, err
+	}
 	c.setTicketCookie(token)
-	return s.look(c, ticket, token), nil
+	return here, had, nil
 }
 
 // outside is what this node knows of the stock and the level, by which a newcomer may be called at once. While it

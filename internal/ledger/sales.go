@@ -135,7 +135,7 @@ func (l *Ledger) DeleteSale(ctx context.Context, id string) error {
 		if left > 0 {
 			return problem.With(problem.SaleIsLive, "a sale with orders is kept with them")
 		}
-		for _, table := range []string{"shadow_calls", "shadow_counts", "shadow_runs"} {
+		for _, table := range []string{"shadow_calls", "shadow_counts", "shadow_runs", "invites"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE sale = $1`, id); err != nil {
 				return err
 			}

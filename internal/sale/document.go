@@ -34,6 +34,8 @@ type document struct {
 	Paused    json.RawMessage `json:"paused,omitempty"`
 	Ended     json.RawMessage `json:"ended,omitempty"`
 	Message   json.RawMessage `json:"message,omitempty"`
+	Until     json.RawMessage `json:"message_until,omitempty"`
+	InPhase   json.RawMessage `json:"message_phase,omitempty"`
 	Version   json.RawMessage `json:"version,omitempty"`
 	Epoch     json.RawMessage `json:"epoch,omitempty"`
 	CreatedAt json.RawMessage `json:"created_at,omitempty"`

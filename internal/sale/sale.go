@@ -39,6 +39,8 @@ type Sale struct {
 	// Shadow has the sale decided and not enforced: visitors pass, the shop sells, and a report tells where
 	// the two differ.
 	Shadow bool `json:"shadow,omitempty"`
+	// Identity says who may join.
+	Identity Identity `json:"identity,omitzero"`
 	// Page is how the waiting room looks.
 	Page Page `json:"page,omitzero"`
 }
@@ -102,9 +104,9 @@ type Payment struct {
 
 // Control is the operator's hand on a running sale. It is no part of the document.
 type Control struct {
-	Paused  bool   `json:"paused"`
-	Ended   bool   `json:"ended"`
-	Message string `json:"message"`
+	Paused bool `json:"paused"`
+	Ended  bool `json:"ended"`
+	Notice
 }
 
 // Record is a sale as the ledger keeps it.

@@ -135,7 +135,7 @@ func TestWhatWasReadCanBeSentBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := Record{Sale: s, Control: Control{Paused: true, Message: "soon"}, Version: 4, Epoch: 1}
+	rec := Record{Sale: s, Control: Control{Paused: true, Notice: Notice{Message: "soon"}}, Version: 4, Epoch: 1}
 	back, err := Decode(EncodeRecord(rec))
 	if err != nil {
 		t.Fatal(err)

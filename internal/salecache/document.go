@@ -34,11 +34,11 @@ type publicItem struct {
 	Availability sale.Availability `json:"availability"`
 }
 
-func document(rec *sale.Record, phase sale.Phase, room *queue.Snapshot, stock *reservation.Snapshot) []byte {
+func document(rec *sale.Record, phase sale.Phase, message string, room *queue.Snapshot, stock *reservation.Snapshot) []byte {
 	doc := publicDocument{
 		Sale: rec.ID, Name: rec.Name, Phase: phase,
 		Called: room.Called, Entrants: room.Entrants,
-		Items: make([]publicItem, len(rec.Items)), Message: rec.Message,
+		Items: make([]publicItem, len(rec.Items)), Message: message,
 		OpensAt: rec.OpensAt, StartsAt: rec.StartsAt, EndsAt: rec.EndsAt, Version: rec.Version,
 	}
 	if rec.Admission.Order == sale.Draw {

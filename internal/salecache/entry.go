@@ -41,6 +41,9 @@ type view struct {
 	soldOut  bool
 	heldOut  bool
 	document []byte
+	notice   []byte
+	// noticeTag is the entity tag of the notice.
+	noticeTag string
 }
 
 func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
@@ -144,6 +147,8 @@ func (e *Entry) look() {
 		next.soldOut = !free && !held
 	}
 	phase := rec.PhaseAt(e.Now(), next.soldOut)
-	next.document = document(rec, phase, e.room.Snapshot(), stock)
+	message := rec.MessageAt(e.Now(), phase)
+	next.document = document(rec, phase, message, e.room.Snapshot(), stock)
+	next.notice, next.noticeTag = newNotice(message, phase, e.room.Snapshot())
 	e.view.Store(next)
 }

@@ -67,17 +67,28 @@ func (s *Sales) Sale(ctx context.Context, id string) (sale.Record, error) {
 // whose state this node does not see in Redis is not_armed. Before Redis was heard of, the clock of
 // this node has to do: the phase is then for show, and no decision rests on it.
 func (s *Sales) Phase(rec sale.Record) sale.Phase {
+	phase, seen := s.phase(rec)
+	if phase.Begun() && !seen {
+		return sale.PhaseNotArmed
+	}
+	return phase
+}
+
+// PhaseByClock is Phase of a sale as if its state were in Redis.
+func (s *Sales) PhaseByClock(rec sale.Record) sale.Phase {
+	phase, _ := s.phase(rec)
+	return phase
+}
+
+// phase also tells whether this node sees the state of the sale.
+func (s *Sales) phase(rec sale.Record) (phase sale.Phase, seen bool) {
 	now, heard := s.deps.Cache.Now()
 	if !heard {
 		now = time.Now()
 	}
 	entry := s.deps.Cache.Get(rec.ID)
-	seen := entry != nil && entry.Ready() && entry.Record().CreatedAt.Equal(rec.CreatedAt)
-	phase := rec.PhaseAt(now, seen && entry.SoldOut())
-	if phase.Begun() && !seen {
-		return sale.PhaseNotArmed
-	}
-	return phase
+	seen = entry != nil && entry.Ready() && entry.Record().CreatedAt.Equal(rec.CreatedAt)
+	return rec.PhaseAt(now, seen && entry.SoldOut()), seen
 }
 
 // Refusals tells why sales are not armed, by id; nil when that cannot be read.

@@ -194,25 +194,36 @@
     if (!reloading) later(poll, next);
   }
 
-  async function readMessage() {
+  // What the operator says, read as often as the answer wants. The browser asks only whether it has changed.
+  async function readNotice() {
+    let next = 5000;
     try {
-      const answer = await fetch('/v1/sales/' + sale);
+      const answer = await fetch('/v1/sales/' + sale + '/notice');
       if (answer.ok) {
-        const about = await answer.json();
-        show('message', about.message);
-        byId('message').hidden = about.message === '';
-        if (!named) showItems(about.items, 'availability');
+        const notice = await answer.json();
+        next = notice.refresh_after_ms;
+        show('message', notice.message);
+        reveal('message', notice.message !== '');
       }
     } catch { /* the next round will do */ }
-    later(readMessage, 15000 * (0.75 + Math.random() / 2));
+    later(readNotice, next);
+  }
+
+  async function readStock() {
+    try {
+      const answer = await fetch('/v1/sales/' + sale);
+      if (answer.ok && !named) showItems((await answer.json()).items, 'availability');
+    } catch { /* the next round will do */ }
+    later(readStock, 15000 * (0.75 + Math.random() / 2));
   }
 
   data.note = byId('note').textContent;
   const pollMillis = Number(data.pollMs), reloadMillis = Number(data.reloadMs);
   if (pollMillis > 0) {
     later(poll, pollMillis);
-    later(readMessage, 15000);
+    if (document.querySelector('[data-sku]')) later(readStock, 15000);
   } else if (reloadMillis > 0) {
     later(reload, reloadMillis);
   }
+  if (data.state !== 'unknown') later(readNotice, 1000);
 })();

@@ -1,0 +1,139 @@
+package front
+
+import (
+	"context"
+	"math"
+
+	"github.com/penstock/penstock/internal/identity"
+	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// Kinds of keys under which places are kept.
+const (
+	placeOfPerson = "person"
+	placeOfInvite = "invite"
+)
+
+// identifies reports whether a newcomer says who they are, in a way that the sale asks for.
+func (j *joinRequest) identifies(rec *sale.Record) bool {
+	return j.joinToken != "" && rec.Identity.JoinToken != "" || j.invite != "" && rec.Identity.InviteOnly
+}
+
+// identify tells by what a newcomer is known: nothing, a customer of the shop, an invite, or both. Codes:
+// join_refused with a reason, rate_limited, unavailable.
+func (s *Server) identify(c *call, request joinRequest) (who queue.Keyed, err error) {
+	rec := c.entry.Record()
+	if who.Person, err = s.identifyPerson(c, &rec, request.joinToken); err != nil {
+		return queue.Keyed{}, err
+	}
+	if !rec.Identity.InviteOnly {
+		return who, nil
+	}
+	if request.invite == "" {
+		if len(who.Person) == 0 {
+			return queue.Keyed{}, identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
+		}
+		who.FindOnly = true // on another device the invite need not be shown again
+		return who, nil
+	}
+	who.Invite, err = s.useInvite(c, &rec, request.invite, who.Person)
+	return who, err
+}
+
+// identifyPerson returns the keys of the customer whom the shop's token names; none when the sale does without.
+func (s *Server) identifyPerson(c *call, rec *sale.Record, token string) ([]queue.PlaceKey, error) {
+	switch {
+	case rec.Identity.JoinToken == "":
+		return nil, nil
+	case token == "" && rec.Identity.JoinToken == sale.JoinTokenRequired:
+		return nil, identity.Refused(identity.TokenRequired, "this sale is for customers of the shop: sign in there, and follow its link to the sale")
+	case token == "":
+		return nil, nil
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	claims, err := s.JoinTokens.Verify(ctx, &rec.Sale, token, c.entry.Now())
+	if err != nil {
+		return nil, err
+	}
+	return s.PlaceKeys.Of(placeOfPerson, rec.ID, claims.Subject), nil
+}
+
+// useInvite takes an invite for whoever brings it. Guessing is limited by address.
+func (s *Server) useInvite(c *call, rec *sale.Record, code string, person []queue.PlaceKey) ([]queue.PlaceKey, error) {
+	if s.Invites == nil {
+		return nil, problem.With(problem.Unavailable, "invites cannot be checked here")
+	}
+	from, now := s.visitorAddress(c), c.ctx.Time()
+	if wait := s.inviteGuesses.Wait(from, now); wait > 0 {
+		return nil, problem.Retry(problem.RateLimited, "too many invites were tried from your network; wait before the next one", int(math.Ceil(wait.Seconds())))
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	use, err := s.Invites.Use(ctx, rec.ID, code, holdersOf(c, person))
+	if err != nil {
+		return nil, err
+	}
+	switch use {
+	case ledger.InviteGood:
+		return s.PlaceKeys.Of(placeOfInvite, rec.ID, identity.PlainCode(code)), nil
+	case ledger.InviteTaken:
+		return nil, identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
+	default:
+		s.inviteGuesses.Failed(from, now)
+		return nil, identity.Refused(identity.InviteInvalid, "this invite is not known, or was taken back")
+	}
+}
+
+// holdersOf says who brings an invite, in a way that lets the same one bring it again: the customer, or else the
+// device. Nobody else can, and so whoever says neither can bring it once.
+func holdersOf(c *call, person []queue.PlaceKey) []string {
+	var holders []string
+	for _, key := range person {
+		holders = append(holders, "p"+fingerprint(key[:]))
+	}
+	if device := deviceOf(c); len(holders) == 0 && device != "" {
+		holders = append(holders, "d"+device)
+	}
+	return holders
+}
+
+// takePlace gives a newcomer a place, or the one that they have by a key. Own is the ticket that they brought, nil for
+// none; had says that the place was there.
+func (s *Server) takePlace(ctx context.Context, room *queue.Room, who queue.Keyed, own *queue.Ticket, onlyCalled bool) (ticket queue.Ticket, had bool, err error) {
+	if len(who.Person) == 0 && len(who.Invite) == 0 {
+		ticket, err = room.JoinAs(ctx, queue.Newcomer{Interest: who.Like.Interest, Outside: who.Outside, OnlyCalled: onlyCalled})
+		return ticket, false, err
+	}
+	if own != nil && own.Flags&queue.FlagKeyed != 0 {
+		own = nil // it belongs to a key: this one or somebody else's
+	}
+	if own != nil {
+		who.Own = *own
+	}
+	ticket, had, err = room.JoinKeyed(ctx, who)
+	switch {
+	case err != nil:
+		return queue.Ticket{}, false, err
+	case ticket.Number == 0:
+		return queue.Ticket{}, false, identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
+	}
+	if own != nil && own.Number != ticket.Number {
+		// One person, one place: the one from before the login goes to the next in line.
+		if err := room.Leave(ctx, *own); err != nil {
+			return queue.Ticket{}, false, err
+		}
+	}
+	return ticket, had, nil
+}
+
+// usedUp refuses an invite whose place is over.
+func usedUp(who queue.Keyed, here place) error {
+	if len(who.Invite) > 0 && here.view.State == queue.Missed {
+		return identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
+	}
+	return nil
+}
