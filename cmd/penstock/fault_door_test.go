@@ -143,6 +143,7 @@ func (c *frontConn) call(method, path, ticket string) (a frontAnswer) {
 	if err != nil {
 		return a
 	}
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return a

@@ -27,7 +27,11 @@ func (s *Server) getRoomPage(c *call) error {
 	if rec.Admission.PassBinding == sale.BindDevice {
 		c.setDeviceCookie()
 	}
-	if _, err := s.passHere(c); err == nil || rec.Admission.Mode == sale.Open || rec.Shadow {
+	_, err := s.passHere(c)
+	if err != nil && c.entry.Mode() == sale.Open {
+		c.entry.Room().Arrive()
+	}
+	if err == nil || c.entry.Mode() == sale.Open || rec.Shadow {
 		return s.sendToShop(c, &rec)
 	}
 	phase := c.entry.Phase()
