@@ -99,6 +99,7 @@ func (n *node) newConsole() {
 	}
 	handler := console.New(console.Deps{
 		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
+		Invites: n.inviteCodes(),
 		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
 		SessionSecret: n.keys.sessions.current, OtherSessionSecrets: n.keys.sessions.others(), Now: time.Now, PublicURL: n.publicURL(),
 		RoomLinks: n.roomLinks(),

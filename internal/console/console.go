@@ -17,6 +17,7 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
+	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
@@ -34,6 +35,8 @@ type Deps struct {
 	Ledger    *ledger.Ledger
 	Board     *degrade.Board
 	Keys      *auth.Keys
+	// Invites make of an invite what the ledger stores.
+	Invites *identity.Codes
 	// Redrive commits the order of a dead letter and resolves the letter, or refuses: see
 	// ledger.Ledger.Redrive.
 	Redrive func(ctx context.Context, letterID string) (checkout.Stored, error)
