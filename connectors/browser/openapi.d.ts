@@ -41,28 +41,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/sales/{sale}/theme.css": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                sale: components["parameters"]["sale"];
-            };
-            cookie?: never;
-        };
-        /**
-         * The colours of a sale's page
-         * @description Only of a sale that has some. The page links to it, so that its policy allows no style within the page.
-         */
-        get: operations["getTheme"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/sales/{sale}": {
         parameters: {
             query?: never;
@@ -620,7 +598,8 @@ export interface paths {
         /**
          * Style and script of the pages, and the browser client
          * @description `client.js` is the browser client as a script, `client.mjs` the same as an ES module. Pages of any origin
-         *     may load them.
+         *     may load them. `theme-<sale>.css` has the colours of a sale's page, if it has some, so that its policy allows no
+         *     style within the page.
          */
         get: operations["getStatic"];
         put?: never;
@@ -1518,30 +1497,6 @@ export interface operations {
             };
             500: components["responses"]["InternalError"];
             503: components["responses"]["BusyPage"];
-        };
-    };
-    getTheme: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                sale: components["parameters"]["sale"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A style sheet. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/css": string;
-                };
-            };
-            404: components["responses"]["NotFound"];
-            503: components["responses"]["Unavailable"];
         };
     };
     getSale: {
@@ -2563,6 +2518,7 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getHealth: {
