@@ -41,9 +41,9 @@ test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica 
 	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-browser
-test-browser: build ## Test the browser client, also in headless Chromium; installs what is missing
+test-browser: build ## Test the browser client and the waiting-room page, also in headless Chromium; installs what is missing
 	scripts/install-test-browser
-	cd connectors/browser && timeout 230 npm test
+	cd connectors/browser && timeout 530 npm test
 
 PROXY_TOOLS := bin/caddy bin/envoyreplay bin/traefikreplay
 
@@ -119,6 +119,11 @@ demo-medusa: build ## Drive one crowd at a Medusa shop, alone and with Penstock 
 client: ## Build the browser client and its types again, after a change of it or of openapi.yaml
 	scripts/install-test-browser
 	cd connectors/browser && npm run build
+
+.PHONY: pictures
+pictures: build ## Take the pictures of docs/waiting-room.md again
+	scripts/install-test-browser
+	node scripts/picture-room.mjs
 
 .PHONY: docs
 docs: ## Regenerate docs/configuration.md and docs/api.md

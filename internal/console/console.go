@@ -21,6 +21,7 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/verify"
 )
@@ -51,6 +52,8 @@ type Deps struct {
 	// PublicURL is where browsers see the front; links to the waiting rooms begin with it. Without
 	// it there are no such links.
 	PublicURL string
+	// RoomLinks sign the previews of waiting rooms.
+	RoomLinks *roomlink.Keys
 }
 
 // Console is the handler of the console's listener.

@@ -30,6 +30,7 @@ var apiRoles = map[string]auth.Role{
 	"POST /admin/v1/sales/{sale}/invites/revoke":     auth.Marketer,
 	"GET /admin/v1/sales/{sale}/stats":               auth.Viewer,
 	"GET /admin/v1/sales/{sale}/verify":              auth.Viewer,
+	"GET /admin/v1/sales/{sale}/previews":            auth.Viewer,
 	"GET /admin/v1/sales/{sale}/shadow":              auth.Viewer,
 	"POST /admin/v1/sales/{sale}/draw/shares":        auth.Viewer,
 	"GET /admin/v1/verify":                           auth.Viewer,
@@ -78,6 +79,7 @@ var webRoles = map[string]auth.Role{
 	"GET /level":                        auth.Viewer,
 	"POST /level":                       auth.Operator,
 	"GET /preflight":                    auth.Viewer,
+	"GET /sales/{sale}/previews":        auth.Viewer,
 }
 
 var allRoles = []auth.Role{auth.Viewer, auth.Marketer, auth.Operator, auth.Admin, auth.Shop}

@@ -10,9 +10,10 @@ import (
 
 // place is a visitor's ticket and what it says now.
 type place struct {
-	ticket queue.Ticket
-	token  string
-	view   queue.View
+	ticket    queue.Ticket
+	token     string
+	view      queue.View
+	inAddress bool // the ticket came in the address of the page
 }
 
 // postTickets gives a place in the line, or tells the one the visitor has.
