@@ -35,7 +35,7 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 
 # FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
 .PHONY: test-faults
-test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down
+test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down, a rush
 	scripts/install-test-servers
 	go vet -tags faults ./cmd/penstock
 	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock

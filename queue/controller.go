@@ -95,7 +95,7 @@ const (
 	// catchUp is how much faster calls may get than the pace while a line waits and the last minute had fewer
 	// admissions than the rate: a leader was lost, or fewer came than expected. catchUpGain says how fast a gap
 	// takes them there.
-	catchUp     = 0.1
+	catchUp     = 0.25
 	catchUpGain = 5
 	// hurryDelay is how long visitors may take to claim, on average, for calls to be made faster.
 	hurryDelay = 5 * time.Second
