@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -41,42 +42,55 @@ type invitesView struct {
 
 // getInvites counts the invites of a sale. The invites themselves are known to nobody here.
 func (c *Console) getInvites(w http.ResponseWriter, r *http.Request, _ caller) error {
-	saleID := r.PathValue("sale")
-	if _, err := c.deps.Sales.Sale(r.Context(), saleID); err != nil {
-		return err
-	}
-	counts, err := c.deps.Ledger.Invites(r.Context(), saleID)
+	rec, err := c.deps.Sales.Sale(r.Context(), r.PathValue("sale"))
 	if err != nil {
 		return err
+	}
+	view, err := c.countInvites(r.Context(), rec.ID)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, view)
+}
+
+func (c *Console) countInvites(ctx context.Context, saleID string) (invitesView, error) {
+	counts, err := c.deps.Ledger.Invites(ctx, saleID)
+	if err != nil {
+		return invitesView{}, err
 	}
 	view := invitesView{Sale: saleID, Batches: make([]batchView, len(counts))}
 	for i, n := range counts {
 		view.Given, view.Used, view.Revoked = view.Given+n.Given, view.Used+n.Used, view.Revoked+n.Revoked
 		view.Batches[i] = batchView{Batch: n.Batch, Given: n.Given, Used: n.Used, Revoked: n.Revoked, FirstAt: time.UnixMilli(n.FirstMillis).UTC()}
 	}
-	return writeJSON(w, http.StatusOK, view)
+	return view, nil
 }
 
 // postInvites imports the invites of a CSV file with the column code. Those that are there already stay as they are,
 // so that a file can be sent again.
 func (c *Console) postInvites(w http.ResponseWriter, r *http.Request, who caller) error {
-	batch, err := batchOf(r.URL.Query().Get("batch"))
-	if err != nil {
-		return err
-	}
 	file, err := readBody(w, r, maxInviteBytes, typeCSV)
 	if err != nil {
 		return err
 	}
-	codes, err := readCodes(file)
-	if err != nil {
-		return problem.With(problem.BadRequest, err.Error())
-	}
-	added, err := c.addInvites(r, who, batch, codes)
+	batch := r.URL.Query().Get("batch")
+	added, known, err := c.importInvites(r, who, batch, file)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"sale": r.PathValue("sale"), "batch": batch, "added": added, "known": int64(len(codes)) - added})
+	return writeJSON(w, http.StatusOK, map[string]any{"sale": r.PathValue("sale"), "batch": batch, "added": added, "known": known})
+}
+
+func (c *Console) importInvites(r *http.Request, who caller, batch string, file []byte) (added, known int64, err error) {
+	if err := checkBatch(batch); err != nil {
+		return 0, 0, err
+	}
+	codes, err := readCodes(file)
+	if err != nil {
+		return 0, 0, problem.With(problem.BadRequest, err.Error())
+	}
+	added, err = c.addInvites(r, who, batch, codes)
+	return added, int64(len(codes)) - added, err
 }
 
 // postNewInvites makes invites, and tells them once, as CSV.
@@ -88,14 +102,17 @@ func (c *Console) postNewInvites(w http.ResponseWriter, r *http.Request, who cal
 	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
-	batch, err := batchOf(body.Batch)
-	if err != nil {
+	return c.makeInvites(w, r, who, body.Batch, body.Count, http.StatusCreated)
+}
+
+func (c *Console) makeInvites(w http.ResponseWriter, r *http.Request, who caller, batch string, count, status int) error {
+	if err := checkBatch(batch); err != nil {
 		return err
 	}
-	if body.Count < 1 || body.Count > maxInvites {
+	if count < 1 || count > maxInvites {
 		return problem.With(problem.BadRequest, fmt.Sprintf("count: want 1 to %d", maxInvites))
 	}
-	made := make([]string, body.Count)
+	made := make([]string, count)
 	for i := range made {
 		made[i] = identity.NewCode()
 	}
@@ -105,7 +122,7 @@ func (c *Console) postNewInvites(w http.ResponseWriter, r *http.Request, who cal
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="invites-`+r.PathValue("sale")+"-"+batch+`.csv"`)
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusCreated)
+	w.WriteHeader(status)
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{columnCode})
 	for _, code := range made {
@@ -127,22 +144,29 @@ func (c *Console) postRevokedInvites(w http.ResponseWriter, r *http.Request, who
 	if (body.Batch == "") == (body.Code == "") {
 		return problem.With(problem.BadRequest, "either batch or code is required, not both")
 	}
-	saleID, now := r.PathValue("sale"), c.deps.Now().UnixMilli()
+	saleID := r.PathValue("sale")
 	if _, err := c.deps.Sales.Sale(r.Context(), saleID); err != nil {
 		return err
 	}
-	var revoked int64
-	var err error
-	if body.Code != "" {
-		revoked, err = c.deps.Ledger.RevokeInvite(r.Context(), saleID, c.deps.Invites.Hashes(saleID, identity.PlainCode(body.Code)), now)
-	} else {
-		revoked, err = c.deps.Ledger.RevokeInvites(r.Context(), saleID, body.Batch, now)
-	}
+	revoked, err := c.revokeInvites(r.Context(), who, saleID, body.Batch, body.Code)
 	if err != nil {
 		return err
 	}
-	c.record(r.Context(), who, actRevokeInvites, saleID, map[string]any{"batch": body.Batch, "revoked": revoked})
 	return writeJSON(w, http.StatusOK, map[string]any{"sale": saleID, "revoked": revoked})
+}
+
+// revokeInvites takes back one invite, or those of a batch when no code is given.
+func (c *Console) revokeInvites(ctx context.Context, who caller, saleID, batch, code string) (revoked int64, err error) {
+	now := c.deps.Now().UnixMilli()
+	if code != "" {
+		revoked, err = c.deps.Ledger.RevokeInvite(ctx, saleID, c.deps.Invites.Hashes(saleID, identity.PlainCode(code)), now)
+	} else {
+		revoked, err = c.deps.Ledger.RevokeInvites(ctx, saleID, batch, now)
+	}
+	if err == nil {
+		c.record(ctx, who, actRevokeInvites, saleID, map[string]any{"batch": batch, "revoked": revoked})
+	}
+	return revoked, err
 }
 
 // addInvites stores what tells nobody the codes.
@@ -160,11 +184,11 @@ func (c *Console) addInvites(r *http.Request, who caller, batch string, codes []
 	return added, nil
 }
 
-func batchOf(name string) (string, error) {
+func checkBatch(name string) error {
 	if !batchPattern.MatchString(name) {
-		return "", problem.With(problem.BadRequest, "batch: want 1 to 64 letters, digits, dots, underscores or hyphens")
+		return problem.With(problem.BadRequest, "batch: want 1 to 64 letters, digits, dots, underscores or hyphens")
 	}
-	return name, nil
+	return nil
 }
 
 // readCodes reads the column code. A line that is no invite is an error: nobody would notice that it is missing.

@@ -3,9 +3,11 @@ package console
 import (
 	"encoding/csv"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/identity"
 )
 
@@ -61,4 +63,29 @@ func TestInvitesThatAreRefused(t *testing.T) {
 	}
 	s.do("GET", "/admin/v1/sales/none/invites", bootstrapKey, "").refused(404, "unknown_sale")
 	s.do("POST", "/admin/v1/sales/none/invites/new", bootstrapKey, `{"batch":"a","count":1}`).refused(404, "unknown_sale")
+}
+
+func TestInvitesAreKeptOnAPageOfTheConsole(t *testing.T) {
+	s := newStage(t)
+	s.newShelf("shelf")
+	b := s.signedIn(auth.Marketer)
+	b.get("/sales/shelf/invites").shows("This sale asks for no invites yet", "None yet.")
+	form := func(pairs ...string) url.Values {
+		v := url.Values{}
+		for i := 0; i < len(pairs); i += 2 {
+			v.Set(pairs[i], pairs[i+1])
+		}
+		return v
+	}
+	b.submit("/sales/shelf/invites", form("batch", "press", "file", "code\r\nAAAA-1111\r\nBBBB-2222\r\n")).shows("2 invites imported, 0 were there already.")
+	wrong := b.submit("/sales/shelf/invites", form("batch", "press", "file", "code\r\nshort\r\n"))
+	wrong.expect(422)
+	wrong.shows("line 2: an invite has 8 to 64 letters and digits", "code\r\nshort")
+	made := b.submit("/sales/shelf/invites/new", form("batch", "members", "count", "3"))
+	made.expect(200)
+	if lines := strings.Count(string(made.body), "\n"); lines != 4 {
+		t.Fatalf("%s", made.body)
+	}
+	b.submit("/sales/shelf/invites/new", form("batch", "members", "count", "none")).expect(422)
+	b.submit("/sales/shelf/invites/revoke", form("batch", "press")).shows("2 invites revoked.", `<th scope="row">members</th><td>3</td><td>0</td><td>0</td>`, `<th scope="row">press</th><td>2</td><td>0</td><td>2</td>`)
 }
