@@ -35,15 +35,15 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 
 # FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
 .PHONY: test-faults
-test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down
+test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down, a rush
 	scripts/install-test-servers
 	go vet -tags faults ./cmd/penstock
 	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-browser
-test-browser: build ## Test the browser client, also in headless Chromium; installs what is missing
+test-browser: build ## Test the browser client and the waiting-room page, also in headless Chromium; installs what is missing
 	scripts/install-test-browser
-	cd connectors/browser && timeout 230 npm test
+	cd connectors/browser && timeout 530 npm test
 
 PROXY_TOOLS := bin/caddy bin/envoyreplay bin/traefikreplay
 
@@ -119,6 +119,11 @@ demo-medusa: build ## Drive one crowd at a Medusa shop, alone and with Penstock 
 client: ## Build the browser client and its types again, after a change of it or of openapi.yaml
 	scripts/install-test-browser
 	cd connectors/browser && npm run build
+
+.PHONY: pictures
+pictures: build ## Take the pictures of docs/waiting-room.md again
+	scripts/install-test-browser
+	node scripts/picture-room.mjs
 
 .PHONY: docs
 docs: ## Regenerate docs/configuration.md and docs/api.md

@@ -73,6 +73,9 @@ func (r *Room) Advance(ctx context.Context, term int64, in Outside) error {
 	if err != nil {
 		return err
 	}
+	if s, err = r.watchStandby(ctx, s, term); err != nil {
+		return err
+	}
 	if err := r.keepState(ctx, s); err != nil {
 		return err
 	}

@@ -95,8 +95,11 @@ const (
 	// catchUp is how much faster calls may get than the pace while a line waits and the last minute had fewer
 	// admissions than the rate: a leader was lost, or fewer came than expected. catchUpGain says how fast a gap
 	// takes them there.
-	catchUp     = 0.1
+	catchUp     = 0.25
 	catchUpGain = 5
+	// hurryTo is the share of the rate up to which the calls hurry. Nearer to the whole of it the called would meet
+	// the rate's limit.
+	hurryTo = 0.99
 	// hurryDelay is how long visitors may take to claim, on average, for calls to be made faster.
 	hurryDelay = 5 * time.Second
 	// maxSkips bounds the places looked at in one decision.
@@ -168,7 +171,7 @@ func hurry(line Line, in Inputs) float64 {
 	// Those called more than usual are on their way to the gap already.
 	usual := in.RatePerMinute / 60_000 * float64(line.DelayMillis)
 	ahead := max(float64(line.Coming)*line.Memory.ShowUpRate-usual, 0)
-	gap := paceShare*in.LevelFactor - (float64(line.AdmittedLastMinute)+ahead)/in.RatePerMinute
+	gap := hurryTo*in.LevelFactor - (float64(line.AdmittedLastMinute)+ahead)/in.RatePerMinute
 	return 1 + min(max(gap*catchUpGain, 0), catchUp)
 }
 

@@ -58,6 +58,9 @@ func (s *Snapshot) nextDue() (due int64) {
 	if s.graces > 0 && !s.Paused {
 		due = sooner(due, s.room.creditAt+keepHouseEvery.Milliseconds())
 	}
+	if begun := s.NowMillis >= s.room.starts; begun && !over {
+		due = sooner(due, s.standbyDue())
+	}
 	if s.room.nextExpiry > 0 {
 		due = sooner(due, s.room.nextExpiry)
 	}

@@ -63,6 +63,10 @@ type Room struct {
 	growth   growth
 	given    atomic.Pointer[span] // the numbers that this node knows to have been given since the room was made
 
+	standby      atomic.Pointer[sale.StandbyTerms] // nil unless the sale is in standby
+	arrivals     atomic.Int64                      // that are not reported yet
+	arrivalsTold time.Time                         // under refreshing
+
 	shown  shown
 	losses losses
 	codes  codeClock
@@ -119,6 +123,7 @@ func (r *Room) Update(rec sale.Record) {
 		skus[i] = item.SKU
 	}
 	r.units.Store(units)
+	r.standby.Store(rec.Admission.Standby)
 	r.catalog.Store(newCatalog(skus))
 }
 
@@ -152,6 +157,9 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	defer r.refreshing.Unlock()
 	if err := r.report(ctx); err != nil {
 		r.deps.Log.Debug("tickets that were shown are not reported; the next refresh tries again", "sale", r.saleID, "error", err)
+	}
+	if err := r.reportArrivals(ctx); err != nil {
+		r.deps.Log.Debug("arrivals are not reported; the next refresh tries again", "sale", r.saleID, "error", err)
 	}
 	last := r.snap.Load()
 	asked := time.Now()

@@ -68,6 +68,9 @@ var wantedLua string
 //go:embed scripts/lower.lua
 var lowerBody string
 
+//go:embed scripts/standby.lua
+var standbyBody string
+
 //go:embed scripts/draw.lua
 var drawBody string
 
@@ -90,6 +93,7 @@ var (
 	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
 	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
 	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
+	standbyScript   = redis.NewScript("room_standby", redis.ServerRunLua+roomLua+standbyBody)
 	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+roomLua+drawBody)
 	wipeScript      = redis.NewScript("room_wipe", wipeBody)
 )
@@ -109,6 +113,7 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
 		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)
 		redis.Key(saleID, "room:interest"), // 12 of tickets that named other items later, which (hash)
+		redis.Key(saleID, "room:arrivals"), // 13 arrivals of the last minute of a sale in standby: step of 5 s → count (hash)
 	}
 }
 
@@ -119,4 +124,5 @@ const (
 	keyIssued   = 7
 	keyPlaces   = 10
 	keyInterest = 11
+	keyArrivals = 12
 )

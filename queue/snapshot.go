@@ -76,6 +76,8 @@ type roomState struct {
 	base                               uint64 // the numbers above it were all given by this room
 	gaps                               string // uncertain numbers; see absences
 	absent                             uint64 // of those, how many are absent and not passed over
+	standby                            bool   // the leader switches the line on and off
+	arrivals, lookedAt, calmSince      int64  // in the last minute, when the leader looked at them, and since when it is calm (0: it is not), ms
 	gone                               uint64 // beyond the watermark, tickets that are used up
 	proveUntil                         int64  // until when the line waits for them, in the room's own time
 	opens, starts, ends                int64

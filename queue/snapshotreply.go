@@ -143,7 +143,7 @@ func (p *parser) resolved(flat []string) map[int64]outcome {
 	return counts
 }
 
-const roomFields = 59
+const roomFields = 63
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -170,6 +170,7 @@ func (p *parser) room(f []string) Snapshot {
 		drawBeacon: f[53], drawShares: f[54], drawFinal: f[55], limitsAt: p.later(f[56]),
 		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
 		wanted: parseWanted(f[48]), gone: p.unsigned(f[57]),
+		standby: f[59] == "1", arrivals: p.number(f[60]), lookedAt: p.number(f[61]), calmSince: p.number(f[62]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

@@ -89,6 +89,7 @@ func TestBlocksThatAreNotRunAreFewAndKnown(t *testing.T) {
 // printed is what the commands of a page must print, beside what the page itself shows in its blocks marked text.
 var printed = map[string][]string{
 	"README.md":           {`"status":"committed"`, "every invariant holds"},
+	"docs/identity.md":    {`"state":"called"`, `"reason":"token_required"`, "2 invites imported", "1 invites revoked"},
 	"docs/quick-start.md": {"first-drop", "every invariant holds"},
 	"docs/shop.md": {
 		`"customer":{"email":"zoe@example.com"}`, `{"orders":[],"next":"`, "Checkout", " deleted: ",

@@ -110,11 +110,19 @@ type frontAnswer struct {
 }
 
 func dialFront(t testing.TB, front string) *frontConn {
-	host := strings.TrimPrefix(front, "http://")
+	c := tryFront(t, strings.TrimPrefix(front, "http://"))
+	if c == nil {
+		t.Errorf("%s cannot be reached", front)
+		return &frontConn{t: t}
+	}
+	return c
+}
+
+// tryFront returns nil when nobody listens there.
+func tryFront(t testing.TB, host string) *frontConn {
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
-		t.Error(err)
-		return &frontConn{t: t}
+		return nil
 	}
 	return &frontConn{t: t, conn: conn, in: bufio.NewReader(conn), host: host}
 }
@@ -143,6 +151,7 @@ func (c *frontConn) call(method, path, ticket string) (a frontAnswer) {
 	if err != nil {
 		return a
 	}
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return a

@@ -27,6 +27,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Sale      saleCommand      `cmd:"" help:"Sales of a running server."`
 	Stock     stockCommand     `cmd:"" help:"The stock of a sale of a running server."`
+	Invites   invitesCommand   `cmd:"" help:"Invites to a sale of a running server."`
 	Key       keyCommand       `cmd:"" help:"API keys of a running server."`
 	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
 	Shadow    shadowCommand    `cmd:"" help:"Where a shop's own stock logic differs, of a sale in shadow mode; exit 0 only if nowhere."`

@@ -16,6 +16,7 @@ import (
 	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
 	"github.com/penstock/penstock/queue"
@@ -37,7 +38,9 @@ func (n *node) newFront() (err error) {
 		PlaceKeys:   queue.NewPlaceKeys(n.keys.places.current, n.keys.places.others()...),
 		Invites:     identity.NewInvites(n.inviteCodes(), n.stores.ledger.UseInvites),
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
-		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Notify: n.notify, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		Notify:      n.notify,
+		RoomLinks:   n.roomLinks(),
+		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),
@@ -91,11 +94,19 @@ func (n *node) newConsole() {
 	}
 	handler := console.New(console.Deps{
 		Sales: n.sales, Verifier: n.verifier, Preflight: n.preflight, Ledger: n.stores.ledger, Board: n.board, Keys: n.apiKeys,
-		Redrive: n.redrive, Notify: n.notify, WebhookKeys: n.webhookKeys, Metrics: metrics, Ready: n.readiness, Log: n.log,
+		Notify: n.notify, WebhookKeys: n.webhookKeys,
+		Invites: n.inviteCodes(),
+		Redrive: n.redrive, Metrics: metrics, Ready: n.readiness, Log: n.log,
 		SessionSecret: n.keys.sessions.current, OtherSessionSecrets: n.keys.sessions.others(), Now: time.Now, PublicURL: n.publicURL(),
+		RoomLinks: n.roomLinks(),
 	})
 	n.console.Handler = console.GuardHost(handler, n.consoleNames())
 	n.console.RegisterOnShutdown(handler.Close)
+}
+
+// roomLinks are the keys of previews and of links that take a place to another device.
+func (n *node) roomLinks() *roomlink.Keys {
+	return roomlink.NewKeys(n.keys.roomLinks.current, n.keys.roomLinks.others()...)
 }
 
 // consoleNames are the names under which browsers reach the console.

@@ -15,8 +15,8 @@ const keyBytes = 32
 // derivedKeys are the keys of the separate uses, all from the one secret (HKDF, RFC 5869), so that
 // a key that leaks from one use opens no other.
 type derivedKeys struct {
-	tickets, passes, reservations, holders, sessions, places, invites keyring
-	notifications, webhooks, push                                     keyring
+	tickets, passes, reservations, holders, sessions, places, invites, roomLinks keyring
+	notifications, webhooks, push                                                keyring
 }
 
 // keyring holds the keys of one use. The current one signs. All are believed: those of former
@@ -40,7 +40,7 @@ func deriveKeys(secret []byte, previous []config.Secret, next config.Secret) (de
 		{"tickets", &keys.tickets}, {"passes", &keys.passes},
 		{"reservations", &keys.reservations}, {"holders", &keys.holders}, {"sessions", &keys.sessions},
 		{"notifications", &keys.notifications}, {"webhooks", &keys.webhooks}, {"push", &keys.push},
-		{"places", &keys.places}, {"invites", &keys.invites},
+		{"places", &keys.places}, {"invites", &keys.invites}, {"room links", &keys.roomLinks},
 	} {
 		ring, err := deriveRing(use.name, secret, previous, next)
 		if err != nil {

@@ -29,32 +29,12 @@ export interface paths {
         get: operations["getRoomPage"];
         put?: never;
         /**
-         * The page's form "join again"
-         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it.
+         * The page's forms
+         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it. With `penstock_link`, gives a browser
+         *     that keeps no cookies a place in the address of the page. With `penstock_move`, goes on with the place of another
+         *     device. What another site sends changes nothing.
          */
         post: operations["joinFromPage"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/sales/{sale}/theme.css": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                sale: components["parameters"]["sale"];
-            };
-            cookie?: never;
-        };
-        /**
-         * The colours of a sale's page
-         * @description Only of a sale that has some. The page links to it, so that its policy allows no style within the page.
-         */
-        get: operations["getTheme"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -662,7 +642,8 @@ export interface paths {
         /**
          * Style and script of the pages, and the browser client
          * @description `client.js` is the browser client as a script, `client.mjs` the same as an ES module. Pages of any origin
-         *     may load them.
+         *     may load them. `theme-<sale>.css` has the colours of a sale's page, if it has some, so that its policy allows no
+         *     style within the page.
          */
         get: operations["getStatic"];
         put?: never;
@@ -1414,6 +1395,17 @@ export interface operations {
                 /** @description The page that the visitor asked for, as an absolute address or a path. */
                 return?: string;
                 /**
+                 * @description The ticket of a visitor whose browser keeps no cookies. A ticket in a cookie is preferred. The page tells its
+                 *     address to nobody.
+                 */
+                penstock_ticket?: string;
+                /** @description Shows the place as a QR code and as a link, which takes it to another device for ten minutes. */
+                penstock_device?: string;
+                /** @description The sealed ticket of such a link. The page asks before it takes the place. */
+                penstock_move?: string;
+                /** @description A signed preview of the page in one of its states, made by the admin API. Looking at it takes no place. */
+                penstock_preview?: string;
+                /**
                  * @description The language of the page, remembered in a cookie of the same name. Otherwise it is that of the cookie, or the
                  *     one that fits `Accept-Language` best.
                  */
@@ -1469,6 +1461,16 @@ export interface operations {
                 content: {
                     "text/html": string;
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A preview that has ended, or the link of another device. */
+            410: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description `rate_limited`: too many wrong invites came from the network. */
@@ -1539,30 +1541,6 @@ export interface operations {
             };
             500: components["responses"]["InternalError"];
             503: components["responses"]["BusyPage"];
-        };
-    };
-    getTheme: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                sale: components["parameters"]["sale"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A style sheet. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/css": string;
-                };
-            };
-            404: components["responses"]["NotFound"];
-            503: components["responses"]["Unavailable"];
         };
     };
     getSale: {
@@ -2691,6 +2669,7 @@ export interface operations {
                 };
             };
             404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getHealth: {

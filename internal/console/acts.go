@@ -29,6 +29,9 @@ const (
 	actDropKey  = "key.delete"
 	actRedrive  = "dead_letter.redrive"
 	actShare    = "draw.share"
+
+	actAddInvites    = "invites.add"
+	actRevokeInvites = "invites.revoke"
 )
 
 // record writes one line of the audit trail. The act is done by then, so that a failure is loud in

@@ -17,10 +17,12 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
+	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sales"
 	"github.com/penstock/penstock/internal/verify"
 )
@@ -34,6 +36,8 @@ type Deps struct {
 	Ledger    *ledger.Ledger
 	Board     *degrade.Board
 	Keys      *auth.Keys
+	// Invites make of an invite what the ledger stores.
+	Invites *identity.Codes
 	// Redrive commits the order of a dead letter and resolves the letter, or refuses: see
 	// ledger.Ledger.Redrive.
 	Redrive func(ctx context.Context, letterID string) (checkout.Stored, error)
@@ -52,6 +56,8 @@ type Deps struct {
 	// PublicURL is where browsers see the front; links to the waiting rooms begin with it. Without
 	// it there are no such links.
 	PublicURL string
+	// RoomLinks sign the previews of waiting rooms.
+	RoomLinks *roomlink.Keys
 }
 
 // Console is the handler of the console's listener.

@@ -21,6 +21,7 @@ type saleForm struct {
 	OpensAt, StartsAt, EndsAt         string // as datetime-local gives them, in Zone
 	Zone                              string // IANA; "" is UTC
 	Order, Mode                       string
+	Standby                           standbyForm
 	Rate, MaxActive                   string
 	PassMinutes, ClaimMinutes         string
 	HoldMinutes, MaxExtensions        string
@@ -139,7 +140,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		Existing: true, Status: http.StatusOK, Errors: map[string]string{},
 		ID: rec.ID, Name: rec.Name, TargetURL: rec.TargetURL, Handover: string(rec.Handover),
 		OpensAt: showTime(rec.OpensAt), StartsAt: showTime(rec.StartsAt), EndsAt: showTime(rec.EndsAt),
-		Order: string(rec.Admission.Order), Mode: string(rec.Admission.Mode),
+		Order: string(rec.Admission.Order), Mode: string(rec.Admission.Mode), Standby: fillStandby(rec.Admission.Standby),
 		Rate: strconv.Itoa(rec.Admission.RatePerMinute), MaxActive: strconv.Itoa(rec.Admission.MaxActive),
 		PassMinutes: showMinutes(rec.Admission.PassTTL), ClaimMinutes: showMinutes(rec.Admission.ClaimWindow),
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
@@ -167,7 +168,7 @@ func readSaleForm(v url.Values) *saleForm {
 		Status: http.StatusOK, Errors: map[string]string{},
 		ID: text("id"), Name: text("name"), TargetURL: text("target_url"), Handover: text("handover"),
 		OpensAt: text("opens_at"), StartsAt: text("starts_at"), EndsAt: text("ends_at"), Zone: text("zone"),
-		Order: text("admission.order"), Mode: text("admission.mode"),
+		Order: text("admission.order"), Mode: text("admission.mode"), Standby: readStandby(v),
 		Rate: text("admission.rate_per_minute"), MaxActive: text("admission.max_active"),
 		PassMinutes: text("admission.pass_ttl"), ClaimMinutes: text("admission.claim_window"),
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
@@ -249,6 +250,7 @@ func (f *saleForm) admission(base sale.Admission) sale.Admission {
 	a.MaxActive = int(f.number("admission.max_active", f.MaxActive, false))
 	a.PassTTL = f.minutes("admission.pass_ttl", f.PassMinutes)
 	a.ClaimWindow = f.minutes("admission.claim_window", f.ClaimMinutes)
+	a.Standby = f.standby(a.Mode)
 	return a
 }
 

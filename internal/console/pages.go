@@ -28,7 +28,7 @@ type pages map[string]*template.Template
 // parsePages parses what is compiled in; a mistake there is found by every test.
 func parsePages() pages {
 	all := pages{}
-	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "keys", "shadow", "error"} {
+	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "keys", "shadow", "invites", "previews", "error"} {
 		t := template.New("layout.html").Funcs(helpers())
 		all[name] = template.Must(t.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/*_fields.html", "templates/"+name+".html"))
 	}

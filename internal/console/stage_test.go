@@ -22,9 +22,11 @@ import (
 	"github.com/penstock/penstock/internal/auth"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
+	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/preflight"
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
 )
@@ -81,13 +83,14 @@ func newStage(t *testing.T) *stage {
 		Sales: office.sales, Verifier: office.verifier, Ledger: books, Board: board,
 		Preflight:     preflight.NewChecker(preflight.Source{Part: "redis", Read: func(context.Context) ([]preflight.Finding, error) { return s.findings, nil }}),
 		Keys:          auth.NewKeys(bootstrapKey, keyLookup(books)),
+		Invites:       identity.NewCodes([]byte("0123456789abcdef0123456789abcdef")),
 		Redrive:       func(ctx context.Context, id string) (checkout.Stored, error) { return s.redrive(ctx, id) },
 		Metrics:       http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, 200, "metrics\n") }),
 		Ready:         func() health.Readiness { return health.Readiness{Reason: s.unready} },
 		Log:           log,
-		SessionSecret: []byte("0123456789abcdef0123456789abcdef"),
-		Now:           time.Now,
-		PublicURL:     "https://front.example/",
+		SessionSecret: []byte("0123456789abcdef0123456789abcdef"), RoomLinks: roomlink.NewKeys(testRoomSecret),
+		Now:       time.Now,
+		PublicURL: "https://front.example/",
 	})
 	server := httptest.NewServer(s.console)
 	t.Cleanup(server.Close)
@@ -322,3 +325,5 @@ func (s *stage) record(id string) sale.Record {
 }
 
 func number(v any) string { return fmt.Sprint(v) }
+
+var testRoomSecret = []byte("fedcba9876543210fedcba9876543210")

@@ -44,7 +44,7 @@ func (s *Server) admitTo(entry *salecache.Entry, presented tokens, from visitorP
 	if !entry.Phase().Running() {
 		return got, problem.PassRequired
 	}
-	if !passNeeded && entry.Record().Admission.Mode == sale.Open {
+	if !passNeeded && entry.Mode() == sale.Open {
 		return got, nil
 	}
 	if err := seen(entry); err != nil {
@@ -60,6 +60,14 @@ func (s *Server) admitTo(entry *salecache.Entry, presented tokens, from visitorP
 	return got, nil
 }
 
+// arrive counts a visitor who goes on without a pass, for a sale in standby. Whoever is refused is counted in the
+// waiting room.
+func (a *admitted) arrive(refused error) {
+	if refused == nil && !a.hasPass {
+		a.entry.Room().Arrive()
+	}
+}
+
 // passesTo are the passes of a sale that a visitor of a shop presents.
 func passesTo(saleID string, v *proxy.Visitor) tokens {
 	return tokens{headers: v.Passes, cookies: v.Cookies, prefix: passCookie, sale: []byte(saleID)}
@@ -69,6 +77,9 @@ func passesTo(saleID string, v *proxy.Visitor) tokens {
 func (s *Server) admitToShop(saleID string, v *proxy.Visitor) proxy.Admission {
 	from := visitorPlace{network: networkOf(v.Address), device: fingerprint(deviceKey(v.Device, v.Cookies))}
 	got, err := s.admit(saleID, passesTo(saleID, v), from, false)
+	if v.Page {
+		got.arrive(err)
+	}
 	switch {
 	case err == nil && got.hasPass:
 		return proxy.Admission{

@@ -48,6 +48,9 @@ func (s *Server) authorize(c *call) error {
 	c.sale = named
 	got, err := s.admit(string(c.sale), c.tokens(passHeader, passCookie), s.placeOfVisitor(c), byPass)
 	c.entry = got.entry
+	if c.wantsPage() {
+		got.arrive(err)
+	}
 	if errors.Is(err, problem.PassRequired) {
 		return s.sendToRoom(c)
 	}

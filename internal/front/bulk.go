@@ -91,7 +91,7 @@ func (s *Server) reserveOne(c *call, shop *auth.Identity, one *bulkReservation) 
 		return bulkResult{err: err}
 	}
 	who := buyer{shop: shop, scope: keyScope(shop)}
-	if rec.Admission.Mode != sale.Open && (!needsNoPass(&rec.Sale, one.Channel) || !who.hasChannel(one.Channel)) {
+	if c.entry.Mode() != sale.Open && (!needsNoPass(&rec.Sale, one.Channel) || !who.hasChannel(one.Channel)) {
 		if one.pass == "" {
 			return bulkResult{err: problem.With(problem.PassRequired, "send the visitor's pass as pass, or name a channel of the API key that needs none")}
 		}

@@ -38,7 +38,7 @@ func (s *Server) buyer(c *call, of *sale.Sale, parsed *reservationBody) (who buy
 			return who, nil
 		}
 	}
-	if of.Admission.Mode == sale.Open {
+	if c.entry.Mode() == sale.Open {
 		who.ticket, err = s.openTicket(c)
 	} else {
 		var pass queue.Pass

@@ -18,15 +18,16 @@ type spoken struct {
 }
 
 // language chooses the language of a page: what the address says, else what was chosen before, else what the browser
-// asks for. The tags are those that the sale offers; none means all. A choice in the address is remembered.
-func (s *Server) language(c *call, tags []string) spoken {
+// asks for. A wish outranks them. The tags are those that the sale offers; none means all. A choice in the address is
+// remembered.
+func (s *Server) language(c *call, tags []string, wish string) spoken {
 	offered := s.words.Offered(tags)
 	if len(offered) == 0 {
 		offered = s.words.Offered(nil)
 	}
 	asked := string(c.ctx.QueryArgs().Peek(languageName))
 	before := string(cookieValue(c.ctx.Request.Header.PeekCanonical(cookieHeader), []byte(languageName+"=")))
-	chosen := words.Choose(offered, string(c.ctx.Request.Header.Peek("Accept-Language")), asked, before)
+	chosen := words.Choose(offered, string(c.ctx.Request.Header.Peek("Accept-Language")), wish, asked, before)
 	if asked == chosen.Tag && asked != before {
 		c.key = append(append(c.key[:0], languageName+"="...), asked...)
 		c.keepPair(languageCookieAgeSeconds)

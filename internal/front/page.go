@@ -18,10 +18,20 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.record()
+	if c.ctx.QueryArgs().Has(previewName) {
+		return s.sendPreview(c, &rec)
+	}
+	if c.ctx.QueryArgs().Has(moveLink) {
+		return s.askToMove(c, &rec)
+	}
 	if rec.Admission.PassBinding == sale.BindDevice {
 		c.setDeviceCookie()
 	}
-	if _, err := s.passHere(c); err == nil || rec.Admission.Mode == sale.Open || rec.Shadow {
+	_, err := s.passHere(c)
+	if err != nil && c.entry.Mode() == sale.Open {
+		c.entry.Room().Arrive()
+	}
+	if err == nil || c.entry.Mode() == sale.Open || rec.Shadow {
 		return s.sendToShop(c, &rec)
 	}
 	phase := c.entry.Phase()
@@ -60,16 +70,26 @@ func (s *Server) joinFromPage(c *call) error {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.record()
-	if intact(c.entry) != nil || rec.Shadow {
+	if intact(c.entry) != nil || rec.Shadow || c.ctx.QueryArgs().Has(previewName) {
 		return c.seeOther(c.roomAgain()) // the page says that the sale is coming back
 	}
+	if string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site" {
+		return c.seeOther(c.roomAgain())
+	}
+	if c.ctx.QueryArgs().Has(moveLink) {
+		return s.moveHere(c)
+	}
 	here, ok := s.placeOf(c)
-	crossSite := string(c.ctx.Request.Header.Peek("Sec-Fetch-Site")) == "cross-site"
-	if !ok || here.view.State != queue.Missed || crossSite {
+	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, &rec, c.entry.Phase())
+	if !byLink && (!ok || here.view.State != queue.Missed) {
 		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
 	}
-	if _, err := s.join(c, c.joinFromQuery()); err != nil {
+	joined, err := s.join(c, c.joinFromQuery())
+	if err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
+	}
+	if byLink || here.inAddress {
+		return c.seeOther(c.roomWithTicket(joined.token))
 	}
 	return c.seeOther(c.roomAgain())
 }
@@ -85,8 +105,11 @@ func (c *call) roomAgain() string {
 // placeOf tells the place of the ticket that came along. One that is not believed is as good as none.
 func (s *Server) placeOf(c *call) (place, bool) {
 	ticket, presented, err := s.ticket(c)
-	if err != nil || seen(c.entry) != nil {
+	if seen(c.entry) != nil {
 		return place{}, false
+	}
+	if err != nil {
+		return s.placeInAddress(c)
 	}
 	return s.look(c, ticket, string(presented.text)), true
 }
@@ -107,7 +130,7 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 // renamed is the place of somebody who came back to the page by a link that names other items. When that cannot
 // be noted now, the page is shown as it would be without.
 func (s *Server) renamed(c *call, here place) place {
-	if c.ctx.IsHead() {
+	if c.ctx.IsHead() || here.inAddress {
 		return here
 	}
 	ticket, changed, err := s.rename(c, here.ticket, c.joinFromQuery())
@@ -159,6 +182,10 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 		switch {
 		case err == nil && errors.Is(s.tied(c, pass), problem.PassInvalid):
 			return s.sendRoom(c, 200, rec, describeElsewhere(rec)) // the shop would send them back here
+		case err == nil && here.inAddress && s.needsCookies(c, rec):
+			view := newRoomView(rec, string(queue.Called), queue.Called)
+			view.Lead, view.Ticket = "called.lead_cookies", here.token
+			return s.sendRoom(c, 200, rec, view)
 		case err == nil:
 			return s.sendToShop(c, rec)
 		case errors.Is(err, problem.TurnMissed):
@@ -171,7 +198,11 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all: the page looks again in a moment.
 		}
 	}
-	return s.sendPlaceInLine(c, rec, describePlace(rec, phase, here), here)
+	view := describePlace(rec, phase, here)
+	if c.ctx.QueryArgs().Has(deviceView) && view.OfferDevice {
+		return s.sendForDevice(c, rec, view, here)
+	}
+	return s.sendPlaceInLine(c, rec, view, here)
 }
 
 // sendPlaceInLine sends the page of somebody who waits.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
 )
 
 //go:embed pages/*.html
@@ -62,6 +63,9 @@ func loadPages() (*pages, error) {
 func (s *Server) getStatic(c *call) error {
 	file, there := s.pages.static[string(c.id)]
 	if !there {
+		if saleID, isTheme := strings.CutPrefix(strings.TrimSuffix(string(c.id), themeSuffix), themePrefix); isTheme && sale.ValidID(saleID) {
+			return s.sendTheme(c, saleID)
+		}
 		return problem.NotFound
 	}
 	c.sendEncoded(file.contentType, valuePublicHour, file.body)

@@ -36,7 +36,7 @@ func (s *Server) sendRefusalPage(c *call, doc *problem.Problem) bool {
 	case doc.Status == 503:
 		says = "returning"
 	}
-	l := s.language(c, nil)
+	l := s.language(c, nil, "")
 	view := refusalView{
 		Head:     pageHead{AssetsVersion: s.pages.version, Language: l.Tag, Direction: l.Direction},
 		Headline: l.Text(says + ".headline"), Lead: l.Text(says + ".lead"),

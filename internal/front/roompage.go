@@ -42,6 +42,10 @@ type roomPage struct {
 	Languages       []languageLink
 	ScriptWords     string // of the texts that the script writes
 	OfferSound      bool
+	LinkPath        string // of the form that gives a place as a link
+	DevicePath      string // of the page that shows the place for another device
+	BackPath        string // of the waiting room
+	Code            *qrCode
 }
 
 // roomPage words a view for a visitor. The record is nil while this node does not know it.
@@ -50,11 +54,11 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 	if rec != nil {
 		page = rec.Page
 	}
-	spoken := s.language(c, page.Languages)
+	spoken := s.language(c, page.Languages, view.Language)
 	l := spoken.Language
 	p := roomPage{
 		roomView: *view, Words: l, Path: c.roomAgain(),
-		Head:  pageHead{AssetsVersion: s.pages.version, Language: l.Tag, Direction: l.Direction},
+		Head:  pageHead{AssetsVersion: s.pages.version, Language: l.Tag, Direction: l.Direction, Scheme: view.Scheme},
 		Logo:  page.LogoURL,
 		Links: &page.Links, Languages: c.languageLinks(spoken),
 	}
@@ -70,8 +74,13 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 	if view.ShowStock && c.entry != nil {
 		p.Items = stockItems(rec, c.entry.Stock().Snapshot())
 	}
-	p.OfferSound = page.Sound.On() && p.PollMillis > 0
-	if p.PollMillis > 0 || p.ReloadMillis > 0 || p.ClaimMachine != "" {
+	p.OfferSound = page.Sound.On() && (p.PollMillis > 0 || view.Preview && view.Place != nil)
+	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
+	if view.Preview {
+		p.LinkPath, p.DevicePath = p.Path, p.Path
+		p.Languages, p.PreviewText = nil, l.Text("preview.note")
+	}
+	if p.OfferSound || p.PollMillis > 0 || p.ReloadMillis > 0 || p.ClaimMachine != "" {
 		p.ScriptWords = scriptWords(l)
 	}
 	return p
@@ -150,6 +159,6 @@ func (s *Server) sendRoomPage(c *call, status int, rec *sale.Record, page *roomP
 	if rec != nil {
 		policy.formTarget, policy.images = s.destination(c, rec), imageHosts(&rec.Page)
 	}
-	policy.secret = page.Ticket != ""
+	policy.secret = page.Ticket != "" || page.Code != nil || c.ctx.QueryArgs().Has(ticketParameter) || c.ctx.QueryArgs().Has(moveLink)
 	return s.sendPage(c, status, "room.html", policy, page)
 }

@@ -26,8 +26,15 @@ type roomView struct {
 	Items          []itemView  // how those stand that the visitor came for
 	ShowStock      bool        // how all items stand
 	OfferJoin      bool        // to who missed their turn
+	OfferLink      bool        // to who cannot keep a cookie: the place as a link
 	OfferEntry     bool        // a link to the shop by way of this page
+	OfferDevice    bool        // to take the place to another device
+	OfferMove      bool        // to go on with the place of another device
 	Finished       bool        // the waiting list and other items are shown
+	// Preview says that this is shown to the people of the shop: in a language and a scheme of theirs, and with no way
+	// on.
+	Preview          bool
+	Language, Scheme string
 	// RefreshSeconds is when the page reloads without JavaScript; 0 is never. PollMillis is when
 	// the script first asks for the ticket; with 0 it reloads the page after ReloadMillis.
 	RefreshSeconds, PollMillis, ReloadMillis int64
@@ -52,8 +59,11 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	v.PollMillis = max(here.view.PollAfterMillis, 1000)
 	v.RefreshSeconds = min(max(ceilSeconds(v.PollMillis), minRefreshSeconds), maxRefreshSeconds)
 	v.Note, v.Outlook = "note.kept", string(here.view.Outlook)
-	if v.Items = namedItems(rec, &here.view); len(v.Items) == 0 && rec.Page.ShowStock {
-		v.ShowStock = true
+	v.Items = namedItems(rec, &here.view)
+	v.ShowStock = len(v.Items) == 0 && rec.Page.ShowStock
+	v.OfferDevice = true
+	if here.inAddress {
+		v.Ticket, v.Note = here.token, "note.link"
 	}
 	switch here.view.State {
 	case queue.Early:
@@ -67,7 +77,7 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 		v.Says = string(queue.Called)
 		v.RefreshSeconds = minRefreshSeconds
 		v.PollMillis, v.ReloadMillis = 0, spread(minRefreshSeconds*1000) // the page claims, the poll does not
-		v.ClaimBefore, v.OfferEntry = here.view.ClaimBefore, true
+		v.ClaimBefore, v.OfferEntry, v.OfferDevice, v.ShowStock = here.view.ClaimBefore, true, false, false
 	case queue.Missed:
 		v.describeMissed(phase)
 	case queue.SoldOut, queue.Ended:
@@ -97,12 +107,12 @@ func (v *roomView) describeEarly(rec *sale.Record) {
 
 func (v *roomView) describeMissed(phase sale.Phase) {
 	v.OfferJoin = phase == sale.PhaseLive || phase == sale.PhasePrequeue
-	v.Note, v.PollMillis, v.RefreshSeconds = "", 0, 0
+	v.Note, v.OfferDevice, v.ShowStock, v.PollMillis, v.RefreshSeconds = "", false, false, 0, 0
 }
 
 // close is for a state in which nothing more is to come.
 func (v *roomView) close() {
-	v.Note, v.Finished = "", true
+	v.Note, v.OfferDevice, v.ShowStock, v.Finished = "", false, false, true
 	v.PollMillis, v.RefreshSeconds = 0, 0
 }
 
@@ -171,7 +181,7 @@ func describeUnknown(saleID string) roomView {
 // nothing would be different the next time.
 func describeNoCookies(rec *sale.Record) roomView {
 	v := newRoomView(rec, "no_cookies", "no_cookies")
-	v.Note = "note.none"
+	v.Note, v.OfferLink = "note.none", true
 	return v
 }
 

@@ -15,7 +15,6 @@ const (
 	routeStatic
 	routeRoomPage
 	routeRoomSlash
-	routeTheme
 	routeSale
 	routeNotice
 	routeTickets
@@ -131,8 +130,6 @@ func matchRoom(segments [][]byte, n int) target {
 	switch {
 	case n == 2:
 		return target{route: routeRoomPage, sale: segments[1]}
-	case n == 3 && string(segments[2]) == "theme.css":
-		return target{route: routeTheme, sale: segments[1]}
 	case n == 3 && string(segments[1]) == "static":
 		return target{route: routeStatic, id: segments[2]}
 	default:

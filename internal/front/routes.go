@@ -44,7 +44,6 @@ func (s *Server) table() [routeCount]route {
 		routeStatic:           {template: "/sales/static/{name}", get: (*Server).getStatic, sameForAll: true},
 		routeRoomPage:         {template: "/sales/{sale}", forPeople: true, get: (*Server).getRoomPage, post: (*Server).joinFromPage, ownUnknownSale: true},
 		routeRoomSlash:        {template: "/sales/{sale}/", forPeople: true, get: (*Server).redirectToRoom, post: (*Server).redirectToRoom, ownUnknownSale: true},
-		routeTheme:            {template: "/sales/{sale}/theme.css", get: (*Server).getTheme},
 		routeSale:             {template: "/v1/sales/{sale}", get: (*Server).getSale, sameForAll: true},
 		routeNotice:           {template: "/v1/sales/{sale}/notice", get: (*Server).getNotice, sameForAll: true},
 		routeTickets:          {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},

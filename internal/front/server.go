@@ -25,6 +25,7 @@ import (
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/proxy"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/words"
@@ -52,6 +53,8 @@ type Deps struct {
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.
 	Holders *reservation.HolderKeys
+	// RoomLinks read previews of the waiting room, and make and read the links that take a place to another device.
+	RoomLinks *roomlink.Keys
 	// JoinTokens verifies the tokens that shops sign for their customers; nil knows no shared key.
 	JoinTokens *identity.Verifier
 	// PlaceKeys make the keys under which places are kept.

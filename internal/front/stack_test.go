@@ -25,6 +25,7 @@ import (
 	"github.com/penstock/penstock/internal/embedded"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/redis"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/saleindex"
@@ -90,7 +91,7 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	}
 	deps := Deps{
 		Sales: shelf, Tickets: s.tickets, Passes: s.passes, Desk: desk, LookupOrder: s.lookup,
-		Holders: reservation.NewHolderKeys(stackSecret),
+		Holders: reservation.NewHolderKeys(stackSecret), RoomLinks: roomlink.NewKeys(stackSecret),
 		Keys: auth.NewKeys("bootstrap-key-of-the-admin", func(_ context.Context, asked string) (auth.Identity, bool, error) {
 			holder, found := shops[asked]
 			return holder, found, nil

@@ -11,11 +11,20 @@ import (
 
 var typeCSS = []byte("text/css; charset=utf-8")
 
-// getTheme sends the colours of a sale's page as a style sheet. So the page needs no style of its own, and its
+// The file with the colours of a sale's page is beside those that are the same for all sales.
+const (
+	themePrefix = "theme-"
+	themeSuffix = ".css"
+)
+
+// sendTheme sends the colours of a sale's page as a style sheet. So the page needs no style of its own, and its
 // policy allows none.
-func (s *Server) getTheme(c *call) error {
-	rec := c.entry.Record()
-	css := themeCSS(rec.Page.Colours)
+func (s *Server) sendTheme(c *call, saleID string) error {
+	entry, err := s.find(saleID, problem.NotFound)
+	if err != nil {
+		return err
+	}
+	css := themeCSS(entry.Record().Page.Colours)
 	if css == "" {
 		return problem.NotFound
 	}
@@ -28,7 +37,7 @@ func themePath(rec *sale.Record) string {
 	if rec.Page.Colours == (sale.PageColours{}) {
 		return ""
 	}
-	return roomPath(rec.ID) + "/theme.css?v=" + strconv.FormatInt(rec.Version, 10)
+	return "/sales/static/" + themePrefix + rec.ID + themeSuffix + "?v=" + strconv.FormatInt(rec.Version, 10)
 }
 
 // themeCSS writes the colours that a sale has over those of penstock.css, in the same order: the light scheme, the dark

@@ -10,9 +10,10 @@ import (
 
 // place is a visitor's ticket and what it says now.
 type place struct {
-	ticket queue.Ticket
-	token  string
-	view   queue.View
+	ticket    queue.Ticket
+	token     string
+	view      queue.View
+	inAddress bool // the ticket came in the address of the page
 }
 
 // postTickets gives a place in the line, or tells the one the visitor has.
@@ -81,7 +82,7 @@ func (s *Server) passThrough(c *call, request joinRequest) (place, error) {
 // enter judges a newcomer and has the room give a number, or tell the place that there is for who they are: had.
 // Own is the ticket that the visitor brought, nil for none.
 func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCalled bool) (here place, had bool, err error) {
-	mode := c.entry.Record().Admission.Mode
+	mode := c.entry.Mode()
 	if !mode.TakesNewcomers() {
 		return place{}, false, problem.With(problem.JoinRefused, "this waiting room takes nobody in")
 	}
@@ -91,6 +92,7 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	if err := intact(c.entry); err != nil {
 		return place{}, false, err
 	}
+	c.entry.Room().Arrive()
 	wanted, err := c.interest(request)
 	if err != nil {
 		return place{}, false, err

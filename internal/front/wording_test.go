@@ -80,7 +80,7 @@ func TestASaleChoosesItsLanguagesWordsColoursAndLogo(t *testing.T) {
 	got := s.expect(200, "", "GET", "/sales/soon", header{"Accept": "text/html", "Accept-Language": "fr"}, "")
 	for _, want := range []string{
 		`<html lang="de"`, "Gleich geht&#39;s los &amp; &#34;mehr&#34;", "Der Warteraum öffnet", `<img class="logo" src="https://cdn.example/logo.svg" alt="">`,
-		`<link rel="stylesheet" href="/sales/soon/theme.css?v=`, `<a href="https://shop.example/terms" rel="noreferrer">AGB</a>`,
+		`<link rel="stylesheet" href="/sales/static/theme-soon.css?v=`, `<a href="https://shop.example/terms" rel="noreferrer">AGB</a>`,
 	} {
 		if !strings.Contains(string(got.body), want) {
 			t.Errorf("no %q in %s", want, got.body)
@@ -92,14 +92,14 @@ func TestASaleChoosesItsLanguagesWordsColoursAndLogo(t *testing.T) {
 	if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "img-src 'self' data: https://cdn.example;") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %s", policy)
 	}
-	theme := s.expect(200, "", "GET", "/sales/soon/theme.css", nil, "")
+	theme := s.expect(200, "", "GET", "/sales/static/theme-soon.css", nil, "")
 	want := ":root{--accent:#7a1f3d;}\n@media (prefers-color-scheme:dark){:root:not([data-scheme=light]){--accent:#f0a5bd;--on-accent:#2a0a15;}}\n:root[data-scheme=dark]{--accent:#f0a5bd;--on-accent:#2a0a15;}\n"
 	if string(theme.body) != want || theme.Header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("theme %q", theme.body)
 	}
 	s.open(liveSale("plain", nil))
-	s.expect(404, "not_found", "GET", "/sales/plain/theme.css", nil, "")
-	s.expect(404, "unknown_sale", "GET", "/sales/none/theme.css", nil, "")
+	s.expect(404, "not_found", "GET", "/sales/static/theme-plain.css", nil, "")
+	s.expect(404, "not_found", "GET", "/sales/static/theme-none.css", nil, "")
 }
 
 // wire asks as a browser does, and returns what came over the wire.
@@ -137,7 +137,7 @@ func TestThePageWithAllThatItNeedsIsSmall(t *testing.T) {
 	for _, encoding := range []string{"br", "gzip"} {
 		for _, language := range sale.PageLanguages {
 			total := 0
-			for _, path := range []string{"/sales/demo", "/sales/demo/theme.css", "/sales/static/penstock.css", "/sales/static/room.js"} {
+			for _, path := range []string{"/sales/demo", "/sales/static/theme-demo.css", "/sales/static/penstock.css", "/sales/static/room.js"} {
 				got := s.wire(path, encoding, header{"Accept-Language": language, "Cookie": "penstock_ticket_demo=" + ticket})
 				if got.StatusCode != 200 {
 					t.Fatalf("%s: %d", path, got.StatusCode)

@@ -83,7 +83,7 @@ func (e *Exchange) admit(protecting *rule, figures *siteMetrics) error {
 
 // visitor is who sent the request, as far as it tells.
 func (e *Exchange) visitor() *Visitor {
-	v := &Visitor{Cookies: e.head.cookies(), Device: e.head.get("Penstock-Device"), Address: e.from.visitor}
+	v := &Visitor{Cookies: e.head.cookies(), Device: e.head.get("Penstock-Device"), Address: e.from.visitor, Page: e.head.wantsPage()}
 	for _, f := range e.head.fields {
 		if f.is("Penstock-Pass") {
 			v.Passes = append(v.Passes, f.value)

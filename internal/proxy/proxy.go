@@ -45,6 +45,7 @@ type Visitor struct {
 	Cookies []byte   // of all Cookie headers
 	Device  []byte   // the header Penstock-Device
 	Address netip.Addr
+	Page    bool // a browser asks for a page to show
 }
 
 // Deps is what the proxy stands on.

@@ -104,6 +104,14 @@ func (s Sale) WithDefaults() Sale {
 	setDefault(&s.Admission.Mode, Queue)
 	setDefault(&s.Admission.RatePerMinute, DefaultRatePerMinute)
 	setDefault(&s.Admission.MaxActive, DefaultMaxActive)
+	if s.Admission.Mode == Standby {
+		var terms StandbyTerms
+		if given := s.Admission.Standby; given != nil {
+			terms = *given
+		}
+		terms.setDefaults(s.Admission.RatePerMinute)
+		s.Admission.Standby = &terms
+	}
 	setDefault(&s.Admission.PassTTL, DefaultPassTTL)
 	setDefault(&s.Admission.ClaimWindow, DefaultClaimWindow)
 	setDefault(&s.Admission.PassBinding, BindNothing)

@@ -59,6 +59,8 @@ type Admission struct {
 	// ClaimWindow is how long a called visitor has for claiming the pass.
 	ClaimWindow Duration `json:"claim_window"`
 	Mode        Mode     `json:"mode"`
+	// Standby is for the mode standby, and nil in others.
+	Standby *StandbyTerms `json:"standby,omitempty"`
 	// PassBinding ties a pass to where it is first used at the gate.
 	PassBinding PassBinding `json:"pass_binding"`
 	// MaxNetworks is from how many networks (/24 of IPv4, /48 of IPv6) one pass may be used at the gate

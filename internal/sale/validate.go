@@ -143,7 +143,15 @@ func (s Sale) validateAdmission() error {
 		return invalid("admission.order", "want draw or fifo")
 	}
 	if !a.Mode.Valid() {
-		return invalid("admission.mode", "want queue, open, closed, drain or reject")
+		return invalid("admission.mode", "want queue, open, closed, drain, reject or standby")
+	}
+	if (a.Mode == Standby) != (a.Standby != nil) {
+		return invalid("admission.standby", "goes with the mode standby")
+	}
+	if a.Standby != nil {
+		if err := a.Standby.validate(); err != nil {
+			return err
+		}
 	}
 	if err := validRange("admission.rate_per_minute", int64(a.RatePerMinute), 1, MaxRatePerMinute); err != nil {
 		return err

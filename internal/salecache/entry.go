@@ -79,6 +79,19 @@ func (e *Entry) HeldOut() bool { return e.view.Load().heldOut }
 // SoldOut reports that nothing is free and nothing is held.
 func (e *Entry) SoldOut() bool { return e.view.Load().soldOut }
 
+// Mode is how the gate stands now. That of a sale in standby is queue while it is not known.
+func (e *Entry) Mode() sale.Mode {
+	mode := e.record.Load().Admission.Mode
+	switch {
+	case mode != sale.Standby:
+		return mode
+	case e.Armed() && e.room.Snapshot().Mode == sale.Open:
+		return sale.Open
+	default:
+		return sale.Queue
+	}
+}
+
 // Outside is what the room must know of the stock and of the degradation level: each item by itself, as a free
 // unit of one is none of another. Its items must not be changed.
 func (e *Entry) Outside(levelFactor float64) queue.Outside {

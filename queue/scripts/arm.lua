@@ -2,7 +2,7 @@
 -- stays. A pause stops the room's own time, by which claim windows are measured, and a resume lets it go on; so
 -- does the mode closed, in which nobody is admitted and nobody loses a turn.
 -- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
---   12 interest
+--   12 interest 13 arrivals
 -- ARGV 1 term of the leader
 --      2 change (only a room that is there), make (a new one where there is none),
 --        restore (complete what restore.lua began)
@@ -40,13 +40,21 @@ if not there then
     'seen_shown', '0', 'seen_noshow', '0', 'seq', '0', 'credit', '-1', 'credit_at', '0', 'showup', '1', 'delay', '-1',
     'paused_at', '0', 'paused_total', '0', 'seed', a.seed, 'commitment', a.commitment, 'seed_kept', '0', 'drawn', '0',
     'draw_count', '0', 'draw_kept', '0', 'next_expiry', '0', 'peak_active', '0', 'peak_minute', '0', 'cap_max', '0', 'rate_max', '0',
-    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '', 'gone', '0', 'rated', '0')
+    'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '', 'gone', '0', 'rated', '0',
+    'standby', '0', 'arrivals', '0', 'looked_at', '0', 'calm_since', '0')
 end
 
 local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max', 'seed_kept',
-  'rate', 'cap', 'mode')
+  'rate', 'cap', 'mode', 'standby', 'entrants', 'absent', 'gone')
 if tonumber(a.version) < tonumber(h[1]) then return {'older', term} end
 local paused_at, paused_total = tonumber(h[2]), tonumber(h[3])
+-- A sale in standby begins with the gate open, unless somebody waits or it comes back from a loss, when it is not
+-- known how many come. Then the leader decides.
+local mode, standby = a.mode, a.mode == 'standby' and '1' or '0'
+if standby == '1' then
+  local waits = tonumber(h[14]) - tonumber(h[6]) - tonumber(h[15]) - tonumber(h[16]) > 0
+  if there and h[13] == '1' then mode = h[12] elseif restore or waits then mode = 'queue' else mode = 'open' end
+end
 local stands = a.paused == '1' or a.mode == 'closed'
 if stands and paused_at == 0 then
   paused_at = now
@@ -59,12 +67,12 @@ local order = a.order
 if h[5] == '1' or tonumber(h[6]) > 0 then order = h[4] end
 
 redis.call('HSET', KEYS[1], 'term', term, 'run', run, 'version', a.version, 'epoch', a.epoch, 'opens', a.opens, 'starts', a.starts,
-  'ends', a.ends, 'ended', a.ended, 'paused_at', int(paused_at), 'paused_total', int(paused_total), 'mode', a.mode, 'order', order,
+  'ends', a.ends, 'ended', a.ended, 'paused_at', int(paused_at), 'paused_total', int(paused_total), 'mode', mode, 'standby', standby, 'order', order,
   'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl,
   'rate_max', int(math.max(tonumber(h[8]), tonumber(a.rate))), 'cap_max', int(math.max(tonumber(h[7]), tonumber(a.cap))))
 
 -- The report on a sale compares the admissions with the limits that were in force.
-if h[10] ~= a.rate or h[11] ~= a.cap or h[12] ~= a.mode then redis.call('HSET', KEYS[1], 'limits_at', int(now)) end
+if h[10] ~= a.rate or h[11] ~= a.cap or h[12] ~= mode then redis.call('HSET', KEYS[1], 'limits_at', int(now)) end
 -- What enters the draw does not change any more once it was published with the commitment.
 if h[9] ~= '1' then redis.call('HSET', KEYS[1], 'draw_plan', a.plan) end
 

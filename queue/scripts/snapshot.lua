@@ -16,7 +16,7 @@ local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark'
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
   'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run', 'wanted',
-  'draw_plan', 'frozen_at', 'draw_round', 'count_kept', 'draw_beacon', 'draw_shares', 'draw_final', 'limits_at', 'gone', 'rated')
+  'draw_plan', 'frozen_at', 'draw_round', 'count_kept', 'draw_beacon', 'draw_shares', 'draw_final', 'limits_at', 'gone', 'rated', 'standby', 'arrivals', 'looked_at', 'calm_since')
 if not h[1] or h[48] ~= server_run() then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])

@@ -38,7 +38,7 @@ function open(data, answers, language = 'en') {
     setTimeout: (run, after) => { page.timers.push({ at: page.now + after, run }); },
     fetch: async (url, options) => {
       const request = { method: 'GET', ...options, url, at: page.now };
-      if (url.endsWith('/spring') && request.method === 'GET') return { ok: false, status: 503 };
+      if ((url.endsWith('/spring') || url.endsWith('/notice')) && request.method === 'GET') return { ok: false, status: 503 };
       page.requests.push(request);
       return answers(page.requests.length, request);
     },
