@@ -24,7 +24,7 @@ func (n *node) newNotify() error {
 	n.notify = notify.NewDesk(deps)
 	var err error
 	n.teller, err = notify.NewTeller(notify.TellerDeps{
-		Deps: deps, Sales: n.cache, Tickets: n.tickets, Webhooks: n.webhookKeys, WebhookNetworks: prefixes(n.cfg.WebhookNetworks), Metrics: n.reg,
+		Deps: deps, Sales: n.cache, Tickets: n.tickets, Links: n.roomLinks(), Webhooks: n.webhookKeys, WebhookNetworks: prefixes(n.cfg.WebhookNetworks), Metrics: n.reg,
 	})
 	return err
 }

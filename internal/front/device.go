@@ -14,7 +14,7 @@ const (
 	// deviceView asks for the page that shows the place to another device.
 	deviceView = "penstock_device"
 	// moveLink carries the sealed ticket of a place that another device is to take.
-	moveLink = "penstock_move"
+	moveLink = roomlink.MoveQuery
 )
 
 // qrCode is an address as a QR code. The path is in modules; the quiet zone around it is four modules wide.

@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"net/url"
 	"time"
+
+	"github.com/penstock/penstock/internal/roomlink"
+	"github.com/penstock/penstock/queue"
 )
 
 // called is the message: it is somebody's turn.
@@ -24,11 +26,11 @@ func (c *called) name() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:24])
 }
 
-// roomLink leads to the waiting room of a sale. With a ticket it leads to the visitor's place on any device.
-func roomLink(publicURL, saleID, ticket string) string {
-	link := publicURL + "/sales/" + saleID
-	if ticket != "" {
-		link += "?ticket=" + url.QueryEscape(ticket)
-	}
-	return link
+// roomPath leads to the waiting room of a sale.
+func roomPath(saleID string) string { return "/sales/" + saleID }
+
+// linkToPlace leads to a visitor's place on any device, until it can be claimed no more.
+func (t *Teller) linkToPlace(ticket queue.Ticket, until time.Time) string {
+	sealed := t.deps.Links.SealTicket(ticket.Sale, t.deps.Tickets.Sign(ticket), until)
+	return t.deps.PublicURL + roomPath(ticket.Sale) + "?" + roomlink.MoveQuery + "=" + sealed
 }

@@ -39,7 +39,7 @@ func sendPush(ctx context.Context, client *http.Client, keys *PushKeys, contact 
 	text := pushTextIn(w.Language)
 	body, err := json.Marshal(pushBody{
 		Type: visitorCalled, Sale: w.Ticket.Sale, Name: message.saleName, Title: text.title, Body: text.body, Language: w.Language,
-		URL: roomLink("", w.Ticket.Sale, ""), Tag: message.name(), ClaimBefore: message.claimBefore.UTC().Truncate(time.Millisecond),
+		URL: roomPath(w.Ticket.Sale), Tag: message.name(), ClaimBefore: message.claimBefore.UTC().Truncate(time.Millisecond),
 	})
 	if err != nil {
 		return outcome{verdict: impossible, err: err}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/penstock/penstock/internal/address"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
@@ -29,6 +30,7 @@ type TellerDeps struct {
 	Deps
 	Sales    *salecache.Cache
 	Tickets  *queue.TicketKeys
+	Links    *roomlink.Keys // that take a place to another device
 	Webhooks *WebhookKeys
 	// WebhookNetworks are private networks that webhooks may be in.
 	WebhookNetworks []netip.Prefix
@@ -98,7 +100,7 @@ func (t *Teller) send(ctx context.Context, rec *sale.Record, w *wish, claimBefor
 	if err != nil || hook.Scheme != "https" && !t.mayBePlain(hook) {
 		return outcome{verdict: impossible, err: errPlain}
 	}
-	message.link = roomLink(t.deps.PublicURL, w.Ticket.Sale, t.deps.Tickets.Sign(w.Ticket))
+	message.link = t.linkToPlace(w.Ticket, claimBefore)
 	out := sendWebhook(ctx, t.shop, rec.Notify.WebhookURL, t.deps.Webhooks.of(w.Ticket.Sale), message, now)
 	if out.verdict == gone || out.verdict == refused {
 		out.verdict = tryAgain // it is not about this visitor: the shop may mend it in time

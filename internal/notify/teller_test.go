@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,8 +41,12 @@ func TestWhoIsCalledIsToldOnceByPushAndByTheShop(t *testing.T) {
 		if m.Type != "visitor.called" || m.Sale != "drop" || m.Name != "The drop" || m.Email != "ada@shop.example" || m.Language != "de" || m.ClaimBefore.IsZero() {
 			t.Errorf("%+v", m)
 		}
-		if want := "https://queue.shop.example/sales/drop?ticket=" + w.tickets.Sign(byMail); m.Link != want {
-			t.Errorf("%s, want %s", m.Link, want)
+		sealed, ok := strings.CutPrefix(m.Link, "https://queue.shop.example/sales/drop?penstock_move=")
+		if token, opens := w.deps.Links.OpenTicket("drop", sealed, time.Now()); !ok || !opens || token != w.tickets.Sign(byMail) {
+			t.Errorf("%s leads to no place", m.Link)
+		}
+		if _, opens := w.deps.Links.OpenTicket("drop", sealed, m.ClaimBefore.Add(time.Second)); opens {
+			t.Error("the link outlives the time to claim")
 		}
 		if entry.Room().Look(silent, entry.Phase(), false).State != queue.Called {
 			t.Error("the third visitor is not called")

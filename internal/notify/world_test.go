@@ -14,6 +14,7 @@ import (
 
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/ledger"
+	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/saleindex"
@@ -92,7 +93,7 @@ func newWorld(t *testing.T, redisURL, ledgerURL string) *world {
 			Ledger: w.ledger, Seals: seals, PushKeys: keys, PushHosts: PushHosts{loopback}, Contact: "mailto:ops@shop.example",
 			PublicURL: "https://queue.shop.example", MaxPerSale: 10_000, Log: quiet,
 		},
-		Sales: w.cache, Tickets: w.tickets, Webhooks: w.hooks, WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: w.push.roots(),
+		Sales: w.cache, Tickets: w.tickets, Links: roomlink.NewKeys(testSecret), Webhooks: w.hooks, WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: w.push.roots(),
 	}
 	w.desk = NewDesk(w.deps.Deps)
 	w.background(w.cache.Run)

@@ -20,6 +20,8 @@ const (
 	PreviewTTL = 7 * 24 * time.Hour
 	// MoveTTL is how long a link takes a place to another device.
 	MoveTTL = 10 * time.Minute
+	// MoveQuery names the part of the address of a room that carries such a link.
+	MoveQuery = "penstock_move"
 
 	maxKeys      = 8
 	macBytes     = 16
