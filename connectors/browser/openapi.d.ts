@@ -15,9 +15,11 @@ export interface paths {
         };
         /**
          * The waiting-room page
-         * @description Works without JavaScript. A newcomer is first sent to the same page with a cookie that says nothing
-         *     (`penstock_cookies`), and gets a ticket as a cookie when the browser brings that cookie back; a browser
-         *     that does not is told that a place cannot be kept. A called visitor gets the pass as a cookie and is
+         * @description Works without JavaScript. While nobody waits and there is room, a newcomer gets ticket and pass as cookies and
+         *     is sent on with this one answer. Whoever would have to wait and brings no cookie of ours, or comes from
+         *     the gate without one, is first sent to the same page with a cookie that says nothing (`penstock_cookies`),
+         *     and gets a ticket as a cookie when the browser brings that cookie back; a browser that does not is told
+         *     that a place cannot be kept. A called visitor gets the pass as a cookie and is
          *     sent on: to the page in `return`, if it is on the waiting room's own host, on the host of `target_url` or
          *     on one of `PENSTOCK_RETURN_HOSTS`; otherwise to `target_url`, with the other parameters of the query
          *     that it does not have itself. HEAD and prefetching give no ticket.
@@ -105,6 +107,10 @@ export interface paths {
          *     `Penstock-Ticket` that is not valid is refused (403 `ticket_invalid`). One in the cookie that
          *     is not valid is passed over and replaced by a new ticket, so that a stale cookie locks nobody
          *     out. The cookie is not set for requests that another site caused (`Sec-Fetch-Site`).
+         *
+         *     While nobody waits and there is room, a newcomer is called at once: the `state` is `called`, and the pass may
+         *     be claimed. In the mode `reject` whoever cannot be called at once gets 503 `room_full` with `Retry-After`; in
+         *     `drain` and `closed` every newcomer gets 403 `join_refused`.
          *
          *     `items` says what the visitor came for. Then the ticket tells of these items, and is `held_out` or
          *     `sold_out` when all of them are, whatever else is on sale. With a valid ticket and other `items` the answer
