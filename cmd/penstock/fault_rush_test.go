@@ -57,9 +57,9 @@ func TestFaultARushKeepsEveryLimitAndUsesTheRate(t *testing.T) {
 	for i := range rushVisitors {
 		all.Go(func() { w.visit(i, began.Add(rand.N(rushWithin))) })
 	}
-	time.Sleep(time.Until(began.Add(rushKillAfter)))
+	<-time.After(time.Until(began.Add(rushKillAfter)))
 	killed := w.killLeader(stores.redis.URL)
-	time.Sleep(5 * time.Second)
+	<-time.After(5 * time.Second)
 	gates[killed].cmd = nil
 	gates[killed].start()
 	all.Wait()
@@ -94,17 +94,17 @@ func (w *rush) send(method, path, ticket string) frontAnswer {
 }
 
 func (w *rush) visit(i int, at time.Time) {
-	time.Sleep(time.Until(at))
+	<-time.After(time.Until(at))
 	var here frontAnswer
 	for here.status != http.StatusCreated && time.Now().Before(w.until) {
 		if here = w.send("POST", "/v1/sales/rush/tickets", ""); here.status != http.StatusCreated {
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 		}
 	}
 	w.joined.Add(1)
 	ticket := here.Ticket
 	for here.State != "called" && time.Now().Before(w.until) {
-		time.Sleep(time.Duration(max(here.PollAfterMS, 200)) * time.Millisecond)
+		<-time.After(time.Duration(max(here.PollAfterMS, 200)) * time.Millisecond)
 		if next := w.send("GET", "/v1/sales/rush/ticket", ticket); next.status == http.StatusOK {
 			here = next
 		}
@@ -117,7 +117,7 @@ func (w *rush) visit(i int, at time.Time) {
 			w.claimed.Add(1)
 			return
 		}
-		time.Sleep(200 * time.Millisecond)
+		<-time.After(200 * time.Millisecond)
 	}
 }
 

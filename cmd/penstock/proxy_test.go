@@ -380,7 +380,7 @@ func (s *proxyStand) servesTheRoom(t *testing.T) {
 	given.front = s.url("")
 	must(t, http.StatusOK, call{method: "GET", url: given.salePath("/ticket"), header: map[string]string{"Penstock-Ticket": given.ticket}})
 	page := s.ask(t, "room", "GET", "/sales/"+gatedSale+"?penstock_cookies=1", map[string]string{"Accept": "text/html"})
-	if !strings.Contains(string(page.raw), "/sales/static/room.js") {
+	if !strings.Contains(string(page.raw), "/sales/static/penstock.css") {
 		t.Errorf("the page: %d %.300s", page.status, page.raw)
 	}
 	must(t, http.StatusOK, call{method: "GET", url: s.url("/sales/static/room.js")})
