@@ -94,7 +94,13 @@ func (e *Entry) Mode() sale.Mode {
 
 // Outside is what the room must know of the stock and of the degradation level: each item by itself, as a free
 // unit of one is none of another. Its items must not be changed.
+//
+// It is empty, so that nobody is called, while the stock is of an epoch that this node does not know yet: for a
+// moment after the sale was armed or restored, whoever was called could reserve nothing.
 func (e *Entry) Outside(levelFactor float64) queue.Outside {
+	if e.stock.Snapshot().Epoch != e.stock.Epoch() {
+		return queue.Outside{}
+	}
 	return queue.Outside{Items: e.view.Load().units, LevelFactor: levelFactor}
 }
 
