@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/penstock/penstock/internal/address"
 )
 
 const (
@@ -64,33 +65,11 @@ func newClient(control func(network, address string, _ syscall.RawConn) error) *
 var errNotPublic = errors.New("its address is not public; name the host in PENSTOCK_JWKS_HOSTS to allow that")
 
 // refusePrivate looks at the address after the name was resolved, so that a name cannot lead elsewhere.
-func refusePrivate(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !publicAddress(at.Addr()) {
+func refusePrivate(_, resolved string, _ syscall.RawConn) error {
+	if !address.IsPublic(address.Of(resolved)) {
 		return errNotPublic
 	}
 	return nil
-}
-
-// publicAddress reports whether an address is one of the public internet.
-func publicAddress(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	if !addr.IsGlobalUnicast() || addr.IsPrivate() {
-		return false
-	}
-	return !slices.ContainsFunc(specialNetworks(), func(network netip.Prefix) bool { return network.Contains(addr) })
-}
-
-// specialNetworks are not private in name and not public either: those of providers, tests, translation and
-// documentation.
-func specialNetworks() []netip.Prefix {
-	return []netip.Prefix{
-		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-		netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-		netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-		netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
-		netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
-	}
 }
 
 // fetch gets the keys of a shop.

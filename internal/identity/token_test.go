@@ -90,6 +90,11 @@ func sign(t testing.TB, algorithm jose.SignatureAlgorithm, key any, id string, c
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compact(t, signer, c)
+}
+
+func compact(t testing.TB, signer jose.Signer, c claims) string {
+	t.Helper()
 	payload, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -229,19 +234,7 @@ func withOwnKey(t *testing.T, key ed25519.PrivateKey) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload, err := json.Marshal(good())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return compact(t, signer, good())
 }
 
 func TestAWeakKeyIsOfNoUse(t *testing.T) {
