@@ -30,10 +30,10 @@ type saleForm struct {
 	Version                           string
 	Intent                            string // schedule, draft or rows
 	rulesForm
-	Page     pageForm
-	Identity identityForm
+	Page     typed
+	Identity typed
 	Notify   notifyForm
-	Draw     drawForm
+	Draw     typed
 	Rows     []itemRow
 	Errors   map[string]string
 }
@@ -100,10 +100,7 @@ func (f *saleForm) fault(field, reason string) {
 	if strings.HasPrefix(field, "channels.") { // they have one field together
 		field, reason = "channels", strings.TrimPrefix(field, "channels.")+": "+reason
 	}
-	if list, _, element := strings.Cut(field, "["); element && (list == "spill" || list == "without_pass") {
-		field = list
-	}
-	field = fieldOfIdentity(fieldOfDraw(fieldOfPage(field)))
+	field = sharedField(field)
 	if _, already := f.Errors[field]; !already {
 		f.Errors[field] = reason
 	}

@@ -2,14 +2,12 @@ package console
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/penstock/penstock/internal/sale"
 )
-
-// drawForm is what was typed into the fields of the draw, by their paths. It is nil when the form has none of them.
-type drawForm map[string]string
 
 const wantShares = "enter a line for each party, with its name and its commitment, such as: shop and the 64 hex digits of a SHA-256"
 
@@ -21,8 +19,8 @@ func drawFields() []string {
 	}
 }
 
-func fillDraw(d sale.DrawTerms) drawForm {
-	f := drawForm{"draw.wait": "", "draw.if_missing": string(sale.WaitOn)}
+func fillDraw(d sale.DrawTerms) typed {
+	f := typed{"draw.wait": "", "draw.if_missing": string(sale.WaitOn)}
 	if b := d.Beacon; b != nil {
 		f["draw.beacon.urls"], f["draw.beacon.chain_hash"], f["draw.beacon.public_key"] = strings.Join(b.URLs, "\n"), b.ChainHash, b.PublicKey
 		f["draw.beacon.period"], f["draw.beacon.genesis_at"], f["draw.beacon.margin"] = b.Period.String(), b.GenesisAt.UTC().Format(time.RFC3339), b.Margin.String()
@@ -38,16 +36,7 @@ func fillDraw(d sale.DrawTerms) drawForm {
 	return f
 }
 
-func readDraw(v url.Values) drawForm {
-	if !v.Has("draw.shares") {
-		return nil
-	}
-	f := drawForm{}
-	for _, path := range drawFields() {
-		f[path] = strings.TrimSpace(v.Get(path))
-	}
-	return f
-}
+func readDraw(v url.Values) typed { return readTyped(v, "draw.shares", slices.Values(drawFields())) }
 
 // draw lays what was typed over a sale. Once the doors are open, only where the beacon is asked may change.
 func (f *saleForm) draw(s *sale.Sale) {
@@ -110,24 +99,4 @@ func (f *saleForm) shares() (shares []sale.Share) {
 		shares = append(shares, sale.Share{Party: words[0], Commitment: strings.ToLower(words[1])})
 	}
 	return shares
-}
-
-// fieldOfDraw is the field in which a member of the draw is typed.
-func fieldOfDraw(path string) string {
-	for _, field := range []string{"draw.shares", "draw.beacon.urls"} {
-		if strings.HasPrefix(path, field) {
-			return field
-		}
-	}
-	return path
-}
-
-// FaultInDraw reports whether a field of the draw is wrong, so that this part is shown open.
-func (f *saleForm) FaultInDraw() bool {
-	for field := range f.Errors {
-		if field == "draw" || strings.HasPrefix(field, "draw.") {
-			return true
-		}
-	}
-	return false
 }

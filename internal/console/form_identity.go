@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -9,27 +10,16 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// identityForm is what was typed of who may join, by the paths of the fields. It is nil when the form has none of
-// them.
-type identityForm map[string]string
-
-func fillIdentity(i sale.Identity) identityForm {
-	return identityForm{
+func fillIdentity(i sale.Identity) typed {
+	return typed{
 		"identity.join_token": string(i.JoinToken), "identity.issuer": i.Issuer, "identity.audience": i.Audience,
 		"identity.jwks_url": i.JWKSURL, "identity.jwks": string(i.JWKS), "identity.shared_keys": strings.Join(i.SharedKeys, ", "),
 		"identity.invite_only": strconv.FormatBool(i.InviteOnly),
 	}
 }
 
-func readIdentity(v url.Values) identityForm {
-	if !v.Has("identity.join_token") {
-		return nil
-	}
-	f := fillIdentity(sale.Identity{})
-	for path := range f {
-		f[path] = strings.TrimSpace(v.Get(path))
-	}
-	return f
+func readIdentity(v url.Values) typed {
+	return readTyped(v, "identity.join_token", maps.Keys(fillIdentity(sale.Identity{})))
 }
 
 // identity lays what was typed over a sale.
@@ -49,22 +39,4 @@ func (f *saleForm) identity(s *sale.Sale) {
 		}
 		s.Identity.JWKS = json.RawMessage(set)
 	}
-}
-
-// fieldOfIdentity is the field in which a member is typed.
-func fieldOfIdentity(path string) string {
-	if strings.HasPrefix(path, "identity.shared_keys") {
-		return "identity.shared_keys"
-	}
-	return path
-}
-
-// FaultInIdentity reports whether a field of who may join is wrong, so that this part is shown open.
-func (f *saleForm) FaultInIdentity() bool {
-	for field := range f.Errors {
-		if strings.HasPrefix(field, "identity.") {
-			return true
-		}
-	}
-	return false
 }

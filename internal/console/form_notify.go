@@ -30,6 +30,3 @@ func (f *saleForm) notify(s *sale.Sale) {
 		s.Notify = sale.Notify{WebPush: f.Notify.WebPush == switchOn, WebhookURL: f.Notify.WebhookURL}
 	}
 }
-
-// FaultInNotify reports whether a field of the notifications is wrong, so that this part is shown open.
-func (f *saleForm) FaultInNotify() bool { return f.Errors["notify.webhook_url"] != "" }

@@ -10,10 +10,6 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// pageForm is what was typed into the fields of the waiting-room page, by their paths. It is nil when the
-// form has none of them.
-type pageForm map[string]string
-
 const (
 	wantPageText  = "enter a line for each text, such as: de sold_out headline: Alles weg"
 	wantOtherItem = "enter a line for each item: its name | its address | the address of an image, or no image"
@@ -34,8 +30,8 @@ func pageTexts(p *sale.Page) map[string]*string {
 	return fields
 }
 
-func fillPage(p sale.Page) pageForm {
-	f := pageForm{
+func fillPage(p sale.Page) typed {
+	f := typed{
 		"page.texts": showPageTexts(p.Texts), "page.links.other_items": showOtherItems(p.Links.OtherItems), "page.languages": strings.Join(p.Languages, ", "),
 		"page.show_stock": strconv.FormatBool(p.ShowStock), "page.sound": strconv.FormatBool(p.Sound.On()),
 	}
@@ -45,15 +41,8 @@ func fillPage(p sale.Page) pageForm {
 	return f
 }
 
-func readPage(v url.Values) pageForm {
-	if !v.Has("page.logo_url") {
-		return nil
-	}
-	f := fillPage(sale.Page{})
-	for path := range f {
-		f[path] = strings.TrimSpace(v.Get(path))
-	}
-	return f
+func readPage(v url.Values) typed {
+	return readTyped(v, "page.logo_url", maps.Keys(fillPage(sale.Page{})))
 }
 
 // page lays what was typed over a sale.
@@ -75,26 +64,6 @@ func (f *saleForm) page(s *sale.Sale) {
 	p.Texts = f.pageTexts()
 	p.Links.OtherItems = f.otherItems()
 	s.Page = p
-}
-
-// fieldOfPage is the field in which a member of the page is typed.
-func fieldOfPage(path string) string {
-	for _, field := range []string{"page.texts", "page.links.other_items", "page.languages"} {
-		if strings.HasPrefix(path, field) {
-			return field
-		}
-	}
-	return path
-}
-
-// FaultInPage reports whether a field of the page is wrong, so that this part is shown open.
-func (f *saleForm) FaultInPage() bool {
-	for field := range f.Errors {
-		if strings.HasPrefix(field, "page.") {
-			return true
-		}
-	}
-	return false
 }
 
 // pageTexts reads a line for each text: "<language> <state> headline: <text>", or lead.
@@ -176,4 +145,19 @@ func showOtherItems(items []sale.OtherItem) string {
 		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// paletteFields are the fields of the colours of one scheme.
+type paletteFields struct {
+	form   *saleForm
+	scheme string
+}
+
+// viewPalette is that of the scheme light or dark.
+func viewPalette(f *saleForm, scheme string) paletteFields { return paletteFields{f, scheme} }
+
+// Field is the field of one colour.
+func (p paletteFields) Field(colour, label string) fieldView {
+	path := "page.colours." + p.scheme + "." + colour
+	return viewField(p.form, path, label, p.form.Page[path], "text", "")
 }

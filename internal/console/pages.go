@@ -45,6 +45,7 @@ func helpers() template.FuncMap {
 		"one":        func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"field":      viewField,
 		"choice":     viewChoice,
+		"palette":    viewPalette,
 		"plain":      plainField,
 		"add":        func(a, b int) int { return a + b },
 	}
