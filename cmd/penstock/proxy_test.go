@@ -379,8 +379,9 @@ func (s *proxyStand) servesTheRoom(t *testing.T) {
 	given := s.admitted(t, gatedSale)
 	given.front = s.url("")
 	must(t, http.StatusOK, call{method: "GET", url: given.salePath("/ticket"), header: map[string]string{"Penstock-Ticket": given.ticket}})
-	page := s.ask(t, "room", "GET", "/sales/"+gatedSale+"?penstock_cookies=1", map[string]string{"Accept": "text/html"})
-	if !strings.Contains(string(page.raw), "/sales/static/penstock.css") {
+	// A browser that looks ahead gets the page and no place, also while the room is free.
+	page := s.ask(t, "room", "GET", "/sales/"+gatedSale, map[string]string{"Accept": "text/html", "Sec-Purpose": "prefetch"})
+	if !strings.Contains(string(page.raw), "/sales/static/room.js") {
 		t.Errorf("the page: %d %.300s", page.status, page.raw)
 	}
 	must(t, http.StatusOK, call{method: "GET", url: s.url("/sales/static/room.js")})

@@ -39,8 +39,8 @@ func NewClient() *Client {
 	}}
 }
 
-// refuseAddress keeps questions from addresses of the own link, where the keepers of cloud credentials are, whatever
-// a name resolves to. Private networks are allowed: an operator may run a relay there.
+// refuseAddress keeps questions from addresses of the own link, where the provider of a machine hands out its
+// credentials, whatever a name resolves to. Private networks are allowed: an operator may run a relay there.
 func refuseAddress(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -126,7 +126,7 @@ func (e *Entry) Phase() sale.Phase {
 	return e.record.Load().PhaseAt(e.Now(), e.view.Load().soldOut)
 }
 
-// Ready reports whether Redis holds the sale's state for the current epoch.
+// Ready reports whether Redis holds the sale's state.
 func (e *Entry) Ready() bool { return e.room.Snapshot().Ready && e.stock.Snapshot().Ready }
 
 // Armed reports whether this node has ever seen the sale's state in Redis.
