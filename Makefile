@@ -35,10 +35,10 @@ test: bin/nats-server ## Run all tests with the race detector, against real Redi
 
 # FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
 .PHONY: test-faults
-test-faults: bin/nats-server ## Run the slower tests of faults: a Redis replica takes over, a drain is killed, a store is down, a rush
+test-faults: bin/nats-server ## Run the slower tests: a Redis replica takes over, processes are killed, a store is down, a rush, shadow mode
 	scripts/install-test-servers
 	go vet -tags faults ./cmd/penstock
-	go test -v -race -count=1 -timeout 22m -tags faults -run '^TestFault' ./cmd/penstock
+	go test -v -race -count=1 -timeout 28m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-browser
 test-browser: build ## Test the browser client and the waiting-room page, also in headless Chromium; installs what is missing
@@ -70,7 +70,7 @@ test-connectors: build ## Test the connectors for shops (Go, Node, PHP), alone a
 .PHONY: soak-kill
 soak-kill: bin/nats-server ## Kill SOAK_KILLS (100) random processes in a drop, and look for lost orders
 	scripts/install-test-servers
-	SOAK_KILLS=$(SOAK_KILLS) go test -v -count=1 -timeout 60m -run '^TestProcessesKilledAtRandomLoseNothing$$' ./cmd/penstock
+	SOAK_KILLS=$(SOAK_KILLS) go test -v -count=1 -timeout 60m -tags faults -run '^TestFaultProcessesKilledAtRandomLoseNothing$$' ./cmd/penstock
 
 .PHONY: lint
 lint: bin/golangci-lint ## Check style and the fences between packages

@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -37,10 +39,10 @@ type soakedKill struct {
 	at     time.Time
 }
 
-// TestProcessesKilledAtRandomLoseNothing kills, at random moments of a drop, a random one of gate,
+// TestFaultProcessesKilledAtRandomLoseNothing kills, at random moments of a drop, a random one of gate,
 // drain, console, Redis, NATS and Postgres, and starts it again. Meanwhile the sale is never unknown.
 // In the end every unit is ordered once, and every accepted order is in the ledger once.
-func TestProcessesKilledAtRandomLoseNothing(t *testing.T) {
+func TestFaultProcessesKilledAtRandomLoseNothing(t *testing.T) {
 	soak := newSoak(t)
 	soak.split.start()
 	units := soak.kills*soakTurns + 200

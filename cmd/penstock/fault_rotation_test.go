@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -12,9 +14,9 @@ const (
 	secondSecret = "the-second-secret-0123456789abcde"
 )
 
-// TestNothingBreaksWhenTheSecretIsRotated rotates in the three steps of docs/operations.md: the
+// TestFaultNothingBreaksWhenTheSecretIsRotated rotates in the three steps of docs/operations.md: the
 // new secret is announced, used, and the old one is still believed.
-func TestNothingBreaksWhenTheSecretIsRotated(t *testing.T) {
+func TestFaultNothingBreaksWhenTheSecretIsRotated(t *testing.T) {
 	for name, env := range backends() {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, append(env(t), "PENSTOCK_SECRET="+firstSecret, "PENSTOCK_NEXT_SECRET="+secondSecret)...)

@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -43,9 +45,9 @@ func (u *unknowns) look(front, id string) {
 	}
 }
 
-// TestALiveSaleIsNeverCalledUnknown looks at a sale all the time while Redis is emptied and while the
+// TestFaultALiveSaleIsNeverCalledUnknown looks at a sale all the time while Redis is emptied and while the
 // process is killed, right after the sale was created and later.
-func TestALiveSaleIsNeverCalledUnknown(t *testing.T) {
+func TestFaultALiveSaleIsNeverCalledUnknown(t *testing.T) {
 	memory := testenv.Redis(t)
 	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+memory.URL, "PENSTOCK_POSTGRES_URL="+testenv.Postgres(t).URL)...)
 	s.start()

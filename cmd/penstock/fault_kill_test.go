@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -11,9 +13,9 @@ import (
 
 const killStock = 150
 
-// TestAKilledServerLosesNoAcceptedOrder kills the process with SIGKILL twice while buyers buy, and
+// TestFaultAKilledServerLosesNoAcceptedOrder kills the process with SIGKILL twice while buyers buy, and
 // starts it again. Whatever was answered 2xx must be in the ledger, once, and nothing oversold.
-func TestAKilledServerLosesNoAcceptedOrder(t *testing.T) {
+func TestFaultAKilledServerLosesNoAcceptedOrder(t *testing.T) {
 	for name, env := range backends() {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, env(t)...)

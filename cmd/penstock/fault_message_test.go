@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -34,7 +36,7 @@ func openPage(ctx context.Context, front string, sees chan<- string) {
 
 // A message is on every open page within 3 s, also where a shared cache keeps the answer for its second, and gone as
 // soon when it is taken down, when its time is over and when the phase changes.
-func TestTheOperatorsMessageReachesEveryOpenPageWithinThreeSeconds(t *testing.T) {
+func TestFaultTheOperatorsMessageReachesEveryOpenPageWithinThreeSeconds(t *testing.T) {
 	const within, sharedCache = 3 * time.Second, time.Second
 	check := func(t *testing.T, operator *server, front string) {
 		operator.createSale("drop", 10, nil)

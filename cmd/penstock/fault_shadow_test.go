@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -174,7 +176,7 @@ func (s *server) rush(buyers, atOnce int) map[int]int {
 	return answers
 }
 
-func TestShadowModeFindsAPlantedOversell(t *testing.T) {
+func TestFaultShadowModeFindsAPlantedOversell(t *testing.T) {
 	const stock, buyers, race = 100, 300, 8
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +254,7 @@ func (s *server) namesTheOversold(r *shadow.Report, sold map[string]bool) {
 	}
 }
 
-func TestShadowModeTellsAShopThatRefusesTooEarly(t *testing.T) {
+func TestFaultShadowModeTellsAShopThatRefusesTooEarly(t *testing.T) {
 	shop := newRacyShop(40, 1)
 	s := behind(t, shop, func(testing.TB) []string { return nil })
 	s.createSale("drop", 100, map[string]any{"shadow": true})
@@ -291,7 +293,7 @@ func (s *server) keyOf(role string) string {
 	return s.admin(http.StatusCreated, "POST", "/keys", map[string]any{"name": "of " + role, "role": role}).text("key")
 }
 
-func TestABackendTellsWhatItsShopDecided(t *testing.T) {
+func TestFaultABackendTellsWhatItsShopDecided(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, backend(t)...)
@@ -338,7 +340,7 @@ func TestABackendTellsWhatItsShopDecided(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeToldOfAMirroredCallIsSaid(t *testing.T) {
+func TestFaultWhatCannotBeToldOfAMirroredCallIsSaid(t *testing.T) {
 	var seen sync.Map // what reached the shop, by its length
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
@@ -400,7 +402,7 @@ sites:
 	}
 }
 
-func TestASaleInShadowModeStandsInNobodysWay(t *testing.T) {
+func TestFaultASaleInShadowModeStandsInNobodysWay(t *testing.T) {
 	s := newServer(t)
 	s.start()
 	s.createSale("drop", 3, map[string]any{"shadow": true, "target_url": "https://shop.example/checkout"})

@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -10,9 +12,9 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
-// TestOrdersAreAcceptedWhileTheLedgerIsDown stops Postgres in a sale: the level rises, the flag
+// TestFaultOrdersAreAcceptedWhileTheLedgerIsDown stops Postgres in a sale: the level rises, the flag
 // turns over OFREP, orders go on being accepted, and all of them are in the ledger afterwards.
-func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
+func TestFaultOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 	postgres := testenv.PostgresDedicated(t)
 	s := newServer(t, append(realOrderLog(t), "PENSTOCK_REDIS_URL="+testenv.Redis(t).URL, "PENSTOCK_POSTGRES_URL="+postgres.URL)...)
 	s.start()
@@ -53,9 +55,9 @@ func TestOrdersAreAcceptedWhileTheLedgerIsDown(t *testing.T) {
 	s.verify()
 }
 
-// TestANodeIsReadyForWhatItCanDo takes the stores away one after the other: polls and pages go on
+// TestFaultANodeIsReadyForWhatItCanDo takes the stores away one after the other: polls and pages go on
 // from memory, so that the node stays ready and names what is missing.
-func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
+func TestFaultANodeIsReadyForWhatItCanDo(t *testing.T) {
 	stores := newRealStores(t)
 	s := newServer(t, stores.env()...)
 	s.start()
@@ -89,9 +91,9 @@ func TestANodeIsReadyForWhatItCanDo(t *testing.T) {
 	}
 }
 
-// TestDrainDelayServesOnUnready sends SIGTERM: the node turns unready at once, serves for the delay,
+// TestFaultDrainDelayServesOnUnready sends SIGTERM: the node turns unready at once, serves for the delay,
 // and a second SIGTERM ends the delay.
-func TestDrainDelayServesOnUnready(t *testing.T) {
+func TestFaultDrainDelayServesOnUnready(t *testing.T) {
 	s := newServer(t, "PENSTOCK_DRAIN_DELAY=2m")
 	s.start()
 	s.createSale("drop", 100, nil)

@@ -1,3 +1,5 @@
+//go:build faults
+
 package main
 
 import (
@@ -9,9 +11,9 @@ import (
 	"github.com/penstock/penstock/internal/testenv"
 )
 
-// TestOrdersOfABulkSurviveAKill kills the server right after it has answered for many orders at once: each that
+// TestFaultOrdersOfABulkSurviveAKill kills the server right after it has answered for many orders at once: each that
 // it accepted is in the ledger in the end, once.
-func TestOrdersOfABulkSurviveAKill(t *testing.T) {
+func TestFaultOrdersOfABulkSurviveAKill(t *testing.T) {
 	for name, backend := range backends() {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, backend(t)...)
