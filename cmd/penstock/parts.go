@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/front"
@@ -32,6 +33,7 @@ func (n *node) newFront() (err error) {
 	if err != nil {
 		return err
 	}
+	n.newcomers = bots.NewTally(n.stores.ledger.AddNewcomers, n.log)
 	n.front, err = front.New(front.Deps{
 		Sales: n.cache, Tickets: n.tickets, Passes: n.passes, Desk: n.desk,
 		JoinTokens:  identity.NewVerifier(shared, identity.FetchOptions{Hosts: config.Texts(n.cfg.JWKSHosts), Log: n.log}),
@@ -39,6 +41,8 @@ func (n *node) newFront() (err error) {
 		Invites:     identity.NewInvites(n.inviteCodes(), n.stores.ledger.UseInvites),
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
 		Notify:      n.notify,
+		Newcomers:   n.newcomers,
+		Datacentres: n.datacentres,
 		RoomLinks:   n.roomLinks(),
 		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,

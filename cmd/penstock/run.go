@@ -16,6 +16,7 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/front"
@@ -72,11 +73,13 @@ type node struct {
 	notify      *notify.Desk
 	teller      *notify.Teller
 	webhookKeys *notify.WebhookKeys
+	newcomers   *bots.Tally
 	front       *front.Server
 	console     *http.Server
 
-	sites       *proxy.Sites // nil when there is nothing behind this process
-	certificate *tls.Config  // nil when the front speaks plain HTTP
+	sites       *proxy.Sites      // nil when there is nothing behind this process
+	datacentres *bots.NetworkFile // nil when none are known
+	certificate *tls.Config       // nil when the front speaks plain HTTP
 
 	frontListener   net.Listener
 	consoleListener net.Listener
@@ -119,6 +122,9 @@ func (n *node) open(ctx context.Context) (err error) {
 
 // prepare reads the files, loads or makes the keys, and makes the registry of metrics.
 func (n *node) prepare() (err error) {
+	if n.datacentres, err = readDatacentres(n.cfg, n.log); err != nil {
+		return err
+	}
 	if n.sites, err = readSites(n.cfg); err != nil {
 		return err
 	}
@@ -234,6 +240,10 @@ func (n *node) startLoops() {
 	n.tasks.start("leader", n.newLeader().Run)
 	if n.cfg.Has(config.Gate) {
 		n.tasks.start("shadow", n.shadow.Run)
+		n.tasks.start("newcomers", n.newcomers.Run)
+		if n.datacentres != nil {
+			n.tasks.start("data centres", n.datacentres.Run)
+		}
 		n.tasks.start("front", func(context.Context) error { return n.front.Serve(n.frontListener) })
 	}
 	if n.cfg.Has(config.Drain) {

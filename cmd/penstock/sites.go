@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/config"
 	"github.com/penstock/penstock/internal/keypair"
 	"github.com/penstock/penstock/internal/proxy"
@@ -24,6 +25,18 @@ func readSites(cfg *config.Config) (sites *proxy.Sites, err error) {
 		}
 	}
 	return sites, nil
+}
+
+// readDatacentres reads the list of the networks of data centres; nil when there is none. The error is one of usage.
+func readDatacentres(cfg *config.Config, log *slog.Logger) (*bots.NetworkFile, error) {
+	if cfg.Datacentres == "" {
+		return nil, nil
+	}
+	networks, err := bots.OpenNetworkFile(cfg.Datacentres, log)
+	if err != nil {
+		return nil, usageError{"PENSTOCK_DATACENTRES (--datacentres): " + err.Error()}
+	}
+	return networks, nil
 }
 
 // readCertificate reads the certificate of the front; nil when it speaks plain HTTP. The error is one of usage.

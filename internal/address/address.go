@@ -6,6 +6,12 @@ import (
 	"net/netip"
 )
 
+// A network is what one household or company usually has, and what addresses of one provider's customers share.
+const (
+	networkBitsV4 = 24
+	networkBitsV6 = 48
+)
+
 // ipv6SiteBits is the length of an IPv6 site's prefix: one customer of a provider commonly has a
 // whole /64.
 const ipv6SiteBits = 64
@@ -50,4 +56,17 @@ func Site(addr netip.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	return prefix
+}
+
+// Network is the /24 around an address of IPv4, or the /48 around one of IPv6. The zero Prefix stands for the zero Addr.
+func Network(addr netip.Addr) netip.Prefix {
+	bits := networkBitsV6
+	if addr.Is4() {
+		bits = networkBitsV4
+	}
+	network, err := addr.WithZone("").Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return network
 }

@@ -34,6 +34,7 @@ type saleForm struct {
 	Identity typed
 	Notify   notifyForm
 	Draw     typed
+	Bots     typed
 	Rows     []itemRow
 	Errors   map[string]string
 }
@@ -145,6 +146,7 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		Version: strconv.FormatInt(rec.Version, 10), rulesForm: fillRules(rec.Sale), Shadow: rec.Shadow,
 		Notify: fillNotify(rec.Notify),
 		Page:   fillPage(rec.Page), Identity: fillIdentity(rec.Identity), Draw: fillDraw(rec.Draw),
+		Bots: fillBots(rec.Bots),
 	}
 	for _, item := range rec.Items {
 		row := itemRow{SKU: item.SKU, Name: item.Name, Stock: strconv.FormatInt(item.Stock, 10), Limit: showLimit(item.PerCustomer)}
@@ -173,6 +175,7 @@ func readSaleForm(v url.Values) *saleForm {
 		Version: text("version"), Intent: text("intent"), rulesForm: readRules(v), Shadow: text("shadow") == "true",
 		Notify: readNotify(v),
 		Page:   readPage(v), Identity: readIdentity(v), Draw: readDraw(v),
+		Bots: readBots(v),
 	}
 	for i := range min(len(v["sku"]), sale.MaxItems+1) {
 		f.Rows = append(f.Rows, itemRow{
@@ -228,6 +231,7 @@ func (f *saleForm) sale(base sale.Sale) sale.Sale {
 	f.notify(&s)
 	f.identity(&s)
 	f.draw(&s)
+	f.bots(&s)
 	f.times(&s)
 	at := []int(nil) // the row of each item
 	if f.Begun {

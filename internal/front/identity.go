@@ -22,25 +22,36 @@ func (j *joinRequest) identifies(rec *sale.Record) bool {
 	return j.joinToken != "" && rec.Identity.JoinToken != "" || j.invite != "" && rec.Identity.InviteOnly
 }
 
-// identify tells by what a newcomer is known: nothing, a customer of the shop, an invite, or both. Codes:
-// join_refused with a reason, rate_limited, unavailable.
-func (s *Server) identify(c *call, request joinRequest) (who queue.Keyed, err error) {
+// mayEnter judges a newcomer before a place is given, and says by what they are known: nothing, a customer of the
+// shop, an invite, or both. The invite comes last, so that nobody who is refused uses it up. A customer who gets no
+// place for one of the judgement's reasons may have one already, which is looked for: the refusal of the judgement is
+// for whoever has none. Codes: join_refused with a reason, rate_limited, unavailable.
+func (s *Server) mayEnter(c *call, request joinRequest) (who queue.Keyed, judged judgement, err error) {
 	rec := c.entry.Record()
 	if who.Person, err = s.identifyPerson(c, &rec, request.joinToken); err != nil {
-		return queue.Keyed{}, err
+		return queue.Keyed{}, judgement{}, err
 	}
-	if !rec.Identity.InviteOnly {
-		return who, nil
+	needsInvite := rec.Identity.InviteOnly && request.invite == ""
+	if needsInvite && len(who.Person) == 0 {
+		return queue.Keyed{}, judgement{}, inviteRequired()
 	}
-	if request.invite == "" {
+	judged = s.judgeNewcomer(c, &rec, who.Person)
+	switch {
+	case judged.refusal != nil:
+		who.FindOnly = true
 		if len(who.Person) == 0 {
-			return queue.Keyed{}, identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
+			err = judged.refusal
 		}
-		who.FindOnly = true // on another device the invite need not be shown again
-		return who, nil
+	case needsInvite:
+		who.FindOnly, judged.refusal = true, inviteRequired() // on another device the invite need not be shown again
+	case rec.Identity.InviteOnly:
+		who.Invite, err = s.useInvite(c, &rec, request.invite, who.Person)
 	}
-	who.Invite, err = s.useInvite(c, &rec, request.invite, who.Person)
-	return who, err
+	return who, judged, err
+}
+
+func inviteRequired() error {
+	return identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
 }
 
 // identifyPerson returns the keys of the customer whom the shop's token names; none when the sale does without.
@@ -102,7 +113,7 @@ func holdersOf(c *call, person []queue.PlaceKey) []string {
 }
 
 // takePlace gives a newcomer a place, or the one that they have by a key. Own is the ticket that they brought, nil for
-// none; had says that the place was there.
+// none; had says that the place was there. A ticket of the number 0 means that there is none, when it was only looked for.
 func (s *Server) takePlace(ctx context.Context, room *queue.Room, who queue.Keyed, own *queue.Ticket, onlyCalled bool) (ticket queue.Ticket, had bool, err error) {
 	if len(who.Person) == 0 && len(who.Invite) == 0 {
 		ticket, err = room.JoinAs(ctx, queue.Newcomer{Interest: who.Like.Interest, Outside: who.Outside, OnlyCalled: onlyCalled})
@@ -115,11 +126,8 @@ func (s *Server) takePlace(ctx context.Context, room *queue.Room, who queue.Keye
 		who.Own = *own
 	}
 	ticket, had, err = room.JoinKeyed(ctx, who)
-	switch {
-	case err != nil:
+	if err != nil || ticket.Number == 0 {
 		return queue.Ticket{}, false, err
-	case ticket.Number == 0:
-		return queue.Ticket{}, false, identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
 	}
 	if own != nil && own.Number != ticket.Number {
 		// One person, one place: the one from before the login goes to the next in line.

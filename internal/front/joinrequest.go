@@ -94,8 +94,3 @@ func (s *Server) rename(c *call, ticket queue.Ticket, request joinRequest) (_ qu
 	ticket, err = c.entry.Room().ChangeInterest(ctx, ticket, wanted)
 	return ticket, err == nil, err
 }
-
-// mayEnter judges a newcomer before a place is given, and says under which keys the place is kept.
-func (s *Server) mayEnter(c *call, request joinRequest) (queue.Keyed, error) {
-	return s.identify(c, request)
-}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -19,6 +20,7 @@ type metrics struct {
 	takenBack prometheus.Counter
 	// slotFailures counts slots that could not be given back after an order.
 	slotFailures prometheus.Counter
+	overLimit    *prometheus.CounterVec
 	byCode       sync.Map // problem.Code → prometheus.Counter
 }
 
@@ -41,19 +43,28 @@ func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, er
 	m.takenBack = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "penstock_passes_taken_back_total", Help: "Passes that were used from too many networks and ended for it.",
 	})
+	m.overLimit = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "penstock_over_limit_total", Help: "Requests over a limit of their sale, by limit. In the mode log they were let through.",
+	}, []string{"limit"})
+	for _, rule := range bots.LimitRules() {
+		m.overLimit.WithLabelValues(string(rule))
+	}
 	if reg == nil {
 		return m, nil
 	}
 	working := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "penstock_http_in_flight", Help: "Requests being worked on.",
 	}, func() float64 { return float64(inFlight.Load()) })
-	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, m.slotFailures, working} {
+	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, m.slotFailures, m.overLimit, working} {
 		if err := reg.Register(one); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
+
+// limited counts a request over a limit. The rules are few.
+func (m *metrics) limited(rule bots.Rule) { m.overLimit.WithLabelValues(string(rule)).Inc() }
 
 // refused counts a refusal. The codes come from the table of package problem, so they are few.
 func (m *metrics) refused(code problem.Code) {

@@ -67,6 +67,9 @@ func (s *Server) subscribe(c *call, ticket queue.Ticket, request notify.Request)
 	if s.Notify == nil {
 		return problem.NotificationsOff
 	}
+	if err := s.mayAct(c, ticket.Number.String()); err != nil {
+		return err
+	}
 	rec := c.entry.Record()
 	ctx, cancel := within(stageTimeout)
 	defer cancel()

@@ -38,6 +38,9 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 	if err := intact(c.entry); err != nil {
 		return queue.Pass{}, "", false, err
 	}
+	if err := s.mayAct(c, ticket.Number.String()); err != nil {
+		return queue.Pass{}, "", false, err
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	pass, token, again, err = c.entry.Room().Claim(ctx, ticket)

@@ -32,6 +32,11 @@ func (s *Server) postReservations(c *call) error {
 	if err != nil {
 		return err
 	}
+	if who.shop == nil {
+		if err := s.mayAct(c, who.ticket); err != nil {
+			return err
+		}
+	}
 	held, again, err := s.reserve(c.entry, &who, key, &parsed)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/identity"
@@ -61,6 +62,10 @@ type Deps struct {
 	PlaceKeys *queue.PlaceKeys
 	// Invites takes invites; nil means that there is no ledger to ask.
 	Invites *identity.Invites
+	// Newcomers counts those who join, and those who are turned away; nil counts nobody.
+	Newcomers *bots.Tally
+	// Datacentres knows the networks of data centres; nil knows none.
+	Datacentres *bots.NetworkFile
 	// Keys recognises the API keys of shops; nil means that there are none.
 	Keys *auth.Keys
 	Log  *slog.Logger
@@ -130,6 +135,7 @@ type Server struct {
 	sights    *sights
 
 	inviteGuesses *auth.Attempts
+	limits        *bots.Limits
 
 	orderReaders *orderReaders
 
@@ -164,6 +170,7 @@ func New(deps Deps) (*Server, error) {
 		s.JoinTokens = identity.NewVerifier(nil, identity.FetchOptions{Log: s.log})
 	}
 	s.inviteGuesses = auth.NewAttemptsByAddress()
+	s.limits = bots.NewLimits(bots.DefaultBuckets)
 	if deps.Keys != nil {
 		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
 	}

@@ -97,7 +97,9 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	if err != nil {
 		return place{}, false, err
 	}
-	who, err := s.mayEnter(c, request)
+	who, judged, err := s.mayEnter(c, request)
+	gotNew := false
+	defer func() { s.settle(c, &judged, gotNew, err) }()
 	if err != nil {
 		return place{}, false, err
 	}
@@ -106,9 +108,13 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	defer cancel()
 	who.Outside = s.outside(ctx, c)
 	ticket, had, err := s.takePlace(ctx, c.entry.Room(), who, own, onlyCalled)
+	if err == nil && ticket.Number == 0 {
+		err = judged.refusal
+	}
 	if err != nil {
 		return place{}, false, err
 	}
+	gotNew = !had && (own == nil || own.Number != ticket.Number)
 	token := s.Tickets.Sign(ticket)
 	here = s.look(c, ticket, token)
 	if err := usedUp(who, here); err != nil {

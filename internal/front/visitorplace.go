@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// A network is what one household or company usually has.
-	networkBitsV4 = 24
-	networkBitsV6 = 48
 	// deviceCookie tells one browser from another. It says nothing of its owner.
 	deviceCookie = "penstock_device"
 	deviceBytes  = 16
@@ -43,13 +40,9 @@ func (s *Server) visitorAddress(c *call) netip.Addr {
 	return visitor
 }
 
-func networkOf(address netip.Addr) string {
-	bits := networkBitsV6
-	if address.Is4() {
-		bits = networkBitsV4
-	}
-	network, err := address.WithZone("").Prefix(bits)
-	if err != nil {
+func networkOf(visitor netip.Addr) string {
+	network := address.Network(visitor)
+	if !network.IsValid() {
 		return ""
 	}
 	return network.String()

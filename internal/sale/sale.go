@@ -45,6 +45,8 @@ type Sale struct {
 	Page Page `json:"page,omitzero"`
 	// Notify says how visitors who wait may be told of their turn.
 	Notify Notify `json:"notify,omitzero"`
+	// Bots says what is done about clients that are not people.
+	Bots Bots `json:"bots,omitzero"`
 }
 
 // Admission says who may pass from the line into the shop, and how fast.

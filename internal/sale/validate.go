@@ -63,7 +63,7 @@ func (s Sale) Validate() error {
 	checks := []func() error{
 		s.validateNames, s.validateTimes, s.validateAdmission, s.validateDraw, s.validateReservation,
 		s.validateItems, s.validateChannels, s.validateSpill, s.validateTerms,
-		s.validateIdentity, s.validatePage, s.validateNotify,
+		s.validateIdentity, s.validatePage, s.validateNotify, s.validateBots,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -1,0 +1,181 @@
+package bots
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/penstock/penstock/internal/address"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// Rule is by what a client was noticed. The names are labels of metrics, and those of the settings.
+type Rule string
+
+// The limits.
+const (
+	JoinsPerNetwork   Rule = "joins_per_network"
+	JoinsPerAddress   Rule = "joins_per_address"
+	JoinsPerKey       Rule = "joins_per_key"
+	ActionsPerNetwork Rule = "actions_per_network"
+	ActionsPerAddress Rule = "actions_per_address"
+	ActionsPerTicket  Rule = "actions_per_ticket"
+)
+
+// The other rules.
+const (
+	Datacentre Rule = "datacentre" // the address is in the list of data centres
+)
+
+// LimitRules are all limits there are.
+func LimitRules() []Rule {
+	return []Rule{JoinsPerNetwork, JoinsPerAddress, JoinsPerKey, ActionsPerNetwork, ActionsPerAddress, ActionsPerTicket}
+}
+
+// DefaultBuckets is how many buckets of each kind a node keeps. One takes about 250 bytes.
+const DefaultBuckets = 65_536
+
+// Who is whose doing is limited.
+type Who struct {
+	Sale string
+	// Address is that of the client; the zero Addr when it is not known to be the address of one client.
+	Address netip.Addr
+	// Holder is the key of the customer, or the number of the ticket; empty when there is none.
+	Holder string
+}
+
+// Limits are the buckets of one node. They are safe for concurrent use.
+type Limits struct {
+	networks, addresses, holders *buckets
+}
+
+// NewLimits keeps at most that many buckets of each kind.
+func NewLimits(most int) *Limits {
+	return &Limits{networks: newBuckets(most), addresses: newBuckets(most), holders: newBuckets(most)}
+}
+
+// Kept is how many buckets there are.
+func (l *Limits) Kept() int { return l.networks.kept() + l.addresses.kept() + l.holders.kept() }
+
+// taking is one bucket from which something is taken.
+type taking struct {
+	from      *buckets
+	key       bucketKey
+	perMinute int
+}
+
+// maxTakings is how many buckets one request asks.
+const maxTakings = 3
+
+// Taken is what was taken for one request, and how much is left. The zero value took nothing.
+type Taken struct {
+	takings [maxTakings]taking
+	n       int
+	// Tightest is the rule by which the least is left, or that refuses. Empty when no limit applies.
+	Tightest  Rule
+	PerMinute int
+	Left      int
+	// Wait is until there is one again, when the rule refuses, and 0 otherwise.
+	Wait time.Duration
+}
+
+// Refused reports whether the request is over a limit. Then nothing was taken.
+func (t *Taken) Refused() bool { return t.Wait > 0 }
+
+// Join takes a place for a newcomer.
+func (l *Limits) Join(who Who, limits sale.Limits, now time.Time) Taken {
+	var t Taken
+	if who.Address.IsValid() {
+		t.add(l.networks, who.network(JoinsPerNetwork), limits.JoinsPerNetwork)
+		t.add(l.addresses, who.site(JoinsPerAddress), limits.JoinsPerAddress)
+	}
+	if who.Holder != "" {
+		t.add(l.holders, who.held(JoinsPerKey), limits.JoinsPerKey)
+	}
+	return t.take(now)
+}
+
+// Act takes the right to one action.
+func (l *Limits) Act(who Who, limits sale.Limits, now time.Time) Taken {
+	var t Taken
+	if who.Address.IsValid() {
+		t.add(l.networks, who.network(ActionsPerNetwork), limits.ActionsPerNetwork)
+		t.add(l.addresses, who.site(ActionsPerAddress), limits.ActionsPerAddress)
+	}
+	if who.Holder != "" {
+		t.add(l.holders, who.held(ActionsPerTicket), limits.ActionsPerTicket)
+	}
+	return t.take(now)
+}
+
+func (w Who) network(rule Rule) bucketKey {
+	return bucketKey{sale: w.Sale, rule: rule, network: address.Network(w.Address)}
+}
+
+func (w Who) site(rule Rule) bucketKey {
+	return bucketKey{sale: w.Sale, rule: rule, network: address.Site(w.Address)}
+}
+
+func (w Who) held(rule Rule) bucketKey { return bucketKey{sale: w.Sale, rule: rule, holder: w.Holder} }
+
+func (t *Taken) add(from *buckets, key bucketKey, perMinute int) {
+	t.takings[t.n] = taking{from: from, key: key, perMinute: perMinute}
+	t.n++
+}
+
+// take asks one bucket after the other, up to the first that refuses. What the others gave goes back then.
+func (t Taken) take(now time.Time) Taken {
+	for i := range t.takings[:t.n] {
+		one := &t.takings[i]
+		left, wait := one.from.take(one.key, one.perMinute, now)
+		if i == 0 || left < t.Left || wait > 0 {
+			t.Tightest, t.PerMinute, t.Left, t.Wait = one.key.rule, one.perMinute, left, wait
+		}
+		if wait > 0 {
+			t.n = i
+			t.GiveBack(now)
+			break
+		}
+	}
+	return t
+}
+
+// GiveBack undoes what was taken, once: for a request that got nothing new.
+func (t *Taken) GiveBack(now time.Time) {
+	for i := range t.takings[:t.n] {
+		t.takings[i].from.giveBack(t.takings[i].key, now)
+	}
+	t.n = 0
+}
+
+// WaitSeconds is Wait as Retry-After tells it.
+func (t *Taken) WaitSeconds() int { return int(math.Ceil(t.Wait.Seconds())) }
+
+// AppendPolicy appends the value of the header field RateLimit-Policy for the rule that was tightest, and AppendLeft
+// that of RateLimit: draft-ietf-httpapi-ratelimit-headers-10, in which the name of a policy is a string, q the quota, w
+// its window in seconds, r what is left of it and t the seconds until there is more. The window is a minute.
+func (t *Taken) AppendPolicy(b []byte) []byte {
+	b = t.appendName(b)
+	b = append(b, ";q="...)
+	b = strconv.AppendInt(b, int64(t.PerMinute), 10)
+	return append(b, ";w=60"...)
+}
+
+// AppendLeft appends the value of RateLimit; see AppendPolicy.
+func (t *Taken) AppendLeft(b []byte) []byte {
+	b = t.appendName(b)
+	b = append(b, ";r="...)
+	b = strconv.AppendInt(b, int64(t.Left), 10)
+	if t.Refused() {
+		b = append(b, ";t="...)
+		b = strconv.AppendInt(b, int64(t.WaitSeconds()), 10)
+	}
+	return b
+}
+
+func (t *Taken) appendName(b []byte) []byte {
+	b = append(b, '"')
+	b = append(b, t.Tightest...)
+	return append(b, '"')
+}

@@ -1,0 +1,68 @@
+package front
+
+import (
+	"github.com/penstock/penstock/internal/bots"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// judgement is what was found of a newcomer.
+type judgement struct {
+	taken bots.Taken
+	// noticed is the rule by which the newcomer looks like a bot; empty when none does.
+	noticed bots.Rule
+	// refusal says why no place is given; nil means that one may be.
+	refusal error
+}
+
+// judgeNewcomer is the one place where it is decided whether a newcomer may have a place, before an invite is used up
+// for it. Person are the keys of a customer for whom the shop vouches: where such a one comes from does not matter.
+// Whoever turns out to have a place already, or gets none, is not counted: see settle.
+func (s *Server) judgeNewcomer(c *call, rec *sale.Record, person []queue.PlaceKey) (j judgement) {
+	rules := rec.Bots.Limits.Resolved()
+	from := s.clientAddress(c, rules.Unforwarded)
+	if s.Datacentres != nil && from.IsValid() && s.Datacentres.Contains(from) && !s.forMany(c) {
+		j.noticed = bots.Datacentre
+		if rec.Bots.Datacentres == sale.DatacentresRefuse && len(person) == 0 {
+			j.refusal = problem.With(problem.JoinRefused, "this sale takes nobody in from the networks of data centres")
+			return j
+		}
+	}
+	if rules.Mode == sale.LimitNone {
+		return j
+	}
+	j.taken = s.limits.Join(bots.Who{Sale: rec.ID, Address: from, Holder: customerOf(person)}, rules, c.ctx.Time())
+	if !c.route.forPeople {
+		c.tellLimit(&j.taken)
+	}
+	if j.taken.Refused() && !s.forMany(c) {
+		j.noticed = j.taken.Tightest
+		j.refusal = s.overLimit(c, &j.taken, rules.Mode)
+	}
+	return j
+}
+
+// settle counts a newcomer by what became of them. What was taken for somebody who got nothing new is given back.
+func (s *Server) settle(c *call, j *judgement, gotNew bool, refused error) {
+	saleID := c.entry.Record().ID
+	switch {
+	case gotNew && j.noticed == "":
+		s.Newcomers.Note(saleID, "", bots.Joined)
+	case gotNew:
+		s.Newcomers.Note(saleID, j.noticed, bots.Noted)
+	default:
+		j.taken.GiveBack(c.ctx.Time())
+		if refused != nil && refused == j.refusal && j.noticed != "" { //nolint:errorlint // the very same
+			s.Newcomers.Note(saleID, j.noticed, bots.Blocked)
+		}
+	}
+}
+
+// customerOf names a customer of the shop in the limits; empty for somebody who said nothing.
+func customerOf(person []queue.PlaceKey) string {
+	if len(person) == 0 {
+		return ""
+	}
+	return string(person[0][:])
+}

@@ -1,0 +1,81 @@
+package front
+
+import (
+	"net/netip"
+
+	"github.com/penstock/penstock/internal/address"
+	"github.com/penstock/penstock/internal/bots"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+)
+
+var (
+	headerRateLimit       = []byte("Ratelimit")
+	headerRateLimitPolicy = []byte("Ratelimit-Policy")
+)
+
+// clientAddress is the address of the client itself: that of the connection, or the one that a trusted proxy names. It
+// is the zero Addr where many clients may have one address: when a trusted proxy, or a program on this machine, names
+// nobody. With unforwarded the address of the connection counts then.
+func (s *Server) clientAddress(c *call, unforwarded bool) netip.Addr {
+	peer, visitor := address.Peer(c.ctx.RemoteAddr()), s.visitorAddress(c)
+	if visitor == peer && s.trusts(peer) && !unforwarded {
+		return netip.Addr{}
+	}
+	return visitor
+}
+
+// mayAct counts a claim, a reservation or a wish to be notified, with a ticket or without one (""). A shop's backend
+// acts for many, and is not limited. Code: rate_limited.
+func (s *Server) mayAct(c *call, ticket string) error {
+	rec := c.entry.Record()
+	limits := rec.Bots.Limits.Resolved()
+	if limits.Mode == sale.LimitNone {
+		return nil
+	}
+	who := bots.Who{Sale: rec.ID, Address: s.clientAddress(c, limits.Unforwarded), Holder: ticket}
+	taken := s.limits.Act(who, limits, c.ctx.Time())
+	return s.overLimit(c, &taken, limits.Mode)
+}
+
+// overLimit is the refusal of what is over a limit, nil when it may go on. Code: rate_limited.
+func (s *Server) overLimit(c *call, taken *bots.Taken, mode sale.LimitMode) error {
+	if !taken.Refused() || s.forMany(c) {
+		return nil
+	}
+	s.metrics.limited(taken.Tightest)
+	if mode == sale.LimitLog {
+		return nil
+	}
+	c.tellLimit(taken)
+	return problem.Retry(problem.RateLimited, limitedBecause(taken.Tightest), taken.WaitSeconds(), problem.F("limit", string(taken.Tightest)))
+}
+
+// forMany reports whether a shop's backend acts, which does so for many visitors.
+func (s *Server) forMany(c *call) bool {
+	shop, err := s.shop(c)
+	return err == nil && shop != nil
+}
+
+func limitedBecause(rule bots.Rule) string {
+	switch rule {
+	case bots.JoinsPerNetwork, bots.JoinsPerAddress:
+		return "too many places were taken from your network; wait before the next one"
+	case bots.JoinsPerKey:
+		return "too many places were taken for this customer; wait before the next one"
+	case bots.ActionsPerTicket:
+		return "too many requests came with this ticket; wait before the next one"
+	default:
+		return "too many requests came from your network; wait before the next one"
+	}
+}
+
+// tellLimit tells a program how much is left.
+func (c *call) tellLimit(taken *bots.Taken) {
+	if taken.Tightest == "" || taken.PerMinute == 0 {
+		return
+	}
+	h := &c.ctx.Response.Header
+	h.SetCanonical(headerRateLimitPolicy, taken.AppendPolicy(c.key[:0]))
+	h.SetCanonical(headerRateLimit, taken.AppendLeft(c.key[:0]))
+}
