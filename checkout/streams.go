@@ -20,7 +20,8 @@ const (
 	journalSubject = "penstock.journal." // + sale + "." + bytes of the message
 
 	defaultStreamBytes = 1 << 30
-	journalMaxAge      = 48 * time.Hour
+	// JournalMaxAge is how long the journal keeps a record.
+	JournalMaxAge = 48 * time.Hour
 	// A journal message is sent again with the same id until it is acknowledged; within this
 	// window the server keeps only one of them. Longer would cost memory for each message.
 	journalDuplicates = 30 * time.Second
@@ -41,7 +42,7 @@ func journalConfig(o options) jetstream.StreamConfig {
 		Name: JournalStream, Description: "Penstock: what rebuilds Redis",
 		Subjects: []string{journalSubject + ">"}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 		// Full refuses: a record that is dropped would be a hold that a rebuild forgets.
-		MaxAge: journalMaxAge, MaxBytes: defaultStreamBytes, Discard: jetstream.DiscardNew,
+		MaxAge: JournalMaxAge, MaxBytes: defaultStreamBytes, Discard: jetstream.DiscardNew,
 		MaxMsgSize: maxMessageBytes, Replicas: o.replicas, AllowDirect: true, Duplicates: journalDuplicates,
 	}
 }

@@ -55,6 +55,9 @@ type ShareFacts struct {
 	Missing bool   `json:"missing,omitempty"`
 }
 
+// Fits reports whether the value is the one whose commitment was published.
+func (s ShareFacts) Fits() bool { return fitsCommitment(s.Value, s.Commitment) }
+
 // drawFacts puts together what is known. What is zero is left out.
 type drawKnown struct {
 	saleID            string

@@ -7,10 +7,12 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// keptFact is what is noted of a sale beside its line: the plan of its draw, or the limits in force.
+// keptFact is what is noted of a sale beside its line: the plan of its draw, the limits in force, or when the count
+// of entrants was published, in ms.
 type keptFact struct {
-	Plan   *string     `json:"plan,omitempty"`
-	Limits *keptLimits `json:"limits,omitempty"`
+	Plan      *string     `json:"plan,omitempty"`
+	Limits    *keptLimits `json:"limits,omitempty"`
+	Published int64       `json:"count_published_ms,omitempty"`
 }
 
 // keptLimits are the limits that are in force from a moment on.
@@ -41,6 +43,15 @@ func recordFrozen(s *Snapshot) []byte {
 	return record(kindFrozen, uint64(s.Epoch), s.room.drawCount, uint64(s.room.frozenAt), s.room.round)
 }
 
+// recordPublished returns nil when it is not known when the count was published: a room that was restored takes the
+// moment at which it was frozen for it.
+func recordPublished(s *Snapshot) []byte {
+	if s.room.countKept <= s.room.frozenAt {
+		return nil
+	}
+	return append(record(kindFact, uint64(s.Epoch)), compact(keptFact{Published: s.room.countKept})...)
+}
+
 func recordShare(epoch int64, party int, share string) []byte {
 	return append(record(kindPart, uint64(epoch)), compact(keptPart{Party: &party, Share: share})...)
 }
@@ -62,6 +73,9 @@ func recordsOfDraw(s *Snapshot) [][]byte {
 		return records
 	}
 	records = append(records, recordFrozen(s))
+	if published := recordPublished(s); published != nil {
+		records = append(records, published)
+	}
 	if s.room.drawKept {
 		return append(records, recordFinal(s.Epoch, s.room.drawFinal))
 	}
@@ -82,6 +96,7 @@ type drawJournaled struct {
 	frozen    bool
 	count     uint64
 	frozenAt  int64
+	published int64 // when the count was; 0 when that is not known
 	round     uint64
 	epoch     int64 // of the count
 	shares    [sale.MaxShares]string
@@ -92,7 +107,13 @@ type drawJournaled struct {
 
 func (d *drawJournaled) takeFact(epoch int64, text []byte) {
 	var fact keptFact
-	if json.Unmarshal(text, &fact) != nil || fact.Plan == nil || epoch < d.planEpoch {
+	if json.Unmarshal(text, &fact) != nil {
+		return
+	}
+	if fact.Published > 0 && (d.published == 0 || fact.Published < d.published) {
+		d.published = fact.Published
+	}
+	if fact.Plan == nil || epoch < d.planEpoch {
 		return
 	}
 	if _, err := readPlan(*fact.Plan); err == nil {
@@ -178,7 +199,7 @@ func (r *Restored) restoredDraw() []string {
 	frozen := r.Seed != nil && (r.Drawn || d.frozen)
 	countKept := int64(0)
 	if frozen {
-		countKept = max(d.frozenAt, 1)
+		countKept = max(d.frozenAt, d.published, 1)
 	}
 	final := ""
 	if r.Drawn {

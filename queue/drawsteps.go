@@ -108,7 +108,11 @@ func (r *Room) completeDraw(ctx context.Context, s *Snapshot, term int64) (next 
 			return s, false, err
 		}
 	}
-	if err := r.journalAll(ctx, recordFinal(s.Epoch, s.room.drawFinal)); err != nil {
+	records := [][]byte{recordFinal(s.Epoch, s.room.drawFinal)}
+	if published := recordPublished(s); published != nil {
+		records = append(records, published)
+	}
+	if err := r.journalAll(ctx, records...); err != nil {
 		return nil, false, err
 	}
 	next, err = r.writeAndRefresh(ctx, s, term, "", "1")

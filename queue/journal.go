@@ -137,27 +137,37 @@ func (r *Restored) Empty() bool {
 }
 
 func (r *Restored) take(rec []byte) {
+	if kind, n, rest, known := readRecord(rec); known {
+		r.apply(kind, n, rest)
+	}
+}
+
+// recordNumbers is how many numbers a record of each kind begins with.
+var recordNumbers = map[byte]int{
+	kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
+	kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
+	kindFrozen: 4, kindFact: 1, kindPart: 1,
+}
+
+// readRecord reads a record of the journal. It is not known when it is of another kind, version or first byte, or
+// when it is cut off.
+func readRecord(rec []byte) (kind byte, n [5]uint64, rest []byte, known bool) {
 	if len(rec) < 3 || rec[0] != recordTag || rec[1] != recordVersion {
-		return
+		return 0, n, nil, false
 	}
-	kind, rest := rec[2], rec[3:]
-	want, known := map[byte]int{
-		kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
-		kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
-		kindFrozen: 4, kindFact: 1, kindPart: 1,
-	}[kind]
+	kind, rest = rec[2], rec[3:]
+	want, known := recordNumbers[kind]
 	if !known {
-		return
+		return kind, n, nil, false
 	}
-	var n [5]uint64
 	for i := range want {
 		value, size := binary.Uvarint(rest)
 		if size <= 0 || value > 1<<53 {
-			return
+			return kind, n, nil, false
 		}
 		n[i], rest = value, rest[size:]
 	}
-	r.apply(kind, n, rest)
+	return kind, n, rest, true
 }
 
 func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {

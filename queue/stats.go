@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/sale"
 )
 
 // RoomStats are the live figures of a room.
@@ -29,16 +31,18 @@ type RoomStats struct {
 	Missed   int64 `json:"missed"`
 	// PeakActive and PeakPerMinute are the most active passes, and the most admissions in any
 	// rolling 60 s, that there ever were; the limits are the highest that were in force since.
-	PeakActive      int64   `json:"peak_active"`
-	PeakPerMinute   int64   `json:"peak_per_minute"`
-	MaxActiveLimit  int64   `json:"max_active_limit"`
-	PerMinuteLimit  int64   `json:"per_minute_limit"`
-	ShowUpRate      float64 `json:"show_up_rate"`
-	Paused          bool    `json:"paused"`
-	Drawn           bool    `json:"drawn"`
-	DrawCount       uint64  `json:"draw_count"`
-	Epoch           int64   `json:"epoch"`
-	SettingsVersion int64   `json:"settings_version"`
+	PeakActive     int64   `json:"peak_active"`
+	PeakPerMinute  int64   `json:"peak_per_minute"`
+	MaxActiveLimit int64   `json:"max_active_limit"`
+	PerMinuteLimit int64   `json:"per_minute_limit"`
+	ShowUpRate     float64 `json:"show_up_rate"`
+	Paused         bool    `json:"paused"`
+	Drawn          bool    `json:"drawn"`
+	DrawCount      uint64  `json:"draw_count"`
+	// DrawCommitment is "" until it is published.
+	DrawCommitment  string `json:"-"`
+	Epoch           int64  `json:"epoch"`
+	SettingsVersion int64  `json:"settings_version"`
 }
 
 // WithinLimits reports whether invariant 5 held: neither peak ever exceeded its limit.
@@ -63,6 +67,14 @@ func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats Roo
 		PeakActive: s.room.peakActive, PeakPerMinute: s.room.peakMinute,
 		MaxActiveLimit: s.room.capMax, PerMinuteLimit: s.room.rateMax,
 		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: s.room.drawCount,
-		Epoch: s.Epoch, SettingsVersion: s.room.version,
+		DrawCommitment: publishedCommitment(&s),
+		Epoch:          s.Epoch, SettingsVersion: s.room.version,
 	}, nil
+}
+
+func publishedCommitment(s *Snapshot) string {
+	if s.room.order != sale.Draw || !s.room.seedKept {
+		return ""
+	}
+	return s.room.commitment
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock/penstock/internal/beacon"
 	"github.com/penstock/penstock/internal/degrade"
+	"github.com/penstock/penstock/internal/fairness"
 	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/recovery"
 )
@@ -19,12 +20,16 @@ func (n *node) newLeader() *leader.Leader {
 		Ledger: n.stores.ledger, Redis: n.stores.redis, Index: n.index, Sales: n.cache, Broker: n.stores.broker,
 		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.preflight.MayArm, Log: n.log,
 	})
+	reports := fairness.NewKeeper(fairness.Deps{
+		Sales: n.cache, Ledger: n.stores.ledger, Redis: n.stores.redis, Journal: n.stores.broker.Journal(), Log: n.log,
+	})
 	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}
 	tasks := []leader.Task{
 		leader.Calling(deps), leader.Expiry(deps), leader.Relay(deps), leader.Beacons(deps, beacon.NewClient()),
 		{Name: "recovery", Run: recovering.Run},
 		{Name: "degradation", Run: n.board.Lead(n.pressure)},
 		{Name: "notifications", Run: n.teller.Run},
+		leader.Every("fairness", fairness.Every, n.log, reports.Step),
 	}
 	if !n.stores.ownRedis { // that one lives and dies with this process
 		tasks = append(tasks, leader.Every("server watch", watchEvery, n.log, recovering.Watch()))

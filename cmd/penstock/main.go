@@ -30,6 +30,7 @@ type commands struct {
 	Invites   invitesCommand   `cmd:"" help:"Invites to a sale of a running server."`
 	Key       keyCommand       `cmd:"" help:"API keys of a running server."`
 	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
+	Fairness  fairnessCommand  `cmd:"" help:"How an ended sale was drawn, called and limited; exit 0 only if all of it is known and holds."`
 	Shadow    shadowCommand    `cmd:"" help:"Where a shop's own stock logic differs, of a sale in shadow mode; exit 0 only if nowhere."`
 	Preflight preflightCommand `cmd:"" help:"Check the settings of a running server's stores; exit 0 only if sales may be armed."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the ledger's schema up to date."`

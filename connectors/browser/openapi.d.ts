@@ -179,6 +179,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sales/{sale}/fairness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * How an ended sale was drawn and called, as a page
+         * @description In the twelve languages of the waiting room; works without JavaScript.
+         */
+        get: operations["getFairnessPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/fairness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * How an ended sale was drawn, called and limited
+         * @description The same bytes for everybody, made once, within a minute after the end. Until then the answer is `no_report`.
+         *     `/sales/{sale}/fairness` shows it to people, and `/sales/static/recheck.mjs` checks it again.
+         */
+        get: operations["getFairness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}/notifications": {
         parameters: {
             query?: never;
@@ -784,7 +829,7 @@ export interface components {
              */
             reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         Price: {
             /** @description In minor units. */
@@ -875,6 +920,99 @@ export interface components {
             /** Format: date-time */
             ends_at: string;
             version: number;
+        };
+        /** @description Moments in lists are ms since 1970 by the clock of Redis. docs/fairness.md says how to check it. */
+        FairnessReport: {
+            /** @constant */
+            format: "penstock-fairness/1";
+            sale: string;
+            name: string;
+            /** @enum {unknown} */
+            order: "draw" | "fifo";
+            /** Format: date-time */
+            opens_at: string;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            /** @description By the operator. */
+            ended_early?: boolean;
+            /** Format: date-time */
+            made_at: string;
+            /**
+             * @description `unknown`: at least one check cannot be decided. That is not good.
+             * @enum {unknown}
+             */
+            verdict: "holds" | "broken" | "unknown";
+            checks: {
+                name: string;
+                /** @enum {unknown} */
+                verdict: "holds" | "broken" | "unknown";
+                detail: string;
+            }[];
+            /** @description On what it rests that nobody could choose the places. */
+            trust: {
+                /** @enum {unknown} */
+                kind: "beacon" | "parties" | "operator" | "arrival" | "unknown";
+                parties?: string[];
+                detail: string;
+            };
+            /** @description As `draw` of the public document. Null in a sale without a draw, and when the journal has nothing of it. */
+            draw: Record<string, never> | null;
+            line: {
+                /** @description The highest number that was given. */
+                joined: number;
+                /** @description Numbers that may belong to nobody after a loss of Redis. */
+                uncertain?: number;
+                /** @description The last place that was called. */
+                called: number;
+                admitted: number;
+                /** @description Admissions of places that had not been called. */
+                inversions: number;
+                /** @description Tickets that had two passes at once. */
+                two_passes: number;
+            };
+            most_in_60_seconds: {
+                /** @description Admissions in any closed interval of 60 s, to the ms. */
+                most: number;
+                at_ms?: number;
+                /** @description The rate that was in force there. */
+                limit: number;
+                /** @description By how much a rate in force was ever exceeded. */
+                over: number;
+            };
+            most_active: {
+                /** @description As the script counted that gives passes out. Null when Redis was lost in between. */
+                counted: number | null;
+                /** @description By the journal, as if no pass had been given back early. */
+                at_most: number;
+                limit: number;
+            };
+            /** @description Of persons and invites with a place by a key. The keys are published nowhere. */
+            keys: {
+                count: number;
+                places: number;
+                /** @description Places given while an earlier one of the same key was still good. */
+                duplicates: number;
+            };
+            /** @description Null when nothing was recorded. */
+            bots: {
+                removed: number;
+                by_rule?: {
+                    [key: string]: number;
+                };
+            } | null;
+            limits: {
+                /** @description From when on they were in force; 0 from the beginning. */
+                at_ms: number;
+                rate_per_minute: number;
+                max_active: number;
+                mode: string;
+            }[];
+            /** @description [ms, place]: up to which place was called from when on. Null when there are more than 200,000. */
+            calls: number[][] | null;
+            /** @description [ms, number of the ticket]. Null when there are more than 200,000. */
+            admissions: number[][] | null;
         };
         Ticket: {
             /** @description Signed; whoever has it has the place. */
@@ -1228,7 +1366,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order`, `unknown_code`, `unknown_reference` */
+        /** @description `not_found`, `unknown_sale`, `unknown_sku`, `unknown_channel`, `unknown_reservation`, `unknown_order`, `unknown_code`, `unknown_reference`, `no_report` */
         NotFound: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -1782,6 +1920,68 @@ export interface operations {
             204: components["responses"]["Done"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getFairnessPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no report yet, or no such sale. */
+            404: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getFairness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FairnessReport"];
+                };
+            };
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

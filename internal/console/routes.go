@@ -64,6 +64,7 @@ func (c *Console) apiRoutes() []apiRoute {
 		call("GET /admin/v1/sales/{sale}/stats", auth.Viewer, c.getStats),
 		long("GET /admin/v1/sales/{sale}/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
 		long("GET /admin/v1/verify", auth.Viewer, c.getVerify, verify.MaxWait+verifyMargin),
+		call("GET /admin/v1/sales/{sale}/fairness", auth.Viewer, c.getFairness),
 		call("POST /admin/v1/sales/{sale}/draw/shares", auth.Viewer, c.postShare),
 		call("GET /admin/v1/sales/{sale}/previews", auth.Viewer, c.getPreviews),
 		call("GET /admin/v1/sales/{sale}/shadow", auth.Viewer, c.getShadow),

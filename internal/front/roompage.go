@@ -46,6 +46,7 @@ type roomPage struct {
 	DevicePath      string // of the page that shows the place for another device
 	BackPath        string // of the waiting room
 	Code            *qrCode
+	FairnessPath    string // of the report on the sale
 }
 
 // roomPage words a view for a visitor. The record is nil while this node does not know it.
@@ -75,6 +76,7 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 		p.Items = stockItems(rec, c.entry.Stock().Snapshot())
 	}
 	p.OfferSound = page.Sound.On() && (p.PollMillis > 0 || view.Preview && view.Place != nil)
+	p.linkFairness(c)
 	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
 	if view.Preview {
 		p.LinkPath, p.DevicePath = p.Path, p.Path

@@ -15,8 +15,10 @@ const (
 	routeStatic
 	routeRoomPage
 	routeRoomSlash
+	routeFairnessPage
 	routeSale
 	routeNotice
+	routeFairness
 	routeTickets
 	routeTicket
 	routeNotifications
@@ -132,6 +134,8 @@ func matchRoom(segments [][]byte, n int) target {
 		return target{route: routeRoomPage, sale: segments[1]}
 	case n == 3 && string(segments[1]) == "static":
 		return target{route: routeStatic, id: segments[2]}
+	case n == 3 && string(segments[2]) == "fairness":
+		return target{route: routeFairnessPage, sale: segments[1]}
 	default:
 		return target{}
 	}
@@ -195,6 +199,8 @@ func matchSale(segments [][]byte, n int) target {
 
 func saleCall(name []byte) routeID {
 	switch string(name) {
+	case "fairness":
+		return routeFairness
 	case "notice":
 		return routeNotice
 	case "ticket":

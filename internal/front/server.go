@@ -23,6 +23,7 @@ import (
 	"github.com/penstock/penstock/internal/degrade"
 	"github.com/penstock/penstock/internal/health"
 	"github.com/penstock/penstock/internal/identity"
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/proxy"
@@ -50,6 +51,8 @@ type Deps struct {
 	Shadow *shadow.Shadow
 	// Notify takes the wishes of visitors to be told of their turn; nil means that there is no ledger to keep them.
 	Notify *notify.Desk
+	// Report reads the report on an ended sale; see ledger.Ledger.Fairness. Nil means that there is no ledger to read from.
+	Report func(ctx context.Context, saleID string) (ledger.FairnessReport, bool, error)
 	// Board tells the degradation level; nil means normal.
 	Board *degrade.Board
 	// Holders make the tokens that prove who made a reservation in an open sale.
@@ -138,6 +141,7 @@ type Server struct {
 	limits        *bots.Limits
 
 	orderReaders *orderReaders
+	reports      *reports
 
 	inFlight  atomic.Int64
 	calls     sync.Pool
@@ -163,7 +167,7 @@ func New(deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), orderReaders: newOrderReaders(),
+		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), orderReaders: newOrderReaders(), reports: newReports(),
 		ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
 	}
 	if s.JoinTokens == nil {

@@ -52,6 +52,7 @@ const (
 	NotArmed               Code = "not_armed"
 	SaleInShadow           Code = "sale_in_shadow"
 	NotInShadow            Code = "not_in_shadow"
+	NoReport               Code = "no_report"
 	StillRefused           Code = "still_refused"
 	TurnMissed             Code = "turn_missed"
 	ReservationExpired     Code = "reservation_expired"
@@ -127,6 +128,7 @@ var table = map[Code]row{
 	LinesRefused:           {http.StatusUnprocessableEntity, "Lines are refused, and nothing was changed"},
 	NotArmed:               {http.StatusConflict, "The sale cannot be armed"},
 	SaleInShadow:           {http.StatusConflict, "The sale is only watched: the shop sells it"},
+	NoReport:               {http.StatusNotFound, "There is no report on this sale yet"},
 	NotInShadow:            {http.StatusConflict, "The sale is not in shadow mode"},
 	StillRefused:           {http.StatusConflict, "The ledger still refuses the order"},
 	TurnMissed:             {http.StatusGone, "The turn of this ticket is over"},

@@ -16,7 +16,7 @@ const (
 	// drainWait is how long an attempt waits for the accepted orders to reach the ledger.
 	drainWait = 30 * time.Second
 	// journalReach is how far back the journal is read: as far as it goes.
-	journalReach = 48 * time.Hour
+	journalReach = checkout.JournalMaxAge
 	// ordersPage is how many orders are read at a time.
 	ordersPage = 1000
 	// failedPage is smaller, as failed orders come with their documents.

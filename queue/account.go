@@ -1,0 +1,292 @@
+package queue
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/penstock/penstock/internal/sale"
+)
+
+// MaxListed bounds the calls, and the admissions, that an [Account] lists.
+const MaxListed = 200_000
+
+// Account is what a room's journal tells of the course of its line, for those who check it afterwards.
+type Account struct {
+	// Records counts those that were read, and Unread those of the room that this version cannot read.
+	Records, Unread int64
+	// Draw is what is known of the draw; nil when the journal has no seed. Drawn says that it was made.
+	Draw  *DrawFacts
+	Drawn bool
+	// Entrants is the highest number that was given, and Certain how many were certainly given: after a loss of
+	// Redis, some numbers may belong to nobody.
+	Entrants, Certain uint64
+	// Called is the last place that was called.
+	Called uint64
+	// Calls are the steps of the watermark, by their time; nil when there were more than MaxListed. CallsUntimed
+	// counts those without a time, which earlier versions wrote.
+	Calls        []Call
+	CallsUntimed int64
+	// Admissions are the passes, by their time; nil when there were more than MaxListed. Admitted counts them.
+	Admissions []Admission
+	Admitted   int64
+	// Inversions counts admissions of places that had not been called. TwoPasses counts tickets that got a second
+	// pass while the first was in force.
+	Inversions, TwoPasses int64
+	// Limits are those that were in force, by their time.
+	Limits []Limits
+	// Minute is about the closed intervals of 60 s that end with an admission, and Active about the passes in force
+	// at an admission, as if none had been given back. Both are about the admissions for which the limits held.
+	Minute, Active Peak
+	// Late counts admissions that the journal has so late that Minute and Active leave them out.
+	Late int64
+	// Keys counts the persons and invites that had a place by a key, KeyPlaces the places that they had one after the
+	// other, and KeyDuplicates the places that were given while an earlier one of the same key was good.
+	Keys, KeyPlaces, KeyDuplicates int64
+}
+
+// Call says that the places up to Upto were called at a moment of Redis TIME.
+type Call struct {
+	AtMillis int64
+	Upto     uint64
+}
+
+// Admission is the pass of a ticket.
+type Admission struct {
+	AtMillis       int64
+	Number         Number
+	ExpiresSeconds int64
+}
+
+// Limits are in force from a moment on; of 0, from the beginning.
+type Limits struct {
+	AtMillis      int64
+	RatePerMinute int64
+	MaxActive     int64
+	Mode          sale.Mode
+}
+
+// Accounting reads a journal into an [Account], record by record. It never fails: what it cannot read it counts, so
+// that nobody takes a part for the whole. Its memory does not grow with the time. With the line grow some bits a
+// number, and with the keys what a restore needs of them too.
+type Accounting struct {
+	account  Account
+	room     *Restored
+	starts   int64
+	admitted bitmap
+	draw     *Draw
+	drawRead bool
+	limits   limitLine
+	rolling  rolling
+	calls    map[int64]uint64 // by the ms; nil once there are too many
+	suspects []suspect
+}
+
+// suspect is an admission whose place had not been called, unless it turns out that the gate was open.
+type suspect struct{ at, place int64 }
+
+// NewAccounting begins with an empty journal.
+func NewAccounting(saleID string, startsMillis int64) *Accounting {
+	return &Accounting{
+		room:   &Restored{sale: saleID, passes: make(map[Number]journaledPass), proven: make(map[Number]bool)},
+		starts: startsMillis, calls: make(map[int64]uint64), rolling: newRolling(),
+	}
+}
+
+// Add reads the next record. Those that are not of a room are passed over.
+func (a *Accounting) Add(rec []byte) {
+	if len(rec) == 0 || rec[0] != recordTag {
+		return
+	}
+	a.account.Records++
+	kind, n, rest, known := readRecord(rec)
+	if !known {
+		a.account.Unread++
+		return
+	}
+	if kind == kindKeyed && len(rest) >= placeKeyBytes {
+		a.addKeyed(Number(n[0]), int64(n[2]), PlaceKey(rest[:placeKeyBytes]))
+	}
+	a.room.apply(kind, n, rest)
+	if a.account.Records%foldSweepEvery == 0 {
+		a.room.sweep()
+	}
+	switch kind {
+	case kindCalled:
+		a.addCall(n[0], rest)
+	case kindClaim:
+		a.addClaim(Number(n[0]), int64(n[2]), int64(n[3]))
+	case kindFact:
+		a.addFact(rest)
+	case kindDraw, kindFrozen, kindPart:
+		a.drawRead = false
+	}
+}
+
+// addCall notes a step of the watermark. Its time is the last number.
+func (a *Accounting) addCall(upto uint64, rest []byte) {
+	at, size := binary.Uvarint(rest)
+	switch {
+	case size <= 0 || at == 0 || at > 1<<53:
+		a.account.CallsUntimed++
+	case a.calls != nil:
+		a.calls[int64(at)] = max(a.calls[int64(at)], upto)
+		if len(a.calls) > MaxListed {
+			a.calls = nil
+		}
+	}
+}
+
+func (a *Accounting) addClaim(n Number, expires, at int64) {
+	if n < 1 || n > maxNumber {
+		return
+	}
+	if a.admitted.has(n) { // journaled again, as by a claim that was repeated
+		if first, active := a.room.passes[n]; active && first.expires != expires {
+			a.account.TwoPasses++
+		}
+		return
+	}
+	a.admitted = a.admitted.set(n)
+	if a.account.Admitted++; a.account.Admitted <= MaxListed {
+		a.account.Admissions = append(a.account.Admissions, Admission{AtMillis: at, Number: n, ExpiresSeconds: expires})
+	}
+	a.rolling.add(at, expires, &a.limits)
+	place := a.placeOf(n)
+	if place <= a.room.Called || a.limits.openAt(at) {
+		return
+	}
+	if len(a.suspects) < MaxListed {
+		a.suspects = append(a.suspects, suspect{at: at, place: int64(place)})
+	} else {
+		a.account.Inversions++
+	}
+}
+
+// placeOf is the place of a number, as far as the draw was made by now.
+func (a *Accounting) placeOf(n Number) uint64 {
+	if !a.drawRead {
+		a.room.settleDraw()
+		a.draw, a.drawRead = a.room.draw(), true
+	}
+	if a.draw == nil {
+		return uint64(n)
+	}
+	return a.draw.Place(n)
+}
+
+func (a *Accounting) addFact(text []byte) {
+	var fact keptFact
+	if json.Unmarshal(text, &fact) == nil && fact.Limits != nil {
+		a.limits = a.limits.with(Limits(*fact.Limits))
+	}
+}
+
+// addKeyed notes a place of a key, before the room does.
+func (a *Accounting) addKeyed(n Number, issued int64, key PlaceKey) {
+	earlier, known := a.room.keyed[key]
+	if known && earlier.number == n {
+		return
+	}
+	a.account.KeyPlaces++
+	if known && earlier.number < n && a.stillGood(earlier.number, issued) {
+		a.account.KeyDuplicates++
+	}
+}
+
+// stillGood reports whether a number still waits to be called, or has a pass in force.
+func (a *Accounting) stillGood(n Number, atMillis int64) bool {
+	if pass, active := a.room.passes[n]; active {
+		return pass.expires*1000 > atMillis
+	}
+	return !a.room.used.has(n) && a.placeOf(n) > a.room.Called
+}
+
+// Account tells what was read. No record is added afterwards.
+func (a *Accounting) Account() Account {
+	r, account := a.room, &a.account
+	r.settleDraw()
+	a.rolling.finish(&a.limits)
+	account.Entrants, account.Certain, account.Called = a.entrants(), r.given.size(), r.Called
+	account.Limits = a.limits
+	account.Minute, account.Active, account.Late = a.rolling.minute, a.rolling.active, a.rolling.late
+	account.Keys = int64(len(r.keyed))
+	account.Draw, account.Drawn = a.drawFacts(), r.Drawn
+	account.Calls = a.steps()
+	if account.Admitted > MaxListed {
+		account.Admissions = nil
+	}
+	slices.SortStableFunc(account.Admissions, func(x, y Admission) int { return int(x.AtMillis - y.AtMillis) })
+	for _, s := range a.suspects {
+		if !a.limits.openAt(s.at) {
+			account.Inversions++
+		}
+	}
+	account.Inversions = max(account.Inversions, a.calledLater())
+	return *account
+}
+
+// entrants is the highest number that is known to have been given.
+func (a *Accounting) entrants() uint64 {
+	if n := len(a.room.given); n > 0 {
+		return a.room.given[n-1].last
+	}
+	return 0
+}
+
+// steps are the calls by their time, where each goes beyond the one before.
+func (a *Accounting) steps() []Call {
+	if a.calls == nil {
+		return nil
+	}
+	steps := make([]Call, 0, len(a.calls))
+	for _, at := range slices.Sorted(maps.Keys(a.calls)) {
+		if upto := a.calls[at]; len(steps) == 0 || upto > steps[len(steps)-1].Upto {
+			steps = append(steps, Call{AtMillis: at, Upto: upto})
+		}
+	}
+	return steps
+}
+
+// calledLater counts the listed admissions that came before their place was called, by the clock.
+func (a *Accounting) calledLater() (n int64) {
+	if a.account.Calls == nil || a.account.CallsUntimed > 0 {
+		return 0
+	}
+	at, step, called := a.account.Admissions, 0, uint64(0)
+	for i := range at {
+		for step < len(a.account.Calls) && a.account.Calls[step].AtMillis <= at[i].AtMillis {
+			called = a.account.Calls[step].Upto
+			step++
+		}
+		if a.placeOf(at[i].Number) > called && !a.limits.openAt(at[i].AtMillis) {
+			n++
+		}
+	}
+	return n
+}
+
+// drawFacts are those of the draw as the journal has them.
+func (a *Accounting) drawFacts() *DrawFacts {
+	r := a.room
+	if r.Seed == nil {
+		return nil
+	}
+	plan, err := readPlan(r.rite.plan)
+	if err != nil {
+		return nil
+	}
+	k := drawKnown{
+		saleID: r.sale, commitment: Commitment(r.Seed), counted: r.Drawn || r.rite.frozen, count: r.DrawCount,
+		frozen: r.rite.frozenAt, published: r.rite.published, startsMillis: a.starts, plan: plan, round: r.rite.round, drawn: r.Drawn,
+	}
+	if k.drawn {
+		k.seed = hex.EncodeToString(r.Seed)
+		if k.parts, err = readParts(r.rite.final); err != nil {
+			return nil
+		}
+	}
+	return k.facts()
+}

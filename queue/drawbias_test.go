@@ -1,0 +1,218 @@
+package queue
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
+	"github.com/penstock/penstock/internal/testenv/drand"
+)
+
+// biasSeeds is over how many seeds the places are counted. They are fixed, so that a test always comes out alike.
+const biasSeeds = 10_000
+
+func seedNumber(i uint64) []byte {
+	return binary.LittleEndian.AppendUint64(make([]byte, 0, seedBytes), i)[:seedBytes:seedBytes]
+}
+
+// chiSquared counts the places that a ticket gets over the seeds, and compares them with all being as likely. The
+// result is in standard deviations of the chi-squared distribution, above its mean.
+func chiSquared(count uint64, place func(seed []byte) uint64) float64 {
+	places := make([]float64, count)
+	for i := range uint64(biasSeeds) {
+		places[place(seedNumber(i))-1]++
+	}
+	expected, chi, df := float64(biasSeeds)/float64(count), 0.0, float64(count-1)
+	for _, times := range places {
+		chi += (times - expected) * (times - expected) / expected
+	}
+	return (chi - df) / math.Sqrt(2*df)
+}
+
+// mostDeviations is what chance does not exceed once in 100,000 such counts.
+const mostDeviations = 6
+
+// TestOverTenThousandSeedsEachPlaceIsAsLikely counts each of several tickets by itself. The same count finds a
+// permutation that favours a ticket in one of fifty draws, one that only rotates the places by half of what it should,
+// and one that takes a number modulo the count.
+func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
+	for _, count := range []uint64{2, 10, 50, 100} {
+		for _, n := range []Number{1, 2, Number(count/2 + 1), Number(count)} {
+			if got := chiSquared(count, func(seed []byte) uint64 { return NewDraw(seed, count).Place(n) }); got > mostDeviations || got < -mostDeviations {
+				t.Errorf("ticket %d of %d is %.1f standard deviations off", n, count, got)
+			}
+		}
+	}
+	const count = 50
+	for name, biased := range map[string]func(seed []byte) uint64{
+		"one of fifty draws is steered": func(seed []byte) uint64 {
+			if binary.LittleEndian.Uint64(seed)%50 == 0 {
+				return 1
+			}
+			return NewDraw(seed, count).Place(7)
+		},
+		"half of the places only":   func(seed []byte) uint64 { return 1 + NewDraw(seed, count).Place(7)/2 },
+		"a number modulo the count": func(seed []byte) uint64 { return 1 + sipHash(0, 0, binary.LittleEndian.Uint64(seed))%64%count },
+	} {
+		if got := chiSquared(count, biased); got <= mostDeviations {
+			t.Errorf("%s: only %.1f standard deviations off", name, got)
+		}
+	}
+}
+
+// In the simulation insiderEntrants have joined. Until the count is frozen the insider may let up to insiderChoices
+// more join, or fewer, and chooses which of them is the insider's own.
+const (
+	insiderEntrants = 600
+	insiderChoices  = 24
+	insiderSales    = 2000
+)
+
+// steer makes, of all the choices that the insider has, the one with the best place in the draw that the insider
+// believes in, and returns the share of the line that is ahead in the draw that is made.
+func steer(believed, made func(count uint64) *Draw) float64 {
+	best, count, share := Number(0), uint64(0), 2.0
+	for c := uint64(insiderEntrants + 1); c <= insiderEntrants+insiderChoices; c++ {
+		d := believed(c)
+		for n := Number(insiderEntrants + 1); n <= Number(c); n++ {
+			if ahead := float64(d.Place(n)-1) / float64(c); ahead < share {
+				best, count, share = n, c, ahead
+			}
+		}
+	}
+	return float64(made(count).Place(best)-1) / float64(count)
+}
+
+// TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace simulates an operator who knows all that the servers know until the
+// count is frozen: the seed, the plan, every entrant. The beacon, or the share of the one party that keeps it to
+// itself, is not among that. Where the seed alone decides, the same insider is nearly always in front.
+func TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
+	chance := rand.New(rand.NewPCG(20261201, 10))
+	random := func() string {
+		b := make([]byte, 48)
+		for i := range b {
+			b[i] = byte(chance.Uint32())
+		}
+		return hex.EncodeToString(b)
+	}
+	plans := map[string]drawPlan{
+		"the seed alone":                    {},
+		"a beacon":                          {Beacon: &beaconPlan{ChainHash: "chain"}},
+		"shares, of which one is not known": {Shares: []sale.Share{{Party: "shop"}, {Party: "brand"}}},
+	}
+	for name, plan := range plans {
+		var tenth int
+		var sum float64
+		for range insiderSales {
+			seed, known := mustHex(t, random())[:seedBytes], random()[:64]
+			guess := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
+			comes := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
+			made := func(parts drawParts) func(uint64) *Draw {
+				return func(count uint64) *Draw { return NewDraw(completedSeed("drop", seed, count, plan, parts), count) }
+			}
+			ahead := steer(made(guess), made(comes))
+			sum += ahead
+			if ahead < 0.1 {
+				tenth++
+			}
+		}
+		mean, inFront := sum/insiderSales, float64(tenth)/insiderSales
+		t.Logf("%s: %.3f of the line is ahead of the insider on average; in the first tenth in %.3f of the sales", name, mean, inFront)
+		// Of uniform places the mean has a standard deviation of 0.289/√2000 = 0.0065, and the share of 0.0067.
+		steered := mean < 0.5-6*0.0065 || inFront > 0.1+6*0.0067
+		if knew := plan.empty(); knew != steered || knew && inFront < 0.85 {
+			t.Errorf("%s: steered is %v", name, steered)
+		}
+	}
+}
+
+// TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces reads every key of a real Redis before the start.
+// The places that follow from what is there are not those of the draw; in a draw without a beacon they are.
+func TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces(t *testing.T) {
+	const entrants = 200
+	for _, withBeacon := range []bool{true, false} {
+		t.Run(fmt.Sprintf("beacon %v", withBeacon), func(t *testing.T) {
+			client := testenv.ConnectRedis(t, testenv.Redis(t).URL)
+			now := time.Now()
+			b := drand.New(t, "chain")
+			rec := testSale(now, func(r *sale.Record) {
+				r.Admission.Order, r.StartsAt = sale.Draw, now.Add(3*time.Second)
+				if withBeacon {
+					r.Draw = sale.DrawTerms{Beacon: b.Terms(now.Add(-time.Hour), time.Second), Wait: sale.Duration(time.Minute), IfMissing: sale.WaitOn}
+				}
+			})
+			j := &memoryJournal{}
+			r := openRoom(t, client, rec, j)
+			join(t, r, entrants)
+			advance(t, r, plenty)
+			dump := readAll(t, client, "*{drop}*")
+			seed := mustHex(t, dump["seed"])
+			if Commitment(seed) != r.Snapshot().DrawFacts.Commitment {
+				t.Fatal("the insider did not find the seed of the server")
+			}
+			guessed := NewDraw(seed, entrants)
+			testenv.Eventually(t, 20*time.Second, "the draw is made", func() bool {
+				if want, wants := r.WantsBeacon(); wants {
+					if err := r.GiveBeacon(context.Background(), testTerm, want, b.Sign(want.Round)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return advance(t, r, plenty).Drawn
+			})
+			facts := r.Snapshot().DrawFacts
+			if withBeacon {
+				for name, value := range dump {
+					if strings.Contains(value, facts.CompletedSeed) || strings.Contains(value, facts.Beacon.Signature) {
+						t.Errorf("%s had what was to complete the seed", name)
+					}
+				}
+			}
+			same := 0
+			for n := Number(1); n <= entrants; n++ {
+				if place, _ := r.Snapshot().place(n); place == guessed.Place(n) {
+					same++
+				}
+			}
+			// Of two random orders about one place in all is the same.
+			if withBeacon && same > 8 || !withBeacon && same != entrants {
+				t.Errorf("%d of %d places are those that the insider expected", same, entrants)
+			}
+		})
+	}
+}
+
+// readAll reads every key, and the fields of hashes by their names.
+func readAll(t testing.TB, client rueidis.Client, pattern string) map[string]string {
+	t.Helper()
+	ctx := context.Background()
+	keys, err := client.Do(ctx, client.B().Keys().Pattern(pattern).Build()).AsStrSlice()
+	if err != nil || len(keys) == 0 {
+		t.Fatalf("keys %v, %v", keys, err)
+	}
+	all := make(map[string]string)
+	for _, key := range keys {
+		raw, err := client.Do(ctx, client.B().Dump().Key(key).Build()).ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[key] = raw
+		fields, err := client.Do(ctx, client.B().Hgetall().Key(key).Build()).AsStrMap()
+		if err != nil { // no hash
+			continue
+		}
+		for name, value := range fields {
+			all[name] = value
+		}
+	}
+	return all
+}
