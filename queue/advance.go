@@ -131,15 +131,17 @@ func (r *Room) houseDue(s *Snapshot) bool {
 
 func (s *Snapshot) line() Line {
 	seen := s.openWindows()
-	return Line{
+	line := Line{
 		Called: s.Called, End: s.end(), Coming: seen.coming, DelayMillis: max(s.room.delay, 0), Active: s.Active,
-		AdmittedLastMinute: s.AdmittedLastMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
+		AdmittedLastMinute: s.AdmittedLastMinute, LeavingMinute: s.leavingMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
 		OverdueShown: seen.came, OverdueMissing: seen.missing,
 		Memory: Memory{
 			Credit: s.room.credit, CreditAtMillis: s.room.creditAt, ShowUpRate: s.ShowUpRate,
 			SeenShown: s.room.seenShown, SeenNoShow: s.room.seenGone,
 		},
 	}
+	line.Expected = seen.expected(expectedShowUp(line, line.Memory.ShowUpRate), line.DelayMillis)
+	return line
 }
 
 const (
@@ -153,8 +155,21 @@ const (
 type openWindows struct {
 	// coming are still expected.
 	coming uint64
+	// called are the coming by the time of their call.
+	called []calledAgo
 	// came and missing are those who were called so long ago that most who come have come.
 	came, missing int64
+}
+
+// calledAgo are visitors who were called at about the same time and have not come yet.
+type calledAgo struct{ ageMillis, open int64 }
+
+// expected is how many of the coming will come.
+func (w *openWindows) expected(showUp float64, delayMillis int64) (sum float64) {
+	for _, c := range w.called {
+		sum += float64(c.open) * stillToCome(c.ageMillis, delayMillis, showUp)
+	}
+	return sum
 }
 
 // coming counts the called who are still expected.
@@ -165,16 +180,19 @@ func (s *Snapshot) coming() uint64 { return s.openWindows().coming }
 // kept waiting for what is probably a closed tab.
 func (s *Snapshot) openWindows() (seen openWindows) {
 	if s.room.delay < 0 {
-		return openWindows{coming: s.Outstanding}
+		return openWindows{coming: s.Outstanding, called: []calledAgo{{open: int64(s.Outstanding)}}}
 	}
 	patience := max(patienceDelays*s.room.delay, minPatience.Milliseconds())
-	oldest := s.runMillis(s.NowMillis) - patience
+	now := s.runMillis(s.NowMillis)
+	oldest := now - patience
 	expected, above := s.graces, s.room.floor
+	seen.called = append(seen.called, calledAgo{open: s.graces})
 	for _, c := range s.calls {
 		o := s.resolved[c.deadlineMillis]
 		open := max(int64(c.last-above)-o.came-o.left, 0)
-		if c.deadlineMillis-s.room.window >= oldest {
+		if at := c.deadlineMillis - s.room.window; at >= oldest {
 			expected += open
+			seen.called = append(seen.called, calledAgo{ageMillis: now - at, open: open})
 		} else {
 			seen.came += o.came
 			seen.missing += open

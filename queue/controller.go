@@ -12,10 +12,14 @@ type Line struct {
 	End uint64
 	// Coming are the called who are still expected to claim.
 	Coming uint64
+	// Expected is how many of the Coming will come, by how long ago they were called.
+	Expected float64
 	// DelayMillis is how long visitors take from the call to the claim, on average.
 	DelayMillis        int64
 	Active             int
 	AdmittedLastMinute int
+	// LeavingMinute are those of AdmittedLastMinute who count no longer in DelayMillis from now.
+	LeavingMinute int
 	// AdmittedLately are those of the last decideWithin.
 	AdmittedLately int64
 	// AdmittedSinceAside are those who were admitted since the units were set aside.
@@ -100,6 +104,8 @@ const (
 	// hurryTo is the share of the rate up to which the calls hurry. Nearer to the whole of it the called would meet
 	// the rate's limit.
 	hurryTo = 0.99
+	// spareShare of the rate is not called for, so that the called do not meet its limit.
+	spareShare = 1.0 / 200
 	// hurryDelay is how long visitors may take to claim, on average, for calls to be made faster.
 	hurryDelay = 5 * time.Second
 	// maxSkips bounds the places looked at in one decision.
@@ -168,10 +174,7 @@ func hurry(line Line, in Inputs) float64 {
 	if line.End <= line.Called || in.NowMillis-in.StartsMillis < minuteMillis || line.DelayMillis > hurryDelay.Milliseconds() {
 		return 1
 	}
-	// Those called more than usual are on their way to the gap already.
-	usual := in.RatePerMinute / 60_000 * float64(line.DelayMillis)
-	ahead := max(float64(line.Coming)*line.Memory.ShowUpRate-usual, 0)
-	gap := hurryTo*in.LevelFactor - (float64(line.AdmittedLastMinute)+ahead)/in.RatePerMinute
+	gap := hurryTo*in.LevelFactor - (float64(line.AdmittedLastMinute)+arriving(line))/in.RatePerMinute
 	return 1 + min(max(gap*catchUpGain, 0), catchUp)
 }
 
@@ -203,13 +206,26 @@ func byCap(line Line, in Inputs, showUp float64) float64 {
 	return fill(float64(in.MaxActive-line.Active), showUp, line.Coming)
 }
 
-// byRate keeps the admissions of the rolling minute, and half a second's worth of the claims that
-// are coming, within the rate. To set all who are coming against it would be wrong: by the time
-// they claim, as many admissions have left the minute, and with slow claimers the line would come
-// to stand half of the time.
+// arriving is by how many the admissions of the rolling minute grow, or shrink when it is below 0, until those who
+// were called have claimed: they come, and as the minute rolls on, earlier admissions leave it.
+func arriving(line Line) float64 {
+	return line.Expected - float64(line.LeavingMinute)
+}
+
+// stillToCome is the chance that a visitor comes who was called ageMillis ago and has not come yet, where showUp of
+// those called come, after delayMillis on average. The time they take is taken for exponential.
+func stillToCome(ageMillis, delayMillis int64, showUp float64) float64 {
+	later := showUp * math.Exp(-float64(max(ageMillis, 0))/float64(max(delayMillis, 1)))
+	if later <= 0 { // so long ago that it is too small to be told from 0
+		return 0
+	}
+	return later / (1 - showUp + later)
+}
+
+// byRate keeps the admissions of the rolling minute, now and when those who were called have claimed, within the
+// rate. A part of it stays free, as visitors do not claim as evenly as is expected of them.
 func byRate(line Line, in Inputs, showUp float64) float64 {
-	soon := min(float64(line.Coming)*showUp, max(in.RatePerMinute/120, 1))
-	room := in.RatePerMinute - float64(line.AdmittedLastMinute) - soon
+	room := in.RatePerMinute - math.Floor(in.RatePerMinute*spareShare) - float64(line.AdmittedLastMinute) - max(arriving(line), 0)
 	return math.Floor(room/showUp + 1e-9)
 }
 

@@ -71,7 +71,7 @@ func TestWhatBoundsTheCalls(t *testing.T) {
 		{"the cap was lowered", Line{End: 100, Active: 8, Memory: warm(50)}, func(in *Inputs) { in.MaxActive = 5 }, 0, 0, CapFull},
 		{"half show up", Line{End: 100, Memory: Memory{Credit: 50, CreditAtMillis: 1000, ShowUpRate: 0.5}},
 			func(in *Inputs) { in.MaxActive = 10 }, 20, 0, CapFull},
-		{"the rolling rate", Line{End: 100, AdmittedLastMinute: 57, Coming: 1, Memory: warm(50)},
+		{"the rolling rate", Line{End: 100, AdmittedLastMinute: 57, Coming: 1, Expected: 1, Memory: warm(50)},
 			func(in *Inputs) { in.RatePerMinute = 60 }, 2, 0, RateFull},
 		{"the stock", Line{End: 100, Memory: warm(50)}, func(in *Inputs) { in.UnitsAvailable = 3 }, 3, 0, NoStock},
 		{"the stock, with callers outstanding", Line{End: 100, Coming: 2, Memory: warm(50)},
@@ -169,9 +169,11 @@ func TestTheControllerKeepsItsLimits(t *testing.T) {
 
 // world is a crowd in front of the controller: everybody called claims after a delay, or never.
 type world struct {
-	line     Line
-	in       Inputs
-	delay    time.Duration
+	line  Line
+	in    Inputs
+	delay time.Duration
+	// delayOf is how long the visitor at a place takes to claim; nil when all take the delay.
+	delayOf  func(place uint64) time.Duration
 	comes    func(place uint64) bool
 	window   time.Duration
 	stay     time.Duration
@@ -212,6 +214,7 @@ func (w *world) tick(now time.Time) {
 	}
 	w.pending = keep
 	w.line.AdmittedLastMinute = w.lastMinute(now)
+	w.line.LeavingMinute = w.line.AdmittedLastMinute - w.lastMinute(now.Add(w.delay))
 	w.line.AdmittedLately = int64(w.line.AdmittedLastMinute)
 	w.line.Coming, w.line.OverdueShown, w.line.OverdueMissing = 0, 0, 0
 	for _, c := range w.pending {
@@ -226,10 +229,20 @@ func (w *world) tick(now time.Time) {
 		}
 	}
 	w.in.NowMillis, w.line.DelayMillis = now.UnixMilli(), w.delay.Milliseconds()
+	w.line.Expected = 0
+	showUp := expectedShowUp(w.line, w.line.Memory.ShowUpRate)
+	for _, c := range w.pending {
+		if age := now.Sub(c.lapses.Add(-w.window)); !c.came && age < max(4*w.delay, 5*time.Second) {
+			w.line.Expected += stillToCome(age.Milliseconds(), w.line.DelayMillis, showUp)
+		}
+	}
 	d := Decide(w.line, w.in)
 	for place := w.line.Called + 1; place <= d.Called; place++ {
-		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(w.delay), lapses: now.Add(w.window)})
-
+		delay := w.delay
+		if w.delayOf != nil {
+			delay = w.delayOf(place)
+		}
+		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(delay), lapses: now.Add(w.window)})
 	}
 	w.line.Called, w.line.Memory = d.Called, d.Memory
 }

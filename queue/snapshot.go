@@ -53,6 +53,8 @@ type Snapshot struct {
 	calls  []calls // open windows, by place
 	pace   pace
 
+	leavingMinute int // of AdmittedLastMinute, those who count no longer after room.delay
+
 	graces   int64             // renewed windows
 	resolved map[int64]outcome // by the deadline of each open window; the leader's alone
 }

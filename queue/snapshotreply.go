@@ -47,7 +47,8 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	r.state = p.room(fields)
 	r.state.NowMillis = r.nowMicros / 1000
 	r.state.Active = int(p.count(parts[2]))
-	r.state.AdmittedLastMinute = int(p.count(parts[3]))
+	minute := p.counts(parts[3], 2)
+	r.state.AdmittedLastMinute, r.state.leavingMinute = int(minute[0]), int(minute[1])
 	r.state.Outstanding = outstanding(&r.state, p.count(parts[4]))
 	r.state.graces = p.count(parts[4])
 	r.state.resolved = p.resolved(p.texts(parts[5]))
@@ -101,6 +102,16 @@ func (p *parser) count(m rueidis.RedisMessage) int64 {
 	n, err := m.AsInt64()
 	p.fail(err)
 	return n
+}
+
+// counts reads a list of n counts.
+func (p *parser) counts(m rueidis.RedisMessage, n int) []int64 {
+	list, err := m.AsIntSlice()
+	if p.fail(err); len(list) != n {
+		p.fail(fmt.Errorf("%d counts instead of %d", len(list), n))
+		return make([]int64, n)
+	}
+	return list
 }
 
 func (p *parser) texts(m rueidis.RedisMessage) []string {

@@ -4,8 +4,8 @@
 -- ARGV 1 generation that the node knows  2 last change that it knows, -1 for counters alone
 --      3 watermark that it knows  4 place from which it wants the calls (exclusive)
 --      5 '1' for the leader, who wants to know of each open window how many came or left
--- returns {now in microseconds, room fields in the order below, active, admissions in the last minute,
---   graces, resolved (field, count …), kind, calls (deadline, place …), entries …}
+-- returns {now in microseconds, room fields in the order below, active, {admissions in the last minute, those of
+--   them that count no longer after the time from a call to its claim}, graces, resolved (field, count …), kind, calls (deadline, place …), entries …}
 --   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, {ticket,
 --   grace ms …}, used bitmap, proven)
 -- No room, or that of another run of the server, answers {now}.
@@ -25,7 +25,8 @@ if next_expiry > 0 and next_expiry <= now then
 end
 
 local minute = admitted_lately(KEYS[3], now, tonumber(h[59]))
-local reply = {stamp, h, active, minute, redis.call('ZCARD', KEYS[6]), {}}
+local later = admitted_lately(KEYS[3], now + math.max(0, tonumber(h[43])), tonumber(h[59]))
+local reply = {stamp, h, active, {minute, minute - later}, redis.call('ZCARD', KEYS[6]), {}}
 if ARGV[5] == '1' then reply[6] = redis.call('HGETALL', KEYS[9]) end
 
 local known, seq = tonumber(ARGV[2]), tonumber(h[3])
