@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -79,7 +80,7 @@ func (r *Room) Advance(ctx context.Context, term int64, in Outside) error {
 	if err := r.keepState(ctx, s); err != nil {
 		return err
 	}
-	return r.move(ctx, s, term, in)
+	return errors.Join(r.move(ctx, s, term, in), r.keepPlaces(ctx, s))
 }
 
 func (r *Room) advanceLost() error {

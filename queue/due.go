@@ -17,7 +17,7 @@ func (r *Room) NextDueMillis() int64 {
 	}
 	due := s.nextDue()
 	if r.deps.Journal != nil && s.room.mark > 0 {
-		due = sooner(due, r.stateDue(s))
+		due = sooner(sooner(due, r.stateDue(s)), r.placesDue(s))
 		if s.Waiting > 0 && r.kept.Load().given != s.Entrants {
 			due = sooner(due, r.kept.Load().givenMillis+keepGivenEvery.Milliseconds())
 		}

@@ -78,6 +78,9 @@ type Room struct {
 	advancing sync.Mutex
 	lately    lately // under advancing
 	kept      atomic.Pointer[kept]
+	// places says how far the places by key are journaled again, which is done each placesEvery.
+	places      atomic.Pointer[keptPlaces]
+	placesEvery time.Duration
 
 	planning sync.Mutex
 	born     time.Time
@@ -92,13 +95,14 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID)}
+	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID), placesEvery: PlacesKeptEvery}
 	r.joins = batch.New(batch.Options{MaxBatch: maxJoinBatch, MaxWaiting: maxJoinWaiting}, r.joinAll)
 	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: maxJoinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
 	now := time.Now()
 	r.born = now
 	r.kept.Store(&kept{})
+	r.places.Store(&keptPlaces{})
 	r.publish(&Snapshot{
 		NowMillis: now.UnixMilli(), anchor: now, Epoch: rec.Epoch, ShowUpRate: 1,
 		RatePerMinute: float64(rec.Admission.RatePerMinute), MaxActive: rec.Admission.MaxActive, Mode: rec.Admission.Mode,

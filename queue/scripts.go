@@ -21,6 +21,9 @@ var joinKeyedBody string
 //go:embed scripts/keep_keys.lua
 var keepKeysBody string
 
+//go:embed scripts/keep_places.lua
+var keepPlacesBody string
+
 //go:embed scripts/raise.lua
 var raiseBody string
 
@@ -78,24 +81,25 @@ var drawBody string
 var (
 	joinScript = redis.NewScript("room_join", redis.ServerRunLua+roomLua+walkInLua+wantedLua+joinBody)
 	// Those who come with a key are numbered by the same rules as the others.
-	joinKeyedScript = redis.NewScript("room_join_keyed", redis.ServerRunLua+roomLua+walkInLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
-	keepKeysScript  = redis.NewScript("room_keep_keys", redis.ServerRunLua+roomLua+keepKeysBody)
-	interestScript  = redis.NewScript("room_interest", redis.ServerRunLua+roomLua+wantedLua+interestBody)
-	raiseScript     = redis.NewScript("room_raise", redis.ServerRunLua+roomLua+raiseBody)
-	lowerScript     = redis.NewScript("room_lower", redis.ServerRunLua+roomLua+lowerBody)
-	claimScript     = redis.NewScript("room_claim", redis.ServerRunLua+roomLua+claimBody)
-	leaveScript     = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
-	releaseScript   = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
-	sightScript     = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
-	redeemScript    = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
-	proveScript     = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
-	advanceScript   = redis.NewScript("room_advance", redis.ServerRunLua+roomLua+advanceBody)
-	snapshotScript  = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
-	armScript       = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
-	restoreScript   = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
-	standbyScript   = redis.NewScript("room_standby", redis.ServerRunLua+roomLua+standbyBody)
-	drawScript      = redis.NewScript("room_draw", redis.ServerRunLua+roomLua+drawBody)
-	wipeScript      = redis.NewScript("room_wipe", wipeBody)
+	joinKeyedScript  = redis.NewScript("room_join_keyed", redis.ServerRunLua+roomLua+walkInLua+wantedLua+"local function join(KEYS, ARGV)\n"+joinBody+"\nend\n"+joinKeyedBody)
+	keepKeysScript   = redis.NewScript("room_keep_keys", redis.ServerRunLua+roomLua+keepKeysBody)
+	keepPlacesScript = redis.NewScript("room_keep_places", redis.ServerRunLua+roomLua+keepPlacesBody)
+	interestScript   = redis.NewScript("room_interest", redis.ServerRunLua+roomLua+wantedLua+interestBody)
+	raiseScript      = redis.NewScript("room_raise", redis.ServerRunLua+roomLua+raiseBody)
+	lowerScript      = redis.NewScript("room_lower", redis.ServerRunLua+roomLua+lowerBody)
+	claimScript      = redis.NewScript("room_claim", redis.ServerRunLua+roomLua+claimBody)
+	leaveScript      = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
+	releaseScript    = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
+	sightScript      = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
+	redeemScript     = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
+	proveScript      = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
+	advanceScript    = redis.NewScript("room_advance", redis.ServerRunLua+roomLua+advanceBody)
+	snapshotScript   = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
+	armScript        = redis.NewScript("room_arm", redis.ServerRunLua+roomLua+armBody)
+	restoreScript    = redis.NewScript("room_restore", redis.ServerRunLua+roomLua+restoreBody)
+	standbyScript    = redis.NewScript("room_standby", redis.ServerRunLua+roomLua+standbyBody)
+	drawScript       = redis.NewScript("room_draw", redis.ServerRunLua+roomLua+drawBody)
+	wipeScript       = redis.NewScript("room_wipe", wipeBody)
 )
 
 // roomKeys are the keys of a sale's room, in the order in which the scripts take them.
