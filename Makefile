@@ -99,6 +99,17 @@ bench-proxies: ## Measure what forward-auth adds to a request, through nginx and
 	scripts/install-test-servers
 	go test -count=1 -timeout 10m -tags proxies -run '^$$' -bench '^BenchmarkForwardAuth' -benchtime 1x ./cmd/penstock
 
+.PHONY: bench-waiting
+bench-waiting: ## Measure the polls of 100,000 who wait beside hello, in seven turns, and what they cost Redis
+	scripts/install-test-servers
+	go run ./loadtest/bench --rows crowd --rounds 7
+
+# The server is built without the race detector, as its memory is measured.
+.PHONY: test-waiting
+test-waiting: bin/nats-server ## Let ten million visitors wait in one room: the server's memory and Redis's keys do not grow with them
+	scripts/install-test-servers
+	go test -v -count=1 -timeout 5m -tags sizes -run '^TestTenMillionWait' ./cmd/penstock
+
 .PHONY: bench-sizes
 bench-sizes: bin/nats-server ## Measure how many bytes a ticket, a reservation, an order and a connection need
 	scripts/install-test-servers

@@ -58,6 +58,9 @@ func groups() []group {
 			{name: "reserve", title: "reservation", script: "reserve.lua", prepare: prepareReserve},
 			{name: "order", title: "durable order", script: "order.lua", prepare: prepareOrder},
 		}},
+		{title: "100,000 wait, real", backend: stand.Real, appendFsync: "everysec", rows: []row{
+			{name: "crowd", title: "poll", script: "poll.lua", prepare: prepareCrowd},
+		}},
 		{title: "real, Redis always", backend: stand.Real, appendFsync: "always", rows: []row{
 			{name: "reserve", title: "reservation", script: "reserve.lua", prepare: prepareReserve},
 		}},
@@ -65,5 +68,5 @@ func groups() []group {
 }
 
 func rowNames() []string {
-	return []string{helloRow, "document", "poll", "soldout", "reserve", "order", drainRow}
+	return []string{helloRow, "document", "poll", "crowd", "soldout", "reserve", "order", drainRow}
 }

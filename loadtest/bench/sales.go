@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock/penstock/loadtest/internal/admin"
 	"github.com/penstock/penstock/loadtest/internal/stand"
@@ -15,6 +19,8 @@ const (
 	sku          = "UNIT-1"
 	hugeStock    = 1_000_000_000
 	waitingCrowd = 2000 // tickets that the poll row takes turns with
+	largeCrowd   = 100_000
+	joinAtOnce   = 64
 	appearWithin = 10 * time.Second
 	drainWithin  = 5 * time.Minute
 )
@@ -70,34 +76,45 @@ func prepareDocument(ctx context.Context, b *bench, s *stand.Stand, round int) (
 
 // preparePoll fills the line with visitors who will not be called.
 func preparePoll(ctx context.Context, b *bench, s *stand.Stand, round int) (shot, error) {
-	sale, err := b.saleOf(ctx, s, round, "poll", "queue", 1000)
+	return b.pollsOf(ctx, s, round, "poll", waitingCrowd)
+}
+
+// prepareCrowd fills it with so many that they cannot all be in a cache of the processor.
+func prepareCrowd(ctx context.Context, b *bench, s *stand.Stand, round int) (shot, error) {
+	return b.pollsOf(ctx, s, round, "crowd", largeCrowd)
+}
+
+func (b *bench) pollsOf(ctx context.Context, s *stand.Stand, round int, name string, crowd int) (shot, error) {
+	sale, err := b.saleOf(ctx, s, round, name, "queue", 1000)
 	if err != nil {
 		return shot{}, err
 	}
 	tickets := filepath.Join(b.dir, "tickets-"+sale)
 	if round == 0 {
-		if err := b.collectTickets(ctx, s, sale, tickets); err != nil {
+		if err := b.collectTickets(ctx, s, sale, tickets, crowd); err != nil {
 			return shot{}, err
 		}
 	}
 	return shot{path: "/v1/sales/" + sale + "/ticket", env: []string{"TICKETS=" + tickets}, redisCommands: s.Redis != nil}, nil
 }
 
-func (b *bench) collectTickets(ctx context.Context, s *stand.Stand, sale, path string) error {
-	file, err := os.Create(path) //nolint:gosec // in our own directory
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
+// collectTickets lets a crowd join, and writes the tickets to a file, in no order.
+func (b *bench) collectTickets(ctx context.Context, s *stand.Stand, sale, path string, crowd int) error {
 	client := b.client(s)
-	for range waitingCrowd {
-		ticket, err := client.Join(ctx, sale)
-		if err != nil {
-			return fmt.Errorf("join: %w", err)
-		}
-		fmt.Fprintln(file, ticket)
+	joined, ctx := errgroup.WithContext(ctx)
+	joined.SetLimit(joinAtOnce)
+	tickets := make([]string, crowd)
+	for i := range tickets {
+		joined.Go(func() (err error) {
+			tickets[i], err = client.Join(ctx, sale)
+			return err
+		})
 	}
-	return file.Close()
+	if err := joined.Wait(); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	rand.Shuffle(crowd, func(i, j int) { tickets[i], tickets[j] = tickets[j], tickets[i] })
+	return os.WriteFile(path, []byte(strings.Join(tickets, "\n")+"\n"), 0o600)
 }
 
 // prepareSoldOut sells the only unit there is.
