@@ -44,7 +44,7 @@ func (n *node) newFront() (err error) {
 		Newcomers:   n.newcomers,
 		Datacentres: n.datacentres,
 		RoomLinks:   n.roomLinks(),
-		LookupOrder: n.stores.ledger.Order, NewOrders: n.stores.ledger.NewOrders, Report: n.stores.ledger.Fairness, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
+		LookupOrder: n.stores.ledger.Order, Draft: n.stores.ledger.Sale, NewOrders: n.stores.ledger.NewOrders, Report: n.stores.ledger.Fairness, Shadow: n.shadow, Board: n.board, Keys: n.apiKeys, Log: n.log, Metrics: n.reg,
 		Ready: n.readiness, Demo: n.cfg.Demo, MaxInFlight: n.cfg.MaxInflight,
 		MaxConnections: n.connections.Front, MaxConnectionsPerAddress: n.cfg.MaxConnectionsPerAddress, TrustedProxies: n.trustedProxies(),
 		PublicURL: strings.TrimSuffix(n.cfg.PublicURL.Reveal(), "/"), ReturnHosts: config.Texts(n.cfg.ReturnHosts),

@@ -123,6 +123,9 @@ export interface paths {
          *     token gets the customer's place, and gives the other one up; a customer without a place keeps that of the
          *     ticket. An invite may be brought again by the same customer or with the same `Penstock-Device`. After too
          *     many wrong invites from one network: 429 `rate_limited`.
+         *
+         *     A sale limits how many places one address, one network and one customer take: 429 `rate_limited`, with the
+         *     `limit`. Whoever has a place is told it all the same.
          */
         post: operations["postTickets"];
         delete?: never;
@@ -911,6 +914,8 @@ export interface components {
                 price?: components["schemas"]["Price"];
                 /** @enum {unknown} */
                 availability: "in_stock" | "low" | "held_out" | "sold_out";
+                /** @description How many units nobody holds. It is there only in a sale that shows numbers, and while the number is at most 5 s old. */
+                units_left?: number;
             }[];
             message: string;
             /** Format: date-time */
@@ -1447,10 +1452,13 @@ export interface components {
         };
         /**
          * @description `too_many_releases`: this pass or ticket reserves and gives back in a loop. `rate_limited`: too many unknown
-         *     API keys came from this address. Come back after `Retry-After`.
+         *     API keys came from this address, or the request is over a limit of the sale, which `limit` names. Come back
+         *     after `Retry-After`.
          */
         TooMany: {
             headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 "Penstock-Request-Id": components["headers"]["RequestId"];
                 [name: string]: unknown;
@@ -1528,6 +1536,14 @@ export interface components {
         SetCookie: string;
         /** @description Seconds. */
         RetryAfter: number;
+        /**
+         * @description How much is left of the limit that is nearest, as `"joins_per_address";r=0;t=1`: r more requests, and t seconds
+         *     until there is one again. Absent where no limit applies. The syntax is that of
+         *     draft-ietf-httpapi-ratelimit-headers-10.
+         */
+        RateLimit: string;
+        /** @description That limit, as `"joins_per_address";q=120;w=60`. So many at once, and as many in each minute from then on. */
+        RateLimitPolicy: string;
     };
     pathItems: never;
 }
@@ -1617,7 +1633,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description `rate_limited`: too many wrong invites came from the network. */
+            /** @description `rate_limited`: too many wrong invites came from the network, or too many places were taken from it. */
             429: {
                 headers: {
                     "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -1673,7 +1689,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `rate_limited`: too many wrong invites came from the network. */
+            /** @description `rate_limited`: too many wrong invites came from the network, or too many places were taken from it. */
             429: {
                 headers: {
                     "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -1783,6 +1799,8 @@ export interface operations {
             /** @description A place in line, also set as cookie. */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     "Set-Cookie": components["headers"]["SetCookie"];
                     "Penstock-Request-Id": components["headers"]["RequestId"];
                     [name: string]: unknown;
@@ -1902,6 +1920,7 @@ export interface operations {
             };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -2070,6 +2089,7 @@ export interface operations {
             410: components["responses"]["Gone"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -11,6 +12,9 @@ import (
 )
 
 const (
+	// stockOff is the value of the field for a stock that is not shown.
+	stockOff = "off"
+
 	wantPageText  = "enter a line for each text, such as: de sold_out headline: Alles weg"
 	wantOtherItem = "enter a line for each item: its name | its address | the address of an image, or no image"
 )
@@ -33,7 +37,7 @@ func pageTexts(p *sale.Page) map[string]*string {
 func fillPage(p sale.Page) typed {
 	f := typed{
 		"page.texts": showPageTexts(p.Texts), "page.links.other_items": showOtherItems(p.Links.OtherItems), "page.languages": strings.Join(p.Languages, ", "),
-		"page.show_stock": strconv.FormatBool(p.ShowStock), "page.sound": strconv.FormatBool(p.Sound.On()),
+		"page.show_stock": cmp.Or(string(p.ShowStock), stockOff), "page.sound": strconv.FormatBool(p.Sound.On()),
 	}
 	for path, value := range pageTexts(&p) {
 		f[path] = *value
@@ -50,7 +54,10 @@ func (f *saleForm) page(s *sale.Sale) {
 	if f.Page == nil {
 		return
 	}
-	p := sale.Page{ShowStock: f.Page["page.show_stock"] == switchOn}
+	p := sale.Page{ShowStock: sale.StockShown(f.Page["page.show_stock"])}
+	if p.ShowStock == stockOff {
+		p.ShowStock = sale.StockHidden
+	}
 	for path, value := range pageTexts(&p) {
 		*value = f.Page[path]
 		if strings.HasPrefix(path, "page.colours.") {

@@ -16,7 +16,7 @@ func TestThePageOfASaleIsSetByForm(t *testing.T) {
 		"page.logo_url": "https://cdn.example/logo.svg", "page.colours.light.accent": "#7A1F3D", "page.colours.dark.on_accent": "#000000",
 		"page.texts":          "de sold_out headline: Alles weg\r\n\r\nde sold_out lead: Danke: bis bald\r\nen early lead: Soon",
 		"page.links.waitlist": "https://shop.example/waitlist", "page.links.other_items": "Socks | https://shop.example/socks\r\nBag | https://shop.example/bag | https://cdn.example/bag.jpg",
-		"page.languages": "de, en", "page.show_stock": "true", "page.sound": "false",
+		"page.languages": "de, en", "page.show_stock": "numbers", "page.sound": "false",
 	} {
 		v.Set(field, value)
 	}
@@ -30,14 +30,14 @@ func TestThePageOfASaleIsSetByForm(t *testing.T) {
 		Links: sale.PageLinks{Waitlist: "https://shop.example/waitlist", OtherItems: []sale.OtherItem{
 			{Name: "Socks", URL: "https://shop.example/socks"}, {Name: "Bag", URL: "https://shop.example/bag", Image: "https://cdn.example/bag.jpg"},
 		}},
-		Languages: []string{"de", "en"}, ShowStock: true, Sound: sale.Off(),
+		Languages: []string{"de", "en"}, ShowStock: sale.StockNumbers, Sound: sale.Off(),
 	}
 	if got := s.record("spring").Page; !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v", got)
 	}
 	b.get("/sales/spring/edit").shows(
 		`value="#7a1f3d"`, "de sold_out headline: Alles weg\nde sold_out lead: Danke: bis bald\nen early lead: Soon</textarea>",
-		"Bag | https://shop.example/bag | https://cdn.example/bag.jpg</textarea>", `value="de, en"`)
+		"Bag | https://shop.example/bag | https://cdn.example/bag.jpg</textarea>", `value="de, en"`, `<option value="numbers" selected>`)
 }
 
 func TestAWrongPageIsShownOpenBesideItsField(t *testing.T) {

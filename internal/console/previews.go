@@ -32,8 +32,6 @@ func (c *Console) previews(s sale.Sale, language, scheme string) (previewsView, 
 		language = languages[0]
 	}
 	switch {
-	case s.Draft:
-		return previewsView{}, problem.With(problem.BadRequest, "the waiting room of a draft cannot be shown: schedule the sale first")
 	case !slices.Contains(languages, language):
 		return previewsView{}, problem.With(problem.BadRequest, "the languages of this sale are "+strings.Join(languages, ", "))
 	case scheme != "" && scheme != "light" && scheme != "dark":

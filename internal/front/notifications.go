@@ -25,17 +25,14 @@ func (s *Server) getOffer(c *call) error {
 }
 
 func (s *Server) offer(c *call) notify.Offer {
-	if s.Notify == nil {
-		return notify.Offer{}
-	}
 	rec := c.entry.Record()
-	return s.Notify.Offer(&rec.Sale)
+	return s.saleOffer(&rec)
 }
 
 // postNotifications keeps the wish of somebody who waits to be told of their turn. A later wish replaces an earlier
 // one of the same way.
 func (s *Server) postNotifications(c *call) error {
-	ticket, _, err := s.ticket(c)
+	ticket, presented, err := s.ticket(c)
 	if err != nil {
 		return err
 	}
@@ -50,6 +47,9 @@ func (s *Server) postNotifications(c *call) error {
 	if err := s.subscribe(c, ticket, request); err != nil {
 		return err
 	}
+	if !presented.inHeader { // the visitor's own browser
+		c.keepTold(ticket.Number.String(), request.Push != nil, request.Email != "")
+	}
 	c.sendNothing()
 	return nil
 }
@@ -59,9 +59,7 @@ func (s *Server) subscribe(c *call, ticket queue.Ticket, request notify.Request)
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	switch s.look(c, ticket, "").view.State {
-	case queue.Early, queue.Waiting, queue.HeldOut, queue.Paused:
-	default:
+	if !waits(s.look(c, ticket, "").view.State) {
 		return problem.NotWaiting
 	}
 	if s.Notify == nil {
@@ -78,19 +76,27 @@ func (s *Server) subscribe(c *call, ticket queue.Ticket, request notify.Request)
 
 // deleteNotifications takes the wishes of a ticket back. It is idempotent.
 func (s *Server) deleteNotifications(c *call) error {
-	ticket, _, err := s.ticket(c)
+	ticket, presented, err := s.ticket(c)
 	if err != nil {
 		return err
 	}
-	if s.Notify != nil {
-		ctx, cancel := within(stageTimeout)
-		defer cancel()
-		if err := s.Notify.Forget(ctx, ticket); err != nil {
-			return err
-		}
+	if err := s.forgetWishes(ticket); err != nil {
+		return err
+	}
+	if !presented.inHeader {
+		c.dropTold()
 	}
 	c.sendNothing()
 	return nil
+}
+
+func (s *Server) forgetWishes(ticket queue.Ticket) error {
+	if s.Notify == nil {
+		return nil
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	return s.Notify.Forget(ctx, ticket)
 }
 
 // parseNotification reads {"push": {…}} or {"email": …}, with a language. A subscription is what browsers make of

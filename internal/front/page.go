@@ -14,12 +14,16 @@ import (
 // getRoomPage is the waiting room. It lets a newcomer in, tells who waits how things stand, admits
 // who is called, and sends who is admitted on to the shop: all of it without JavaScript.
 func (s *Server) getRoomPage(c *call) error {
+	preview := c.ctx.QueryArgs().Has(previewName)
+	if c.entry == nil && preview {
+		return s.sendDraftPreview(c)
+	}
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.record()
-	if c.ctx.QueryArgs().Has(previewName) {
-		return s.sendPreview(c, &rec)
+	if preview {
+		return s.sendPreview(c, &rec, c.entry.Now())
 	}
 	if c.ctx.QueryArgs().Has(moveLink) {
 		return s.askToMove(c, &rec)
@@ -78,6 +82,9 @@ func (s *Server) joinFromPage(c *call) error {
 	}
 	if c.ctx.QueryArgs().Has(moveLink) {
 		return s.moveHere(c)
+	}
+	if c.ctx.QueryArgs().Has(notifyView) {
+		return s.notifyFromPage(c, &rec)
 	}
 	here, ok := s.placeOf(c)
 	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, &rec, c.entry.Phase())
@@ -202,6 +209,9 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 	if c.ctx.QueryArgs().Has(deviceView) && view.OfferDevice {
 		return s.sendForDevice(c, rec, view, here)
 	}
+	if c.ctx.QueryArgs().Has(notifyView) && waits(here.view.State) && s.saleOffer(rec).Any() {
+		return s.sendNotify(c, rec, view, here)
+	}
 	return s.sendPlaceInLine(c, rec, view, here)
 }
 
@@ -210,6 +220,9 @@ func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here 
 	page := s.roomPage(c, rec, &view)
 	if page.Place != nil {
 		page.begin(c.whereBegun(here))
+	}
+	if push, email := c.toldOf(here.ticket.Number.String()); push || email {
+		page.Told = true
 	}
 	return s.sendRoomPage(c, 200, rec, &page)
 }

@@ -60,6 +60,11 @@ func loadPages() (*pages, error) {
 	return p, nil
 }
 
+// staticPath is the address of a file of the pages.
+func (s *Server) staticPath(name string) string {
+	return "/sales/static/" + name + "?v=" + s.pages.version
+}
+
 func (s *Server) getStatic(c *call) error {
 	file, there := s.pages.static[string(c.id)]
 	if !there {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -11,18 +12,22 @@ import (
 const previewName = "penstock_preview"
 
 // sendPreview shows the people of the shop how the page looks in a state.
-func (s *Server) sendPreview(c *call, rec *sale.Record) error {
-	asked, ok := s.RoomLinks.ReadPreview(rec.ID, string(c.ctx.QueryArgs().Peek(previewName)), c.entry.Now())
+func (s *Server) sendPreview(c *call, rec *sale.Record, now time.Time) error {
+	asked, ok := s.RoomLinks.ReadPreview(rec.ID, string(c.ctx.QueryArgs().Peek(previewName)), now)
 	if !ok {
 		view := newRoomView(rec, "preview_over", "preview")
 		return s.sendRoom(c, 410, rec, view)
 	}
-	view := previewOf(rec, asked.State, c.entry.Now())
+	view := previewOf(rec, asked.State, now)
 	view.Preview, view.Language, view.Scheme = true, asked.Language, asked.Scheme
 	view.PollMillis, view.ReloadMillis, view.RefreshSeconds = 0, 0, 0
 	page := s.roomPage(c, rec, &view)
 	if page.Place != nil {
 		page.begin(previewFrom)
+	}
+	if view.ShowStock {
+		page.Items = stockItems(rec, previewStock(rec, asked.State))
+		page.wordItems()
 	}
 	return s.sendRoomPage(c, 200, rec, &page)
 }
@@ -32,6 +37,25 @@ const (
 	previewFrom  = 1180
 	previewAhead = 412
 )
+
+// previewStock is how the items might stand in a state.
+func previewStock(rec *sale.Record, state string) []salecache.Standing {
+	stands := make([]salecache.Standing, len(rec.Items))
+	for i, item := range rec.Items {
+		left, held := item.Stock*2/3, item.Stock/3
+		switch {
+		case state == string(queue.HeldOut):
+			left, held = 0, item.Stock
+		case i%3 == 1:
+			left, held = min(item.Stock, max(1, item.Stock/25)), item.Stock/4
+		}
+		stands[i].Availability = sale.AvailabilityOf(left, held, item.Stock)
+		if rec.Page.ShowStock == sale.StockNumbers {
+			stands[i].UnitsLeft = &left
+		}
+	}
+	return stands
+}
 
 // previewOf is the view of a state with figures that might be.
 func previewOf(rec *sale.Record, state string, now time.Time) roomView {

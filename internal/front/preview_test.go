@@ -1,10 +1,16 @@
 package front
 
 import (
+	"context"
+	"errors"
+	"html"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
 )
@@ -12,6 +18,52 @@ import (
 // preview is the address of a preview of the sale "spring".
 func (s *stack) preview(state, language, scheme string, ends time.Time) string {
 	return "/sales/spring?penstock_preview=" + s.RoomLinks.SignPreview("spring", roomlink.Preview{State: state, Language: language, Scheme: scheme}, ends)
+}
+
+func TestADraftIsPreviewedInEachStateByWhoHasTheLinkAlone(t *testing.T) {
+	draft := liveSale("spring", func(o *sale.Sale) {
+		o.Draft, o.Page.ShowStock = true, sale.StockNumbers
+		o.Page.Colours.Light.Accent = "#7a1f3d"
+	})
+	var fails atomic.Bool
+	s := newStack(t, func(d *Deps) {
+		d.Draft = func(_ context.Context, saleID string) (sale.Record, error) {
+			switch {
+			case fails.Load():
+				return sale.Record{}, errors.New("the ledger is down")
+			case saleID != "spring":
+				return sale.Record{}, problem.UnknownSale
+			}
+			return sale.Record{Sale: draft, Version: 3}, nil
+		}
+	})
+	soon, people := time.Now().Add(time.Hour), header{"Accept": "text/html", "Cookie": "penstock_cookies=1"}
+	for _, state := range sale.PageStates {
+		got := s.expect(200, "", "GET", s.preview(state, "de", "", soon), people, "")
+		for _, want := range []string{s.words.Offered([]string{"de"})[0].Text(state + ".headline"), "Vorschau", "Spring drop"} {
+			if !strings.Contains(string(got.body), want) {
+				t.Errorf("%s: no %q in %s", state, want, got.body)
+			}
+		}
+		if len(got.Cookies()) != 0 {
+			t.Errorf("%s: sets cookies: %v", state, got.Header)
+		}
+	}
+	page := s.expect(200, "", "GET", s.preview("waiting", "en", "", soon), people, "")
+	if !strings.Contains(string(page.body), `<span class="stands">6 left</span>`) {
+		t.Errorf("%s", page.body)
+	}
+	theme := html.UnescapeString(regexp.MustCompile(`/sales/static/theme-spring[^"]+`).FindString(string(page.body)))
+	if css := s.expect(200, "", "GET", theme, nil, ""); string(css.body) != ":root{--accent:#7a1f3d;}\n" {
+		t.Errorf("%s: %s", theme, css.body)
+	}
+	s.expect(404, problem.NotFound, "GET", "/sales/static/theme-spring.css?v=3", nil, "")
+	s.expect(404, "", "GET", "/sales/spring", people, "")
+	s.expect(404, "", "GET", s.preview("early", "en", "", time.Now().Add(-time.Second)), people, "")
+	s.expect(404, "", "GET", "/sales/spring?penstock_preview=early.en..1999999999.AAAAAAAAAAAAAAAAAAAAAA", people, "")
+	s.expect(404, "", "POST", s.preview("early", "en", "", soon), people, "")
+	fails.Store(true)
+	s.expect(503, "", "GET", s.preview("early", "en", "", soon), people, "")
 }
 
 func TestAPreviewShowsEachStateAndGivesNoPlace(t *testing.T) {

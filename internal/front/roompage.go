@@ -3,11 +3,14 @@ package front
 import (
 	"cmp"
 	"encoding/json"
+	"net/url"
 	"time"
 
+	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/words"
-	"github.com/penstock/penstock/reservation"
+	"github.com/penstock/penstock/queue"
 )
 
 // pageHead is what every page of the front has in its head.
@@ -44,7 +47,11 @@ type roomPage struct {
 	OfferSound      bool
 	LinkPath        string // of the form that gives a place as a link
 	DevicePath      string // of the page that shows the place for another device
+	NotifyPath      string // of the page on which visitors ask to be told of their turn; empty is none
+	Offer           notify.Offer
+	Told            bool   // of their turn, as they have asked
 	BackPath        string // of the waiting room
+	Notify          *notifyPage
 	Code            *qrCode
 	FairnessPath    string // of the report on the sale
 }
@@ -69,21 +76,31 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 	if rec != nil {
 		p.Head.Theme = themePath(rec)
 	}
+	if p.Head.Theme != "" && c.entry == nil { // of a draft, which is shown to who has the link alone
+		p.Head.Theme += "&" + previewName + "=" + url.QueryEscape(string(c.ctx.QueryArgs().Peek(previewName)))
+	}
 	p.say(page.Texts[l.Tag])
 	p.showTimes(c)
 	p.showLine()
 	if view.ShowStock && c.entry != nil {
-		p.Items = stockItems(rec, c.entry.Stock().Snapshot())
+		p.Items = stockItems(rec, c.entry.Standings())
 	}
+	p.wordItems()
 	p.OfferSound = page.Sound.On() && (p.PollMillis > 0 || view.Preview && view.Place != nil)
 	p.linkFairness(c)
 	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
+	if p.Offer = s.saleOffer(rec); p.Offer.Any() && view.OfferDevice && waits(queue.State(view.State)) {
+		p.NotifyPath = c.roomPathWith(notifyView)
+	}
+	if view.Preview && p.NotifyPath != "" {
+		p.NotifyPath = p.Path
+	}
 	if view.Preview {
 		p.LinkPath, p.DevicePath = p.Path, p.Path
 		p.Languages, p.PreviewText = nil, l.Text("preview.note")
 	}
-	if p.OfferSound || p.PollMillis > 0 || p.ReloadMillis > 0 || p.ClaimMachine != "" {
-		p.ScriptWords = scriptWords(l)
+	if rec != nil || p.ReloadMillis > 0 { // each page of a sale shows what the operator says
+		p.ScriptWords = scriptWords(l, view.ShowStock && page.ShowStock == sale.StockNumbers)
 	}
 	return p
 }
@@ -102,15 +119,25 @@ func (p *roomPage) say(own map[string]sale.PageText) {
 const maxShownItems = 20
 
 // stockItems are how the items of a sale stand.
-func stockItems(rec *sale.Record, stock *reservation.Snapshot) (items []itemView) {
-	if !stock.Ready {
-		return nil
-	}
-	for i := range rec.Items[:min(len(rec.Items), len(stock.Items), maxShownItems)] {
-		stands := sale.AvailabilityOf(stock.Items[i].Available, stock.Items[i].Held, stock.Items[i].Allocated)
-		items = append(items, itemView{SKU: rec.Items[i].SKU, Name: rec.Items[i].Name, Stands: string(stands)})
+func stockItems(rec *sale.Record, stands []salecache.Standing) (items []itemView) {
+	for i, one := range stands[:min(len(rec.Items), len(stands), maxShownItems)] {
+		item := itemView{SKU: rec.Items[i].SKU, Name: rec.Items[i].Name, Stands: string(one.Availability)}
+		if one.UnitsLeft != nil {
+			item.UnitsLeft = uint64(*one.UnitsLeft)
+		}
+		items = append(items, item)
 	}
 	return items
+}
+
+// wordItems says how the listed items stand. static/room.js says the same.
+func (p *roomPage) wordItems() {
+	for i := range p.Items {
+		item := &p.Items[i]
+		if item.Text = p.Words.Text("stock." + item.Stands); item.UnitsLeft > 0 {
+			item.Text = p.Words.UnitsLeft(item.UnitsLeft)
+		}
+	}
 }
 
 func (p *roomPage) showTimes(c *call) {
@@ -134,9 +161,12 @@ func (p *roomPage) showLine() {
 	p.PlaceNo, p.Wait = l.Number(p.Place.Place), l.Wait(p.Place.ETAP50Seconds, p.Place.ETAP90Seconds)
 }
 
-// scriptWords are the texts that static/room.js writes, as JSON.
-func scriptWords(l *words.Language) string {
+// scriptWords are the texts that static/room.js writes, as JSON. Numbers says that it writes how many units are left.
+func scriptWords(l *words.Language, numbers bool) string {
 	texts := map[string]any{"ahead": l.Forms["ahead"]}
+	if numbers {
+		texts["left"] = l.Forms["left"]
+	}
 	for _, key := range []string{
 		"stock.in_stock", "stock.low", "stock.held_out", "stock.sold_out", "stock.likely", "stock.unlikely",
 		"eta.unknown", "eta.soon", "eta.about", "eta.range", "span.minutes", "span.hours", "note.trouble", "wait", "called.headline", "called.lead_away",
@@ -161,6 +191,6 @@ func (s *Server) sendRoomPage(c *call, status int, rec *sale.Record, page *roomP
 	if rec != nil {
 		policy.formTarget, policy.images = s.destination(c, rec), imageHosts(&rec.Page)
 	}
-	policy.secret = page.Ticket != "" || page.Code != nil || c.ctx.QueryArgs().Has(ticketParameter) || c.ctx.QueryArgs().Has(moveLink)
+	policy.secret = page.Ticket != "" || page.Code != nil || page.Notify != nil || c.ctx.QueryArgs().Has(ticketParameter) || c.ctx.QueryArgs().Has(moveLink)
 	return s.sendPage(c, status, "room.html", policy, page)
 }

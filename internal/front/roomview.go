@@ -24,7 +24,7 @@ type roomView struct {
 	Place          *queue.View // shown unless nil
 	Ticket         string      // of a visitor whose place is in the address: the script has to send it
 	Items          []itemView  // how those stand that the visitor came for
-	ShowStock      bool        // how all items stand
+	ShowStock      bool        // how all items stand, as the sale shows it
 	OfferJoin      bool        // to who missed their turn
 	OfferLink      bool        // to who cannot keep a cookie: the place as a link
 	OfferEntry     bool        // a link to the shop by way of this page
@@ -60,7 +60,7 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 	v.RefreshSeconds = min(max(ceilSeconds(v.PollMillis), minRefreshSeconds), maxRefreshSeconds)
 	v.Note, v.Outlook = "note.kept", string(here.view.Outlook)
 	v.Items = namedItems(rec, &here.view)
-	v.ShowStock = len(v.Items) == 0 && rec.Page.ShowStock
+	v.ShowStock = len(v.Items) == 0 && rec.Page.ShowStock != sale.StockHidden
 	v.OfferDevice = true
 	if here.inAddress {
 		v.Ticket, v.Note = here.token, "note.link"
@@ -87,7 +87,11 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 }
 
 // itemView is how an item stands: an availability, or the outlook of a visitor.
-type itemView struct{ SKU, Name, Stands string }
+type itemView struct {
+	SKU, Name, Stands string
+	UnitsLeft         uint64 // told unless 0
+	Text              string
+}
 
 func namedItems(rec *sale.Record, view *queue.View) (items []itemView) {
 	for _, one := range view.Items[:view.Named] {

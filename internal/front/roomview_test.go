@@ -8,7 +8,7 @@ import (
 )
 
 func TestAPlaceIsWordedByItsStateAndOutlook(t *testing.T) {
-	rec := sale.Record{Sale: sale.Sale{Items: []sale.Item{{SKU: "A", Name: "The item"}}, Page: sale.Page{ShowStock: true}}}
+	rec := sale.Record{Sale: sale.Sale{Items: []sale.Item{{SKU: "A", Name: "The item"}}, Page: sale.Page{ShowStock: sale.StockWords}}}
 	for name, test := range map[string]struct {
 		view  queue.View
 		says  string
@@ -28,7 +28,7 @@ func TestAPlaceIsWordedByItsStateAndOutlook(t *testing.T) {
 	}
 	named := queue.View{State: queue.Waiting, Named: 1}
 	named.Items[0] = queue.ItemOutlook{SKU: "A", Outlook: queue.Unlikely}
-	if got := describePlace(&rec, sale.PhaseLive, place{view: named}); got.ShowStock || len(got.Items) != 1 || got.Items[0] != (itemView{"A", "The item", "unlikely"}) {
+	if got := describePlace(&rec, sale.PhaseLive, place{view: named}); got.ShowStock || len(got.Items) != 1 || got.Items[0] != (itemView{SKU: "A", Name: "The item", Stands: "unlikely"}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/roomlink"
+	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/words"
@@ -49,6 +50,9 @@ type Deps struct {
 	NewOrders func(ctx context.Context, saleID, after string, limit int) (orders []checkout.Stored, next string, err error)
 	// Shadow decides what a shop decides in sales in shadow mode; nil means that there is no ledger to write to.
 	Shadow *shadow.Shadow
+	// Draft reads a sale that is not published yet from the ledger, to preview its page; unknown_sale when there is none.
+	// Nil means that there is no ledger to ask.
+	Draft func(ctx context.Context, saleID string) (sale.Record, error)
 	// Notify takes the wishes of visitors to be told of their turn; nil means that there is no ledger to keep them.
 	Notify *notify.Desk
 	// Report reads the report on an ended sale; see ledger.Ledger.Fairness. Nil means that there is no ledger to read from.
@@ -132,6 +136,7 @@ type Server struct {
 
 	documents documents
 	lookups   *lookups     // nil when there is nobody to ask
+	drafts    *drafts      // nil when there is nobody to ask
 	proxy     *proxy.Proxy // nil without sites
 	ownHost   string       // of PublicURL, as hostOf gives it; may be empty
 	failures  throttle
@@ -168,7 +173,7 @@ func New(deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		Deps: deps, log: deps.Log, keys: newKeys(), sights: newSights(), orderReaders: newOrderReaders(), reports: newReports(),
-		ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(),
+		ownHost: hostOf(deps.PublicURL), idPrefix: newIDPrefix(), drafts: newDrafts(deps.Draft),
 	}
 	if s.JoinTokens == nil {
 		s.JoinTokens = identity.NewVerifier(nil, identity.FetchOptions{Log: s.log})

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -20,16 +21,32 @@ const (
 // sendTheme sends the colours of a sale's page as a style sheet. So the page needs no style of its own, and its
 // policy allows none.
 func (s *Server) sendTheme(c *call, saleID string) error {
-	entry, err := s.find(saleID, problem.NotFound)
+	colours, err := s.coloursOf(c, saleID)
 	if err != nil {
 		return err
 	}
-	css := themeCSS(entry.Record().Page.Colours)
+	css := themeCSS(colours)
 	if css == "" {
 		return problem.NotFound
 	}
 	c.sendPublic(typeCSS, valuePublicHour, []byte(css))
 	return nil
+}
+
+// coloursOf are the colours of a sale, also of a draft to whoever previews it. Codes: not_found, unavailable.
+func (s *Server) coloursOf(c *call, saleID string) (sale.PageColours, error) {
+	entry, err := s.find(saleID, problem.NotFound)
+	if err == nil {
+		return entry.Record().Page.Colours, nil
+	}
+	if !c.ctx.QueryArgs().Has(previewName) {
+		return sale.PageColours{}, err
+	}
+	rec, err := s.draft(c, saleID)
+	if errors.Is(err, problem.UnknownSale) {
+		err = problem.NotFound
+	}
+	return rec.Page.Colours, err
 }
 
 // themePath is the address of the colours of a sale; empty when it has none. The version makes a change show.

@@ -49,6 +49,9 @@ type Offer struct {
 	PublicKey string
 }
 
+// Any reports whether there is any way.
+func (o Offer) Any() bool { return o.Push || o.Email }
+
 // Subscription is a subscription to Web Push as a browser describes it.
 type Subscription struct {
 	Endpoint, P256dh, Auth string

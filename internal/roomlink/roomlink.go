@@ -28,6 +28,7 @@ const (
 	maxText      = 512
 	previewLabel = "penstock/room preview/v1"
 	moveLabel    = "penstock/room move/v1"
+	formLabel    = "penstock/room form/v1"
 )
 
 var encoding = base64.RawURLEncoding.Strict()
@@ -37,6 +38,7 @@ type Keys struct{ keys []key }
 
 type key struct {
 	previews []byte
+	forms    []byte
 	moves    cipher.AEAD
 }
 
@@ -59,7 +61,7 @@ func newKey(secret []byte) key {
 	if err != nil {
 		panic(err) // AES has blocks of 16 bytes
 	}
-	return key{previews: sum(secret, previewLabel), moves: sealed}
+	return key{previews: sum(secret, previewLabel), forms: sum(secret, formLabel), moves: sealed}
 }
 
 func sum(secret []byte, text string) []byte {
@@ -106,6 +108,23 @@ func (k *Keys) ReadPreview(sale, text string, now time.Time) (Preview, bool) {
 		return Preview{}, false
 	}
 	return Preview{State: parts[0], Language: parts[1], Scheme: parts[2]}, true
+}
+
+// SignForm writes what a form of the page of one place has in it, so that no other site can send the form in the name of
+// whoever holds the place. It tells nobody the place.
+func (k *Keys) SignForm(sale, number string) string { return k.keys[0].formMAC(sale, number) }
+
+// IsForm reports whether a form is one of the page of this place.
+func (k *Keys) IsForm(sale, number, text string) bool {
+	believed := false
+	for _, one := range k.keys {
+		believed = hmac.Equal([]byte(one.formMAC(sale, number)), []byte(text)) || believed
+	}
+	return believed
+}
+
+func (k key) formMAC(sale, number string) string {
+	return encoding.EncodeToString(sum(k.forms, sale+"\n"+number)[:macBytes])
 }
 
 // SealTicket writes a ticket of a sale so that it can be read here alone, until a time. Each time it is another text.

@@ -1,6 +1,8 @@
 package sale
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -26,10 +28,42 @@ type Page struct {
 	Links PageLinks                      `json:"links,omitzero"`
 	// Languages are those that visitors can choose, the first for who reads none of them. None means all.
 	Languages []string `json:"languages,omitempty"`
-	// ShowStock shows visitors how each item stands.
-	ShowStock bool `json:"show_stock,omitempty"`
+	// ShowStock shows visitors who wait how each item stands.
+	ShowStock StockShown `json:"show_stock,omitempty"`
 	// Sound lets visitors switch a sound on that tells them of their turn.
 	Sound Switch `json:"sound"`
+}
+
+// StockShown says how visitors are told of what is left.
+type StockShown string
+
+// The ways. Only the last one tells anybody how many units there are.
+const (
+	StockHidden  StockShown = ""
+	StockWords   StockShown = "words"
+	StockNumbers StockShown = "numbers"
+)
+
+// stockOff is how a document may spell StockHidden.
+const stockOff = "off"
+
+// UnmarshalJSON reads off, words or numbers. It also reads the true and false of earlier versions, which had words
+// only. What else it is told is kept for the validation to refuse.
+func (s *StockShown) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "null":
+	case "true":
+		*s = StockWords
+	case "false", `"` + stockOff + `"`:
+		*s = StockHidden
+	default:
+		var text string
+		if err := json.Unmarshal(data, &text); err != nil {
+			return errors.New("page.show_stock is off, words or numbers, not " + string(data))
+		}
+		*s = StockShown(text)
+	}
+	return nil
 }
 
 // PageText is what the page says in one state. An empty member leaves the page's own words.
@@ -76,6 +110,11 @@ func (s Sale) validatePage() error {
 	}
 	if err := p.Links.validate(); err != nil {
 		return err
+	}
+	switch p.ShowStock {
+	case StockHidden, StockWords, StockNumbers:
+	default:
+		return invalid("page.show_stock", "%q is not one of off, words, numbers", p.ShowStock)
 	}
 	for i, language := range p.Languages {
 		field := fmt.Sprintf("page.languages[%d]", i)

@@ -29,6 +29,7 @@ func TestThePageOfASaleIsChecked(t *testing.T) {
 		"an item without name":  {Page{Links: PageLinks{OtherItems: []OtherItem{{URL: "https://a.example"}}}}, "page.links.other_items[0]", "needs a name"},
 		"too many other items":  {Page{Links: PageLinks{OtherItems: make([]OtherItem, 7)}}, "page.links.other_items", "at most 6"},
 		"a language twice":      {Page{Languages: []string{"de", "de"}}, "page.languages[1]", "twice"},
+		"another show_stock":    {Page{ShowStock: "all"}, "page.show_stock", "is not one of off, words, numbers"},
 		"a language not spoken": {Page{Languages: []string{"sv"}}, "page.languages[0]", "is not one of"},
 	} {
 		err := Sale{Page: test.page}.validatePage()
@@ -46,6 +47,24 @@ func TestThePageOfASaleIsChecked(t *testing.T) {
 	}
 	if err := (Sale{Page: good}).validatePage(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatIsShownOfTheStockIsReadInEachOfItsForms(t *testing.T) {
+	for written, want := range map[string]StockShown{
+		`"off"`: StockHidden, `"words"`: StockWords, `"numbers"`: StockNumbers, `true`: StockWords, `false`: StockHidden, `null`: StockHidden,
+	} {
+		rec, err := DecodeRecord([]byte(`{"page":{"show_stock":` + written + `}}`))
+		if err != nil || rec.Page.ShowStock != want {
+			t.Errorf("%s: %q, %v", written, rec.Page.ShowStock, err)
+		}
+		again, err := DecodeRecord(EncodeRecord(rec))
+		if err != nil || again.Page.ShowStock != want {
+			t.Errorf("%s, written again: %q, %v", written, again.Page.ShowStock, err)
+		}
+	}
+	if _, err := DecodeRecord([]byte(`{"page":{"show_stock":3}}`)); err == nil || !strings.Contains(err.Error(), "off, words or numbers") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -6,11 +6,10 @@ import (
 
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
-	"github.com/penstock/penstock/reservation"
 )
 
-// publicDocument is what everybody may know of a sale. It holds no number of units: how much is
-// left is told in words.
+// publicDocument is what everybody may know of a sale. It holds numbers of units only where the sale says so: else
+// how much is left is told in words.
 type publicDocument struct {
 	Sale     string     `json:"sale"`
 	Name     string     `json:"name"`
@@ -32,9 +31,10 @@ type publicItem struct {
 	Name         string            `json:"name"`
 	Price        *sale.Price       `json:"price,omitempty"`
 	Availability sale.Availability `json:"availability"`
+	UnitsLeft    *int64            `json:"units_left,omitempty"`
 }
 
-func document(rec *sale.Record, phase sale.Phase, message string, room *queue.Snapshot, stock *reservation.Snapshot) []byte {
+func document(rec *sale.Record, phase sale.Phase, message string, room *queue.Snapshot, stands []Standing) []byte {
 	doc := publicDocument{
 		Sale: rec.ID, Name: rec.Name, Phase: phase,
 		Called: room.Called, Entrants: room.Entrants,
@@ -48,9 +48,8 @@ func document(rec *sale.Record, phase sale.Phase, message string, room *queue.Sn
 	}
 	for i, item := range rec.Items {
 		doc.Items[i] = publicItem{SKU: item.SKU, Name: item.Name, Price: item.Price, Availability: sale.InStock}
-		if stock.Ready && i < len(stock.Items) {
-			counts := stock.Items[i]
-			doc.Items[i].Availability = sale.AvailabilityOf(counts.Available, counts.Held, counts.Allocated)
+		if i < len(stands) {
+			doc.Items[i].Availability, doc.Items[i].UnitsLeft = stands[i].Availability, stands[i].UnitsLeft
 		}
 	}
 	data, err := json.Marshal(doc)

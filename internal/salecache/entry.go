@@ -41,7 +41,10 @@ type view struct {
 	soldOut  bool
 	heldOut  bool
 	document []byte
-	notice   []byte
+	// numbered is the document with numbers of units, to be told until numbersUntil.
+	numbered     []byte
+	numbersUntil time.Time
+	notice       []byte
 	// noticeTag is the entity tag of the notice.
 	noticeTag string
 }
@@ -71,7 +74,13 @@ func (e *Entry) Room() *queue.Room { return e.room }
 func (e *Entry) Stock() *reservation.Stock { return e.stock }
 
 // Document returns the public document, the same bytes for everybody.
-func (e *Entry) Document() []byte { return e.view.Load().document }
+func (e *Entry) Document() []byte {
+	v := e.view.Load()
+	if time.Now().Before(v.numbersUntil) {
+		return v.numbered
+	}
+	return v.document
+}
 
 // HeldOut reports that no unit is free while some are held and may come back.
 func (e *Entry) HeldOut() bool { return e.view.Load().heldOut }
@@ -167,7 +176,10 @@ func (e *Entry) look() {
 	}
 	phase := rec.PhaseAt(e.Now(), next.soldOut)
 	message := rec.MessageAt(e.Now(), phase)
-	next.document = document(rec, phase, message, e.room.Snapshot(), stock)
+	next.document = document(rec, phase, message, e.room.Snapshot(), standings(stock, false))
+	if next.numbersUntil = numbersUntil(rec, stock, next.at, e.Now()); !next.numbersUntil.IsZero() {
+		next.numbered = document(rec, phase, message, e.room.Snapshot(), standings(stock, true))
+	}
 	next.notice, next.noticeTag = newNotice(message, phase, e.room.Snapshot())
 	e.view.Store(next)
 }

@@ -20,6 +20,11 @@ func (l *Language) Form(key string, n uint64) string {
 	return forms["other"]
 }
 
+// UnitsLeft says how many units are left.
+func (l *Language) UnitsLeft(n uint64) string {
+	return replace(l.Form("left", n), []string{"n", l.Number(n)})
+}
+
 // formOf names the form for a whole number as CLDR does. The rules look at no more than the last digits and
 // whether a number is a whole million.
 func (l *Language) formOf(n uint64) string {

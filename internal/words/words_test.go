@@ -105,15 +105,15 @@ func TestTheLanguageIsTheOneThatTheVisitorReads(t *testing.T) {
 func TestNumbersAndTimesAreThoseOfTheLanguage(t *testing.T) {
 	book := open(t)
 	at := time.Date(2026, 12, 1, 9, 5, 0, 0, time.FixedZone("", 3600))
-	for tag, want := range map[string][5]string{
-		"en": {"1,234,567", "person ahead of you", "people ahead of you", "1 December 2026, 08:05:00 UTC", "3 min to 1 h 05 min"},
-		"de": {"1.234.567", "Person vor Ihnen", "Personen vor Ihnen", "1. Dezember 2026, 08:05:00 UTC", "3 Min. bis 1 Std. 05 Min."},
-		"pl": {"1\u00a0234\u00a0567", "osoba przed Tobą", "osób przed Tobą", "1 grudnia 2026, 08:05:00 UTC", "od 3 min do 1 godz. 05 min"},
-		"ja": {"1,234,567", "人が前に並んでいます", "人が前に並んでいます", "2026年12月1日 08:05:00 UTC", "3分～1時間05分"},
-		"ar": {"1,234,567", "شخص أمامك", "أشخاص أمامك", "1 ديسمبر 2026، 08:05:00 UTC", "من 3 د إلى 1 س 05 د"},
+	for tag, want := range map[string][7]string{
+		"en": {"1,234,567", "person ahead of you", "people ahead of you", "1 December 2026, 08:05:00 UTC", "3 min to 1 h 05 min", "1 left", "1,200 left"},
+		"de": {"1.234.567", "Person vor Ihnen", "Personen vor Ihnen", "1. Dezember 2026, 08:05:00 UTC", "3 Min. bis 1 Std. 05 Min.", "noch 1", "noch 1.200"},
+		"pl": {"1\u00a0234\u00a0567", "osoba przed Tobą", "osób przed Tobą", "1 grudnia 2026, 08:05:00 UTC", "od 3 min do 1 godz. 05 min", "została 1 szt.", "zostało 1\u00a0200 szt."},
+		"ja": {"1,234,567", "人が前に並んでいます", "人が前に並んでいます", "2026年12月1日 08:05:00 UTC", "3分～1時間05分", "残り1点", "残り1,200点"},
+		"ar": {"1,234,567", "شخص أمامك", "أشخاص أمامك", "1 ديسمبر 2026، 08:05:00 UTC", "من 3 د إلى 1 س 05 د", "بقيت قطعة واحدة", "بقيت 1,200 قطعة"},
 	} {
 		l := book.languages[tag]
-		got := [5]string{l.Number(1_234_567), l.Form("ahead", 1), l.Form("ahead", 5), l.Moment(at), l.Wait(180, 3900)}
+		got := [7]string{l.Number(1_234_567), l.Form("ahead", 1), l.Form("ahead", 5), l.Moment(at), l.Wait(180, 3900), l.UnitsLeft(1), l.UnitsLeft(1200)}
 		if got != want {
 			t.Errorf("%s: got  %q\nwant %q", tag, got, want)
 		}

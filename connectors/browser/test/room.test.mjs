@@ -6,15 +6,17 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { chromiumOptions } from './support/chromium.mjs';
 import { startPenstock } from './support/penstock.mjs';
-import { openRooms, previews, serveImages } from './support/room.mjs';
+import { openQueue, openRooms, previews, serveImages, telling, tellingSettings, theme } from './support/room.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const languages = ['en', 'de', 'fr', 'es', 'it', 'pt', 'nl', 'pl', 'tr', 'ja', 'zh', 'ar'];
 
 let server, browser;
 before(async () => {
-  server = await startPenstock();
+  server = await startPenstock([], tellingSettings);
   await openRooms(server);
+  await openQueue(server, 'queue', { notify: telling });
+  await openQueue(server, 'themed-queue', { notify: telling, page: theme });
   browser = await chromium.launch(chromiumOptions);
 });
 after(async () => {
@@ -58,11 +60,46 @@ for (const [sale, spoken] of [['plain', languages], ['themed', ['en', 'ar']]]) {
   });
 }
 
-test('nothing is cut off at a width of 360 pixels, nor with text of twice the size', async () => {
-  const context = await openContext({ viewport: { width: 360, height: 640 } });
-  const page = await context.newPage();
+/** What a visitor who waits can open beside the waiting room: its name, and the end of its address. */
+const besides = [['another device', '?penstock_device=1'], ['telling, a wrong address', '?penstock_notify=bad'], ['telling, off', '?penstock_notify=off']];
+
+for (const [sale, spoken] of [['queue', languages], ['themed-queue', ['de', 'ar']]]) {
+  test(`axe finds nothing on the pages beside the waiting room of ${sale}, in each language and scheme`, async () => {
+    const found = [];
+    const check = async (language) => {
+      const context = await openContext({ locale: language });
+      const page = await context.newPage();
+      page.on('pageerror', (error) => found.push(String(error)));
+      page.on('console', (message) => { if (message.type() === 'error') found.push(message.text()); });
+      const look = async (name) => {
+        assert.equal(await page.locator('html').getAttribute('lang'), language);
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme });
+          for (const fault of await faults(page)) found.push(`${language} ${name} ${colorScheme}: ${fault}`);
+        }
+      };
+      const room = server.front + '/sales/' + sale;
+      await page.goto(room);
+      for (const [name, query] of besides.slice(0, sale === 'queue' ? 2 : 3)) { await page.goto(room + query); await look(name); }
+      await page.goto(room + '?penstock_notify=1');
+      await page.locator('#email').fill('ada@example.com');
+      await page.locator('#email').press('Enter');
+      await page.locator('#off').waitFor();
+      await look('telling, on');
+      await context.close();
+    };
+    for (let i = 0; i < spoken.length; i += 3) await Promise.all(spoken.slice(i, i + 3).map(check));
+    assert.deepEqual(found, []);
+  });
+}
+
+test('nothing is cut off at a width of 320 pixels, nor with text of twice the size', async () => {
   for (const language of ['de', 'ar', 'ja']) {
-    for (const { state, url } of await previews(server, 'themed', language)) {
+    const context = await openContext({ viewport: { width: 320, height: 640 }, locale: language });
+    const page = await context.newPage();
+    await page.goto(server.front + '/sales/themed-queue');
+    const beside = besides.map(([state, query]) => ({ state, url: server.front + '/sales/themed-queue' + query }));
+    for (const { state, url } of [...await previews(server, 'themed', language), ...beside]) {
       await page.goto(url);
       for (const size of ['100%', '200%']) {
         const over = await page.evaluate((fontSize) => {
@@ -72,8 +109,8 @@ test('nothing is cut off at a width of 360 pixels, nor with text of twice the si
         assert.ok(over <= 0, `${language} ${state} at ${size}: ${over} pixels too wide`);
       }
     }
+    await context.close();
   }
-  await context.close();
 });
 
 test('everything on the page is reached by keyboard, and one sees where one is', async () => {

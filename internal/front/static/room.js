@@ -19,7 +19,7 @@
     numberingSystem: 'latn', weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit',
   });
   const number = (n) => numbers.format(n);
-  const form = (n) => words.ahead[plurals.select(n)] || words.ahead.other;
+  const form = (forms, n) => forms[plurals.select(n)] || forms.other;
   function showTime(time) {
     const at = new Date(time.dateTime);
     if (!isNaN(at)) time.textContent = moments.format(at);
@@ -147,13 +147,18 @@
   }
 
   // How the items stand that the page lists: for this visitor where they said for what they came, else for everybody.
-  let named = false;
+  let named = !document.querySelector('[data-all]');
+  const listed = document.querySelectorAll('[data-sku]');
+  function showItem(line, stands, left) {
+    const text = left > 0 && words.left ? form(words.left, left).replace('{n}', number(left)) : words['stock.' + stands] || '';
+    const to = line.querySelector('.stands');
+    line.dataset.stands = stands;
+    if (to.textContent !== text) to.textContent = text;
+  }
   function showItems(items, member) {
-    for (const item of items || []) {
-      const line = document.querySelector('[data-sku="' + item.sku + '"]');
-      if (!line || line.dataset.stands === item[member]) continue;
-      line.dataset.stands = item[member];
-      line.querySelector('.stands').textContent = words['stock.' + item[member]] || '';
+    for (const line of listed) {
+      const item = (items || []).find(({ sku }) => sku === line.dataset.sku);
+      if (item) showItem(line, item[member], item.units_left);
     }
   }
 
@@ -164,14 +169,14 @@
     showItems(ticket.items, 'outlook');
     if (ticket.ahead === null || ticket.place === null) return;
     show('ahead', number(ticket.ahead));
-    show('ahead-form', form(ticket.ahead));
+    show('ahead-form', form(words.ahead, ticket.ahead));
     show('place', number(ticket.place));
     const bar = byId('progress'), from = Number(data.from);
     if (bar && from > 0) bar.value = Math.max(bar.value, Math.floor((from - ticket.ahead) * 100 / from));
     const wait = eta(ticket.eta_seconds);
     show('eta', wait);
     announce(words.wait + ': ' + wait);
-    document.title = number(ticket.ahead) + ' ' + form(ticket.ahead) + ' · ' + data.name;
+    document.title = number(ticket.ahead) + ' ' + form(words.ahead, ticket.ahead) + ' · ' + data.name;
   }
 
   async function poll() {
@@ -194,11 +199,15 @@
     if (!reloading) later(poll, next);
   }
 
-  // What the operator says, read as often as the answer wants. The browser asks only whether it has changed.
+  // What the operator says, read as often as the answer wants. The browser asks only whether it has changed. How the
+  // items stand is read every fourth time.
+  let rounds = 0;
   async function readNotice() {
     let next = 5000;
+    if (listed.length && data.pollMs > 0 && ++rounds % 4 === 0) readStock();
     try {
       const answer = await fetch('/v1/sales/' + sale + '/notice');
+      if (answer.status === 404) return; // the sale is gone
       if (answer.ok) {
         const notice = await answer.json();
         next = notice.refresh_after_ms;
@@ -209,19 +218,22 @@
     later(readNotice, next);
   }
 
+  // A number of units that cannot be read again is not left standing: then the words say what is known.
   async function readStock() {
+    if (named) return;
     try {
       const answer = await fetch('/v1/sales/' + sale);
-      if (answer.ok && !named) showItems((await answer.json()).items, 'availability');
-    } catch { /* the next round will do */ }
-    later(readStock, 15000 * (0.75 + Math.random() / 2));
+      if (!answer.ok) throw new Error(answer.status);
+      showItems((await answer.json()).items, 'availability');
+    } catch {
+      for (const line of listed) showItem(line, line.dataset.stands);
+    }
   }
 
   data.note = byId('note').textContent;
   const pollMillis = Number(data.pollMs), reloadMillis = Number(data.reloadMs);
   if (pollMillis > 0) {
     later(poll, pollMillis);
-    if (document.querySelector('[data-sku]')) later(readStock, 15000);
   } else if (reloadMillis > 0) {
     later(reload, reloadMillis);
   }

@@ -26,7 +26,7 @@ export async function eventually(what, answer, limitMs = 30_000) {
   throw new Error('not in time: ' + what);
 }
 
-/** Starts a server. allowedOrigins are those whose pages may call it; settings are more of its settings. */
+/** Starts a server. allowedOrigins are those whose pages may call it; settings are more of its settings, or make them of the address of the front. */
 export async function startPenstock(allowedOrigins = [], settings = {}) {
   const [frontPort, consolePort] = [await freePort(), await freePort()];
   const directory = await mkdtemp(join(tmpdir(), 'penstock-browser-'));
@@ -36,7 +36,7 @@ export async function startPenstock(allowedOrigins = [], settings = {}) {
     env: {
       ...process.env, PENSTOCK_LISTEN: `127.0.0.1:${frontPort}`, PENSTOCK_CONSOLE_LISTEN: `127.0.0.1:${consolePort}`,
       PENSTOCK_DATA_DIR: directory, PENSTOCK_ADMIN_KEY: adminKey, PENSTOCK_ALLOWED_ORIGINS: allowedOrigins.join(','),
-      ...settings,
+      ...(typeof settings === 'function' ? settings(front) : settings),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

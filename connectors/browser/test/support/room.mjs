@@ -20,7 +20,7 @@ export const theme = {
       { name: 'Felt slipper', url: 'https://www.halden.example/slipper', image: 'https://cdn.halden.example/150.svg' },
     ],
   },
-  show_stock: true,
+  show_stock: 'numbers',
 };
 
 /** Answers for the shop's image host, which does not exist. */
@@ -31,12 +31,22 @@ export async function serveImages(context) {
   });
 }
 
+/** Settings with which visitors can ask to be told of their turn, by the browser and by e-mail. */
+export const tellingSettings = (front) => ({ PENSTOCK_PUSH_CONTACT: 'mailto:ops@halden.example', PENSTOCK_PUSH_HOSTS: 'push.halden.example', PENSTOCK_PUBLIC_URL: front });
+export const telling = { web_push: true, webhook_url: 'https://hooks.halden.example/turn' };
+
+/** Opens a sale whose visitors are early for an hour. */
+export async function openQueue(server, id, members = {}) {
+  const [opens_at, starts_at, ends_at] = [-60_000, 3_600_000, 7_200_000].map((ms) => new Date(Date.now() + ms));
+  await server.openSale(id, { name: 'Spring drop', opens_at, starts_at, ends_at, ...members });
+}
+
 /** Opens two sales, one plain and one with a theme, whose previews can be asked for. */
 export async function openRooms(server) {
   const soon = { starts_at: new Date(Date.now() + 3_600_000), opens_at: new Date(Date.now() + 1_800_000), ends_at: new Date(Date.now() + 7_200_000) };
   const items = [{ sku: 'CLOG', name: 'Halden clog, cork', stock: 400 }, { sku: 'CLOG-B', name: 'Halden clog, black', stock: 100 }];
   await server.openSale('plain', { name: 'Spring drop', items, ...soon });
-  await server.openSale('themed', { name: 'Halden spring drop', items, ...soon, page: theme });
+  await server.openSale('themed', { name: 'Halden spring drop', items, ...soon, page: theme, notify: telling });
 }
 
 /** The preview of each state of a sale, by its name. */
