@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -20,12 +21,12 @@ type Account struct {
 	// Draw is what is known of the draw; nil when the journal has no seed. Drawn says that it was made.
 	Draw  *DrawFacts
 	Drawn bool
-	// Entrants is the highest number that was given, and Certain how many were certainly given: after a loss of
-	// Redis, some numbers may belong to nobody.
-	Entrants, Certain uint64
-	// Called is the last place that was called.
+	// Entrants counts the numbers that were given, and Uncertain those of them that may belong to nobody, after a loss
+	// of Redis.
+	Entrants, Uncertain uint64
+	// Called counts the places that were called.
 	Called uint64
-	// Calls are the steps of the watermark, by their time; nil when there were more than MaxListed. CallsUntimed
+	// Calls are the steps of the watermarks, by their time; nil when there were more than MaxListed. CallsUntimed
 	// counts those without a time, which earlier versions wrote.
 	Calls        []Call
 	CallsUntimed int64
@@ -47,18 +48,24 @@ type Account struct {
 	Keys, KeyPlaces, KeyDuplicates int64
 }
 
-// Call says that the places up to Upto were called at a moment of Redis TIME.
+// Call says that the places of a lane up to Upto were called at a moment of Redis TIME.
 type Call struct {
 	AtMillis int64
+	Lane     uint64
 	Upto     uint64
 }
 
 // Admission is the pass of a ticket.
 type Admission struct {
-	AtMillis       int64
-	Number         Number
-	ExpiresSeconds int64
+	AtMillis int64
+	Number   Number
 }
+
+// InLane tells in which lane the ticket was given, 0 for that of everybody, and its number there.
+func (a Admission) InLane() (lane, number uint64) { return accountLane(uint64(a.Number)) }
+
+// accountLane is in which lane a number counts, and the how-manieth it is there: see [Number].
+func accountLane(n uint64) (lane, at uint64) { return n / (maxNumber + 1), n & maxNumber }
 
 // Limits are in force from a moment on; of 0, from the beginning.
 type Limits struct {
@@ -75,13 +82,20 @@ type Accounting struct {
 	account  Account
 	room     *Restored
 	starts   int64
-	admitted bitmap
+	admitted map[uint64]bitmap // by the lane
+	called   map[uint64]uint64 // watermarks by the lane
+	given    map[uint64]uint64 // highest numbers by the lane
 	draw     *Draw
 	drawRead bool
 	limits   limitLine
 	rolling  rolling
-	calls    map[int64]uint64 // by the ms; nil once there are too many
+	calls    map[callMoment]uint64 // nil once there are too many
 	suspects []suspect
+}
+
+type callMoment struct {
+	lane uint64
+	at   int64
 }
 
 // suspect is an admission whose place had not been called, unless it turns out that the gate was open.
@@ -91,7 +105,8 @@ type suspect struct{ at, place int64 }
 func NewAccounting(saleID string, startsMillis int64) *Accounting {
 	return &Accounting{
 		room:   &Restored{sale: saleID, passes: make(map[Number]journaledPass), proven: make(map[Number]bool)},
-		starts: startsMillis, calls: make(map[int64]uint64), rolling: newRolling(),
+		starts: startsMillis, calls: make(map[callMoment]uint64), rolling: newRolling(),
+		admitted: make(map[uint64]bitmap), called: make(map[uint64]uint64), given: make(map[uint64]uint64),
 	}
 }
 
@@ -116,23 +131,47 @@ func (a *Accounting) Add(rec []byte) {
 	switch kind {
 	case kindCalled:
 		a.addCall(n[0], rest)
+	case kindState:
+		a.raise(a.called, accountWithin(n[0], n[1]))
+	case kindGiven:
+		a.raise(a.given, accountWithin(n[0], n[1]))
 	case kindClaim:
 		a.addClaim(Number(n[0]), int64(n[2]), int64(n[3]))
 	case kindFact:
 		a.addFact(rest)
 	case kindDraw, kindFrozen, kindPart:
 		a.drawRead = false
+	case kindKeyed:
+		a.raise(a.given, n[0])
+	case kindMark, kindRelease, kindLeave, kindProven, kindLowered: // the room has them
+	default:
+		a.account.Unread++
 	}
+}
+
+// accountWithin is a counter of the lane that another one names.
+func accountWithin(named, counter uint64) uint64 {
+	lane, _ := accountLane(named)
+	return lane*(maxNumber+1) + counter
+}
+
+// raise brings the counter of a lane up to n.
+func (a *Accounting) raise(counters map[uint64]uint64, n uint64) {
+	lane, at := accountLane(n)
+	counters[lane] = max(counters[lane], at)
 }
 
 // addCall notes a step of the watermark. Its time is the last number.
 func (a *Accounting) addCall(upto uint64, rest []byte) {
+	a.raise(a.called, upto)
 	at, size := binary.Uvarint(rest)
 	switch {
 	case size <= 0 || at == 0 || at > 1<<53:
 		a.account.CallsUntimed++
 	case a.calls != nil:
-		a.calls[int64(at)] = max(a.calls[int64(at)], upto)
+		lane, place := accountLane(upto)
+		moment := callMoment{lane: lane, at: int64(at)}
+		a.calls[moment] = max(a.calls[moment], place)
 		if len(a.calls) > MaxListed {
 			a.calls = nil
 		}
@@ -140,22 +179,25 @@ func (a *Accounting) addCall(upto uint64, rest []byte) {
 }
 
 func (a *Accounting) addClaim(n Number, expires, at int64) {
-	if n < 1 || n > maxNumber {
+	lane, at0 := accountLane(uint64(n))
+	if at0 < 1 {
+		a.account.Unread++
 		return
 	}
-	if a.admitted.has(n) { // journaled again, as by a claim that was repeated
+	a.raise(a.given, uint64(n))
+	if a.admitted[lane].has(Number(at0)) { // journaled again, as by a claim that was repeated
 		if first, active := a.room.passes[n]; active && first.expires != expires {
 			a.account.TwoPasses++
 		}
 		return
 	}
-	a.admitted = a.admitted.set(n)
+	a.admitted[lane] = a.admitted[lane].set(Number(at0))
 	if a.account.Admitted++; a.account.Admitted <= MaxListed {
-		a.account.Admissions = append(a.account.Admissions, Admission{AtMillis: at, Number: n, ExpiresSeconds: expires})
+		a.account.Admissions = append(a.account.Admissions, Admission{AtMillis: at, Number: n})
 	}
 	a.rolling.add(at, expires, &a.limits)
 	place := a.placeOf(n)
-	if place <= a.room.Called || a.limits.openAt(at) {
+	if place <= a.called[lane] || a.limits.openAt(at) {
 		return
 	}
 	if len(a.suspects) < MaxListed {
@@ -165,8 +207,13 @@ func (a *Accounting) addClaim(n Number, expires, at int64) {
 	}
 }
 
-// placeOf is the place of a number, as far as the draw was made by now.
+// placeOf is the place of a number in its lane, as far as the draw was made by now. There is a draw in the lane of
+// everybody alone.
 func (a *Accounting) placeOf(n Number) uint64 {
+	lane, at := accountLane(uint64(n))
+	if lane > 0 {
+		return at
+	}
 	if !a.drawRead {
 		a.room.settleDraw()
 		a.draw, a.drawRead = a.room.draw(), true
@@ -201,7 +248,8 @@ func (a *Accounting) stillGood(n Number, atMillis int64) bool {
 	if pass, active := a.room.passes[n]; active {
 		return pass.expires*1000 > atMillis
 	}
-	return !a.room.used.has(n) && a.placeOf(n) > a.room.Called
+	lane, _ := accountLane(uint64(n))
+	return !a.room.used.has(n) && a.placeOf(n) > a.called[lane]
 }
 
 // Account tells what was read. No record is added afterwards.
@@ -209,7 +257,13 @@ func (a *Accounting) Account() Account {
 	r, account := a.room, &a.account
 	r.settleDraw()
 	a.rolling.finish(&a.limits)
-	account.Entrants, account.Certain, account.Called = a.entrants(), r.given.size(), r.Called
+	for _, n := range a.given {
+		account.Entrants += n
+	}
+	for _, n := range a.called {
+		account.Called += n
+	}
+	account.Uncertain = a.given[0] - min(a.given[0], r.given.size())
 	account.Limits = a.limits
 	account.Minute, account.Active, account.Late = a.rolling.minute, a.rolling.active, a.rolling.late
 	account.Keys = int64(len(r.keyed))
@@ -218,7 +272,7 @@ func (a *Accounting) Account() Account {
 	if account.Admitted > MaxListed {
 		account.Admissions = nil
 	}
-	slices.SortStableFunc(account.Admissions, func(x, y Admission) int { return int(x.AtMillis - y.AtMillis) })
+	slices.SortStableFunc(account.Admissions, func(x, y Admission) int { return cmp.Compare(x.AtMillis, y.AtMillis) })
 	for _, s := range a.suspects {
 		if !a.limits.openAt(s.at) {
 			account.Inversions++
@@ -228,23 +282,19 @@ func (a *Accounting) Account() Account {
 	return *account
 }
 
-// entrants is the highest number that is known to have been given.
-func (a *Accounting) entrants() uint64 {
-	if n := len(a.room.given); n > 0 {
-		return a.room.given[n-1].last
-	}
-	return 0
-}
-
-// steps are the calls by their time, where each goes beyond the one before.
+// steps are the calls by their time, where each goes beyond the one before in its lane.
 func (a *Accounting) steps() []Call {
 	if a.calls == nil {
 		return nil
 	}
-	steps := make([]Call, 0, len(a.calls))
-	for _, at := range slices.Sorted(maps.Keys(a.calls)) {
-		if upto := a.calls[at]; len(steps) == 0 || upto > steps[len(steps)-1].Upto {
-			steps = append(steps, Call{AtMillis: at, Upto: upto})
+	moments := slices.SortedFunc(maps.Keys(a.calls), func(x, y callMoment) int {
+		return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.lane, y.lane))
+	})
+	steps, reached := make([]Call, 0, len(moments)), make(map[uint64]uint64)
+	for _, m := range moments {
+		if upto := a.calls[m]; upto > reached[m.lane] {
+			reached[m.lane] = upto
+			steps = append(steps, Call{AtMillis: m.at, Lane: m.lane, Upto: upto})
 		}
 	}
 	return steps
@@ -255,13 +305,14 @@ func (a *Accounting) calledLater() (n int64) {
 	if a.account.Calls == nil || a.account.CallsUntimed > 0 {
 		return 0
 	}
-	at, step, called := a.account.Admissions, 0, uint64(0)
-	for i := range at {
-		for step < len(a.account.Calls) && a.account.Calls[step].AtMillis <= at[i].AtMillis {
-			called = a.account.Calls[step].Upto
+	step, called := 0, make(map[uint64]uint64)
+	for _, one := range a.account.Admissions {
+		for step < len(a.account.Calls) && a.account.Calls[step].AtMillis <= one.AtMillis {
+			called[a.account.Calls[step].Lane] = a.account.Calls[step].Upto
 			step++
 		}
-		if a.placeOf(at[i].Number) > called && !a.limits.openAt(at[i].AtMillis) {
+		lane, _ := accountLane(uint64(one.Number))
+		if a.placeOf(one.Number) > called[lane] && !a.limits.openAt(one.AtMillis) {
 			n++
 		}
 	}

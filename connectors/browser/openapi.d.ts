@@ -965,11 +965,11 @@ export interface components {
             /** @description As `draw` of the public document. Null in a sale without a draw, and when the journal has nothing of it. */
             draw: Record<string, never> | null;
             line: {
-                /** @description The highest number that was given. */
+                /** @description How many numbers were given. */
                 joined: number;
                 /** @description Numbers that may belong to nobody after a loss of Redis. */
                 uncertain?: number;
-                /** @description The last place that was called. */
+                /** @description How many places were called. */
                 called: number;
                 admitted: number;
                 /** @description Admissions of places that had not been called. */
@@ -1002,8 +1002,12 @@ export interface components {
             };
             /** @description Null when nothing was recorded. */
             bots: {
+                /** @description Newcomers that no rule noticed. */
+                people: number;
+                /** @description Newcomers that got no place, or one that is never called. */
                 removed: number;
-                by_rule?: {
+                /** @description Newcomers that a rule noticed, by rule; some got a place all the same. */
+                noticed: {
                     [key: string]: number;
                 };
             } | null;
@@ -1014,9 +1018,9 @@ export interface components {
                 max_active: number;
                 mode: string;
             }[];
-            /** @description [ms, place]: up to which place was called from when on. Null when there are more than 200,000. */
+            /** @description [ms, place], and the number of the lane if it is a priority lane: up to which place was called from when on. Null when there are more than 200,000. */
             calls: number[][] | null;
-            /** @description [ms, number of the ticket]. Null when there are more than 200,000. */
+            /** @description [ms, number of the ticket], and the number of the lane if it is a priority lane. Null when there are more than 200,000. */
             admissions: number[][] | null;
         };
         Ticket: {

@@ -31,4 +31,4 @@ func TestTheReportOnAnEndedSaleIsWhatWasPublished(t *testing.T) {
 const fairBody = `{"format":"penstock-fairness/1","sale":"spring","name":"Spring","order":"fifo","opens_at":"2026-12-01T09:45:00Z","starts_at":"2026-12-01T10:00:00Z",` +
 	`"ends_at":"2026-12-01T12:00:00Z","made_at":"2026-12-01T12:00:20Z","verdict":"holds","checks":[{"name":"called_in_order","verdict":"holds","detail":"5 places were called"}],` +
 	`"trust":{"kind":"arrival","detail":"x"},"draw":null,"line":{"joined":9,"called":5,"admitted":4,"inversions":0,"two_passes":0},"most_in_60_seconds":{"most":3,"limit":600,"over":0},` +
-	`"most_active":{"counted":4,"at_most":4,"limit":50},"keys":{"count":0,"places":0,"duplicates":0},"bots":{"removed":3,"by_rule":{"limit":3}},"limits":[],"calls":[[1,5]],"admissions":null}` + "\n"
+	`"most_active":{"counted":4,"at_most":4,"limit":50},"keys":{"count":0,"places":0,"duplicates":0},"bots":{"people":9,"removed":3,"noticed":{"limit":3}},"limits":[],"calls":[[1,5]],"admissions":null}` + "\n"

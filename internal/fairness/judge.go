@@ -75,7 +75,7 @@ func (j *judging) figures() {
 		Joined: joined, Called: a.Called, Admitted: a.Admitted, Inversions: a.Inversions, TwoPasses: a.TwoPasses,
 	}
 	if j.Record.Epoch > 1 {
-		r.Line.Uncertain = joined - min(joined, a.Certain)
+		r.Line.Uncertain = a.Uncertain
 	}
 	r.Draw = a.Draw
 	r.Minute = Peak{Most: a.Minute.Most, AtMillis: a.Minute.AtMillis, Limit: a.Minute.Limit, Over: a.Minute.Over}
@@ -97,17 +97,26 @@ func (j *judging) lists() {
 		r.Limits = append(r.Limits, Limit(l))
 	}
 	if a.Calls != nil {
-		r.Calls = make([][2]int64, 0, len(a.Calls))
+		r.Calls = make([][]int64, 0, len(a.Calls))
 		for _, c := range a.Calls {
-			r.Calls = append(r.Calls, [2]int64{c.AtMillis, int64(c.Upto)})
+			r.Calls = append(r.Calls, inLane(c.Lane, c.AtMillis, int64(c.Upto)))
 		}
 	}
 	if a.Admissions != nil || a.Admitted == 0 {
-		r.Admissions = make([][2]int64, 0, len(a.Admissions))
+		r.Admissions = make([][]int64, 0, len(a.Admissions))
 		for _, one := range a.Admissions {
-			r.Admissions = append(r.Admissions, [2]int64{one.AtMillis, int64(one.Number)})
+			lane, number := one.InLane()
+			r.Admissions = append(r.Admissions, inLane(lane, one.AtMillis, int64(number)))
 		}
 	}
+}
+
+// inLane is an entry of a list: that of a priority lane names the lane.
+func inLane(lane uint64, numbers ...int64) []int64 {
+	if lane == 0 {
+		return numbers
+	}
+	return append(numbers, int64(lane))
 }
 
 // journal says whether all of the course is known.

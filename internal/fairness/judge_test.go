@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
@@ -31,7 +32,7 @@ func sound() Evidence {
 			Admission: sale.Admission{Order: sale.Draw, Mode: sale.Queue, RatePerMinute: 600, MaxActive: 50},
 		}},
 		Account: queue.Account{
-			Records: 100, Drawn: true, Entrants: 45, Certain: 45, Called: 45, Admitted: 30,
+			Records: 100, Drawn: true, Entrants: 45, Called: 45, Admitted: 30,
 			Draw: &queue.DrawFacts{
 				Commitment: "c", Seed: "s", CompletedSeed: "s2", Count: &count, FrozenAt: start, PublishedAt: start.Add(time.Second),
 				Beacon: &queue.BeaconFacts{ChainHash: chain, PublicKey: key, Round: 1000, RoundAt: start.Add(10 * time.Second), Signature: signature},
@@ -180,4 +181,17 @@ func TestTheReportIsReadable(t *testing.T) {
 func unhex(text string) []byte {
 	b, _ := hex.DecodeString(text)
 	return b
+}
+
+func TestBotsAreThoseThatWereRecorded(t *testing.T) {
+	if BotsOf(nil) != nil {
+		t.Fatal("nothing was recorded, and it is taken for none")
+	}
+	got := BotsOf([]bots.Count{
+		{Outcome: bots.Joined, N: 9}, {Rule: bots.JoinsPerAddress, Outcome: bots.Blocked, N: 2},
+		{Rule: bots.JoinsPerAddress, Outcome: bots.Noted, N: 3}, {Rule: bots.JoinsPerAddress, Outcome: bots.Decoyed, N: 4},
+	})
+	if got.People != 9 || got.Removed != 6 || got.Noticed[string(bots.JoinsPerAddress)] != 9 {
+		t.Fatalf("%+v", got)
+	}
 }

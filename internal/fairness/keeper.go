@@ -41,9 +41,7 @@ type Deps struct {
 	Ledger  *ledger.Ledger
 	Redis   rueidis.Client
 	Journal *checkout.Journal
-	// Bots reads what was recorded of bots in a sale; nil, or a nil answer, when nothing was.
-	Bots func(ctx context.Context, saleID string) (*Bots, error)
-	Log  *slog.Logger
+	Log     *slog.Logger
 }
 
 // Keeper makes the report on each sale that has ended, once, and keeps it in the ledger. It works under the leader:
@@ -180,8 +178,7 @@ func (k *Keeper) read(ctx context.Context, rec *sale.Record) (e Evidence, err er
 		reading.Add(record)
 	}
 	e.Account = reading.Account()
-	if k.deps.Bots != nil {
-		e.Bots, err = k.deps.Bots(ctx, rec.ID)
-	}
+	newcomers, err := k.deps.Ledger.Newcomers(ctx, rec.ID)
+	e.Bots = BotsOf(newcomers)
 	return e, err
 }

@@ -10,6 +10,7 @@ package fairness
 import (
 	"time"
 
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
@@ -53,9 +54,10 @@ type Report struct {
 	Bots   *Bots   `json:"bots"`
 	Limits []Limit `json:"limits"`
 	// Calls are [ms, place]: up to which place was called from when on. Admissions are [ms, number of the ticket].
-	// Both are nil in a sale that has too many for a file.
-	Calls      [][2]int64 `json:"calls"`
-	Admissions [][2]int64 `json:"admissions"`
+	// Those of a priority lane have its number, from 1 on, at the end. Both are nil in a sale that has too many for a
+	// file.
+	Calls      [][]int64 `json:"calls"`
+	Admissions [][]int64 `json:"admissions"`
 }
 
 // Check is one thing that was looked at. Detail is for a person, and in English.
@@ -86,7 +88,7 @@ type Trust struct {
 
 // Line has the counts of the line.
 type Line struct {
-	// Joined is the highest number that was given. Uncertain are those of them that may belong to nobody, after a
+	// Joined counts the numbers that were given. Uncertain are those of them that may belong to nobody, after a
 	// loss of Redis.
 	Joined    uint64 `json:"joined"`
 	Uncertain uint64 `json:"uncertain,omitempty"`
@@ -122,10 +124,31 @@ type Keys struct {
 	Duplicates int64 `json:"duplicates"`
 }
 
-// Bots are what was recorded of bots.
+// Bots are what was recorded of newcomers, each counted each time they came. Removed got no place, or one that is
+// never called. Noticed are all that a rule noticed, by rule: whoever was noticed may have got a place all the same.
 type Bots struct {
+	People  int64            `json:"people"`
 	Removed int64            `json:"removed"`
-	ByRule  map[string]int64 `json:"by_rule,omitempty"`
+	Noticed map[string]int64 `json:"noticed"`
+}
+
+// BotsOf adds up the counts of one sale; nil when there are none.
+func BotsOf(counts []bots.Count) *Bots {
+	if len(counts) == 0 {
+		return nil
+	}
+	b := &Bots{Noticed: make(map[string]int64)}
+	for _, one := range counts {
+		switch one.Outcome {
+		case bots.Joined:
+			b.People += one.N
+			continue
+		case bots.Blocked, bots.Decoyed:
+			b.Removed += one.N
+		}
+		b.Noticed[string(one.Rule)] += one.N
+	}
+	return b
 }
 
 // Limit are limits in force from a moment on.

@@ -25,8 +25,8 @@ function sip(message) { // SipHash-2-4 of 8 bytes
 }
 let half = 3n
 while (4n ** half < BigInt(count)) half++
-function placeOf(number) { // eight rounds of Feistel, again until the place is one of those drawn
-  if (!completed || number > count) return number
+function placeOf(number, lane = 0) { // eight rounds of Feistel, again until the place is one of those drawn
+  if (!completed || number > count || lane) return number
   let x = BigInt(number - 1)
   do {
     let left = x >> half, right = BigInt.asUintN(Number(half), x)
@@ -55,23 +55,28 @@ if (completed) {
 const told = d => JSON.stringify([d.commitment, d.beacon?.chain_hash, d.beacon?.public_key, d.beacon?.planned_round, d.shares?.map(s => s.commitment)])
 for (const { draw: was } of saved) if (was) check(told(was) === told(draw) && (was.count ?? count) === count, `the draw is the one that you saved, with ${was.count ?? 'no count yet'}`)
 
-const { calls, admissions, limits } = report, reached = (place, low = 0, high = calls.length) => { // when the place was called
-  for (let m; low < high;) calls[m = low + high >> 1][1] < place ? low = m + 1 : high = m
-  return calls[low]?.[0]
+const { calls, admissions, limits } = report, lines = {} // by the lane
+for (const call of calls ?? []) (lines[call[2] ?? 0] ??= []).push(call)
+function reached(number, lane = 0) { // when its place was called
+  const line = lines[lane] ?? [], place = placeOf(number, lane)
+  let low = 0, high = line.length
+  for (let m; low < high;) line[m = low + high >> 1][1] < place ? low = m + 1 : high = m
+  return line[low]?.[0]
 }
 if (calls && admissions) {
   const rules = at => limits.filter((l, i) => l.at_ms <= at && !(limits[i + 1]?.at_ms < at)), open = at => rules(at).some(l => l.mode === 'open')
-  check(calls.every(([at, upto], i) => !i || at > calls[i - 1][0] && upto > calls[i - 1][1]), `${calls.length} calls are in order`)
-  check(new Set(admissions.map(a => a[1])).size === admissions.length, `${admissions.length} tickets were admitted, each once`)
-  const early = admissions.filter(([at, number]) => !open(at) && !(reached(placeOf(number)) <= at)).map(a => a[1])
+  check(Object.values(lines).every(line => line.every(([at, upto], i) => !i || at > line[i - 1][0] && upto > line[i - 1][1])), `${calls.length} calls are in order`)
+  check(new Set(admissions.map(a => a.slice(1).join())).size === admissions.length, `${admissions.length} tickets were admitted, each once`)
+  const early = admissions.filter(([at, number, lane]) => !open(at) && !(reached(number, lane) <= at)).map(a => a[1])
   check(early.length === 0 && report.line.inversions === 0, `${early.length} were admitted before their place was called ${early.slice(0, 9)}`)
   const times = admissions.map(a => a[0]).filter(at => !open(at)).sort((x, y) => x - y)
   let first = 0
   const inside = times.map((at, i) => { while (at - times[first] > 60000) first++; return i + 1 - first }), most = inside.reduce((x, y) => Math.max(x, y), 0)
   const over = inside.filter((n, i) => !(n <= Math.max(...rules(times[i]).map(l => l.rate_per_minute)))).length
   check(over === 0 && most === report.most_in_60_seconds.most, `at most ${most} were admitted in any 60 seconds; the rate was exceeded ${over} times`)
-  const own = option('ticket') ?? '', mine = own.length > 20 ? Number(Buffer.from(own, 'base64url').readBigUInt64BE(12)) : Number(own), called = reached(placeOf(mine))
-  if (mine) console.log(`ticket ${mine} had place ${placeOf(mine)}, called ${called ? new Date(called).toISOString() : 'never'}`)
+  const own = option('ticket') ?? '', raw = own.length > 20 && Buffer.from(own, 'base64url')
+  const mine = raw ? Number(raw.readBigUInt64BE(12)) : Number(own), lane = raw[0] === 2 ? raw[21] : 0, called = reached(mine, lane)
+  if (mine) console.log(`ticket ${mine} had place ${placeOf(mine, lane)}, called ${called ? new Date(called).toISOString() : 'never'}`)
 } else cannot('the sale has too many calls or admissions for the file')
 for (const c of report.checks) c.verdict === 'broken' ? check(false, c.detail) : c.verdict === 'unknown' && cannot(`the report itself does not know: ${c.detail}`)
 console.log(Object.entries(found).map(([what, n]) => `${n} ${what}`).join(', '))
