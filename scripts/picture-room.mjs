@@ -5,7 +5,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromiumOptions } from '../connectors/browser/test/support/chromium.mjs';
 import { startPenstock } from '../connectors/browser/test/support/penstock.mjs';
-import { openRooms, previews, serveImages } from '../connectors/browser/test/support/room.mjs';
+import { openRooms, previews, serveImages, tellingSettings } from '../connectors/browser/test/support/room.mjs';
 import { chromium } from '../connectors/browser/node_modules/playwright-core/index.mjs';
 
 const directory = fileURLToPath(new URL('../docs/images/room/', import.meta.url));
@@ -13,7 +13,7 @@ const devices = { phone: { width: 390, height: 780 }, desktop: { width: 1120, he
 
 await rm(directory, { recursive: true, force: true });
 await mkdir(directory, { recursive: true });
-const server = await startPenstock();
+const server = await startPenstock([], tellingSettings);
 const browser = await chromium.launch(chromiumOptions);
 let count = 0, bytes = 0;
 try {
@@ -25,7 +25,7 @@ try {
       const page = await context.newPage();
       const protocol = await context.newCDPSession(page);
       for (const { state, url } of await previews(server, 'themed', language, scheme)) {
-        await page.goto(url, { waitUntil: 'networkidle' });
+        await page.goto(url, { waitUntil: 'load' });
         const height = Math.max(viewport.height, await page.evaluate(() => document.documentElement.scrollHeight));
         const clip = { x: 0, y: 0, width: viewport.width, height, scale: 1 };
         const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 72, captureBeyondViewport: true, clip });

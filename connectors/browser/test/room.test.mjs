@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { chromiumOptions } from './support/chromium.mjs';
-import { startPenstock } from './support/penstock.mjs';
+import { eventually, startPenstock } from './support/penstock.mjs';
 import { openQueue, openRooms, previews, serveImages, telling, tellingSettings, theme } from './support/room.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -92,6 +92,30 @@ for (const [sale, spoken] of [['queue', languages], ['themed-queue', ['de', 'ar'
     assert.deepEqual(found, []);
   });
 }
+
+test('axe finds nothing on the page of a report, in each language and scheme, and nothing is cut off', async () => {
+  await server.openSale('over');
+  await fetch(server.front + '/v1/sales/over/tickets', { method: 'POST' });
+  await server.admin('POST', '/sales/over/end');
+  const report = server.front + '/sales/over/fairness';
+  await eventually('the report is published', async () => (await fetch(report)).ok, 60_000);
+  const found = [];
+  const check = async (language) => {
+    const context = await openContext({ locale: language, viewport: { width: 320, height: 640 } });
+    const page = await context.newPage();
+    await page.goto(report);
+    assert.equal(await page.locator('html').getAttribute('lang'), language);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      for (const fault of await faults(page)) found.push(`${language} ${colorScheme}: ${fault}`);
+    }
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    if (over > 0) found.push(`${language}: ${over} pixels too wide`);
+    await context.close();
+  };
+  for (let i = 0; i < languages.length; i += 3) await Promise.all(languages.slice(i, i + 3).map(check));
+  assert.deepEqual(found, []);
+});
 
 test('nothing is cut off at a width of 320 pixels, nor with text of twice the size', async () => {
   for (const language of ['de', 'ar', 'ja']) {
