@@ -39,6 +39,9 @@ var releaseBody string
 //go:embed scripts/redeem.lua
 var redeemBody string
 
+//go:embed scripts/proof.lua
+var proofBody string
+
 //go:embed scripts/advance.lua
 var advanceBody string
 
@@ -92,6 +95,7 @@ var (
 	releaseScript    = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
 	sightScript      = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
 	redeemScript     = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
+	proofScript      = redis.NewScript("room_proof", redis.ServerRunLua+roomLua+proofBody)
 	proveScript      = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
 	advanceScript    = redis.NewScript("room_advance", redis.ServerRunLua+roomLua+advanceBody)
 	snapshotScript   = redis.NewScript("room_snapshot", redis.ServerRunLua+roomLua+snapshotBody)
