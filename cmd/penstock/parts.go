@@ -17,6 +17,7 @@ import (
 	"github.com/penstock/penstock/internal/identity"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
+	"github.com/penstock/penstock/internal/proof"
 	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
@@ -40,6 +41,7 @@ func (n *node) newFront() (err error) {
 		PlaceKeys:   queue.NewPlaceKeys(n.keys.places.current, n.keys.places.others()...),
 		Invites:     identity.NewInvites(n.inviteCodes(), n.stores.ledger.UseInvites),
 		Holders:     reservation.NewHolderKeys(n.keys.holders.current, n.keys.holders.others()...),
+		Proofs:      proof.NewKeys(n.keys.proofs.current, n.keys.proofs.others()...),
 		Notify:      n.notify,
 		Newcomers:   n.newcomers,
 		Datacentres: n.datacentres,

@@ -16,7 +16,7 @@ const keyBytes = 32
 // a key that leaks from one use opens no other.
 type derivedKeys struct {
 	tickets, passes, reservations, holders, sessions, places, invites, roomLinks keyring
-	notifications, webhooks, push                                                keyring
+	notifications, webhooks, push, proofs                                        keyring
 }
 
 // keyring holds the keys of one use. The current one signs. All are believed: those of former
@@ -41,6 +41,7 @@ func deriveKeys(secret []byte, previous []config.Secret, next config.Secret) (de
 		{"reservations", &keys.reservations}, {"holders", &keys.holders}, {"sessions", &keys.sessions},
 		{"notifications", &keys.notifications}, {"webhooks", &keys.webhooks}, {"push", &keys.push},
 		{"places", &keys.places}, {"invites", &keys.invites}, {"room links", &keys.roomLinks},
+		{"proofs of work", &keys.proofs},
 	} {
 		ring, err := deriveRing(use.name, secret, previous, next)
 		if err != nil {

@@ -12,9 +12,10 @@ const staticFiles = elsewhere ?? join(here, '../../internal/front/static');
 const typesFile = join(elsewhere ?? here, 'openapi.d.ts');
 
 // Members that never leave the client. The files are smaller when these have short names.
-const inside = /^(known|keep|inHeaders|cookiesArrive|showTicket|forAll|follow)$/;
-const common = { mangleProps: inside, bundle: true, minify: true, target: 'es2020', charset: 'utf8', legalComments: 'none', logLevel: 'warning', absWorkingDir: here };
+const inside = /^(known|keep|inHeaders|cookiesArrive|showTicket|about|forAll|follow)$/;
+const common = { mangleProps: inside, tsconfigRaw: '{"compilerOptions":{"useDefineForClassFields":false}}', bundle: true, minify: true, target: 'es2020', charset: 'utf8', legalComments: 'none', logLevel: 'warning', absWorkingDir: here };
 await build({ ...common, entryPoints: ['src/script.ts'], format: 'iife', outfile: join(staticFiles, 'client.js') });
+await build({ ...common, entryPoints: ['src/proof.ts'], format: 'esm', outfile: join(staticFiles, 'proof.mjs') });
 await build({ ...common, entryPoints: ['src/module.ts'], format: 'esm', outfile: join(staticFiles, 'client.mjs') });
 
 const generator = join(here, 'node_modules/openapi-typescript/bin/cli.js');

@@ -25,7 +25,8 @@ const (
 
 // The other rules.
 const (
-	Datacentre Rule = "datacentre" // the address is in the list of data centres
+	Datacentre Rule = "datacentre"  // the address is in the list of data centres
+	WrongProof Rule = "wrong_proof" // the proof of work solves nothing, or was used before
 )
 
 // LimitRules are all limits there are.

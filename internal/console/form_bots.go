@@ -22,7 +22,7 @@ func limitFields(l *sale.Limits) map[string]*int {
 }
 
 func fillBots(b sale.Bots) typed {
-	f := typed{"bots.datacentres": cmp.Or(string(b.Datacentres), string(sale.DatacentresLog)), "bots.limits.mode": string(b.Limits.Resolved().Mode), "bots.limits.unforwarded": strconv.FormatBool(b.Limits.Unforwarded)}
+	f := typed{"bots.proof": cmp.Or(string(b.Proof), string(sale.ProofOff)), "bots.datacentres": cmp.Or(string(b.Datacentres), string(sale.DatacentresLog)), "bots.limits.mode": string(b.Limits.Resolved().Mode), "bots.limits.unforwarded": strconv.FormatBool(b.Limits.Unforwarded)}
 	for path, figure := range limitFields(&b.Limits) {
 		f[path] = showLimit(*figure)
 	}
@@ -30,7 +30,7 @@ func fillBots(b sale.Bots) typed {
 }
 
 func readBots(v url.Values) typed {
-	fields := []string{"bots.datacentres", "bots.limits.mode", "bots.limits.unforwarded"}
+	fields := []string{"bots.proof", "bots.datacentres", "bots.limits.mode", "bots.limits.unforwarded"}
 	for path := range limitFields(&sale.Limits{}) {
 		fields = append(fields, path)
 	}
@@ -52,5 +52,8 @@ func (f *saleForm) bots(s *sale.Sale) {
 	s.Bots = sale.Bots{Limits: l, Datacentres: sale.Datacentres(f.Bots["bots.datacentres"])}
 	if s.Bots.Datacentres == sale.DatacentresLog {
 		s.Bots.Datacentres = "" // the default
+	}
+	if asked := sale.Proof(f.Bots["bots.proof"]); asked != sale.ProofOff { // the default
+		s.Bots.Proof = asked
 	}
 }

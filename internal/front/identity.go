@@ -35,7 +35,7 @@ func (s *Server) mayEnter(c *call, request joinRequest) (who queue.Keyed, judged
 	if needsInvite && len(who.Person) == 0 {
 		return queue.Keyed{}, judgement{}, inviteRequired()
 	}
-	judged = s.judgeNewcomer(c, &rec, who.Person)
+	judged = s.judgeNewcomer(c, &rec, &request, who.Person)
 	switch {
 	case judged.refusal != nil:
 		who.FindOnly = true

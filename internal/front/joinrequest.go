@@ -14,12 +14,14 @@ type joinRequest struct {
 	named     bool     // items was there, if only as an empty list
 	joinToken string
 	invite    string
+	proof     string // of work
 }
 
 // The members, and the parameters of the page of the same names.
 const (
 	memberJoinToken = "join_token"
 	memberInvite    = "invite"
+	memberProof     = "proof" // not in the address of the page: its form sends it
 )
 
 // readJoin reads it from the body of a call.
@@ -51,15 +53,19 @@ func (j *joinRequest) member(r *reader, name string) error {
 		return r.stringInto(&j.joinToken)
 	case memberInvite:
 		return r.stringInto(&j.invite)
+	case memberProof:
+		return r.stringInto(&j.proof)
 	default:
 		return r.unknown(name)
 	}
 }
 
-// joinFromQuery reads it from the address of the waiting-room page.
+// joinFromQuery reads it from the address of the waiting-room page, and the proof from its form.
 func (c *call) joinFromQuery() joinRequest {
 	query := c.ctx.QueryArgs()
-	request := joinRequest{joinToken: string(query.Peek(memberJoinToken)), invite: string(query.Peek(memberInvite))}
+	request := joinRequest{
+		joinToken: string(query.Peek(memberJoinToken)), invite: string(query.Peek(memberInvite)), proof: string(c.ctx.PostArgs().Peek(memberProof)),
+	}
 	for sku := range bytes.SplitSeq(query.Peek("items"), []byte(",")) {
 		// A link that names what is not on sale still leads to a place.
 		if len(request.items) < queue.MaxInterest && c.entry.Record().ItemIndex(string(sku)) >= 0 {

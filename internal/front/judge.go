@@ -1,6 +1,8 @@
 package front
 
 import (
+	"net/netip"
+
 	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -19,10 +21,27 @@ type judgement struct {
 // judgeNewcomer is the one place where it is decided whether a newcomer may have a place, before an invite is used up
 // for it. Person are the keys of a customer for whom the shop vouches: where such a one comes from does not matter.
 // Whoever turns out to have a place already, or gets none, is not counted: see settle.
-func (s *Server) judgeNewcomer(c *call, rec *sale.Record, person []queue.PlaceKey) (j judgement) {
+func (s *Server) judgeNewcomer(c *call, rec *sale.Record, request *joinRequest, person []queue.PlaceKey) judgement {
+	j := s.judgeOrigin(c, rec, person)
+	if j.refusal != nil {
+		from, _ := s.cameFrom(c, rec)
+		s.proofs.watch.Refused(from, c.ctx.Time())
+		return j
+	}
+	if wrong, err := s.judgeProof(c, rec, request.proof, person); err != nil {
+		j.refusal, j.noticed = err, ""
+		if wrong {
+			j.noticed = bots.WrongProof
+		}
+	}
+	return j
+}
+
+// judgeOrigin judges a newcomer by where they come from, and by how many came from there.
+func (s *Server) judgeOrigin(c *call, rec *sale.Record, person []queue.PlaceKey) (j judgement) {
 	rules := rec.Bots.Limits.Resolved()
 	from := s.clientAddress(c, rules.Unforwarded)
-	if s.Datacentres != nil && from.IsValid() && s.Datacentres.Contains(from) && !s.forMany(c) {
+	if s.fromDatacentre(from) && !s.forMany(c) {
 		j.noticed = bots.Datacentre
 		if rec.Bots.Datacentres == sale.DatacentresRefuse && len(person) == 0 {
 			j.refusal = problem.With(problem.JoinRefused, "this sale takes nobody in from the networks of data centres")
@@ -41,6 +60,10 @@ func (s *Server) judgeNewcomer(c *call, rec *sale.Record, person []queue.PlaceKe
 		j.refusal = s.overLimit(c, &j.taken, rules.Mode)
 	}
 	return j
+}
+
+func (s *Server) fromDatacentre(client netip.Addr) bool {
+	return s.Datacentres != nil && client.IsValid() && s.Datacentres.Contains(client)
 }
 
 // settle counts a newcomer by what became of them. What was taken for somebody who got nothing new is given back.

@@ -18,6 +18,8 @@ type metrics struct {
 	refusals *prometheus.CounterVec
 	// takenBack counts passes that were used from too many networks.
 	takenBack prometheus.Counter
+	// proofs counts proofs of work by what became of them.
+	proofs *prometheus.CounterVec
 	// slotFailures counts slots that could not be given back after an order.
 	slotFailures prometheus.Counter
 	overLimit    *prometheus.CounterVec
@@ -49,13 +51,19 @@ func newMetrics(reg prometheus.Registerer, inFlight *atomic.Int64) (*metrics, er
 	for _, rule := range bots.LimitRules() {
 		m.overLimit.WithLabelValues(string(rule))
 	}
+	m.proofs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "penstock_proofs_total", Help: "Proofs of work that were asked for or brought, by what became of them.",
+	}, []string{"result"})
+	for _, result := range proofResults() {
+		m.proofs.WithLabelValues(string(result))
+	}
 	if reg == nil {
 		return m, nil
 	}
 	working := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "penstock_http_in_flight", Help: "Requests being worked on.",
 	}, func() float64 { return float64(inFlight.Load()) })
-	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, m.slotFailures, m.overLimit, working} {
+	for _, one := range []prometheus.Collector{m.requests, m.seconds, m.refusals, m.takenBack, m.slotFailures, m.overLimit, m.proofs, working} {
 		if err := reg.Register(one); err != nil {
 			return nil, err
 		}

@@ -56,6 +56,8 @@ func (s *Server) joinAndServe(c *call, rec *sale.Record, phase sale.Phase, join 
 		return s.checkCookies(c, rec)
 	case err != nil:
 		return s.sendJoinRefusal(c, rec, phase, err)
+	case c.ctx.IsPost() && here.view.State != queue.Called && here.view.State != queue.Admitted:
+		return c.seeOther(c.roomAgain()) // so that loading the page again sends no form again
 	}
 	return s.servePlace(c, rec, phase, here)
 }

@@ -87,11 +87,12 @@ func (s *Server) joinFromPage(c *call) error {
 		return s.notifyFromPage(c, &rec)
 	}
 	here, ok := s.placeOf(c)
+	request := c.joinFromQuery()
 	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, &rec, c.entry.Phase())
 	if !byLink && (!ok || here.view.State != queue.Missed) {
-		return c.seeOther(c.roomAgain()) // the page gives a place to a newcomer
+		return s.joinWithProof(c, &rec, request, here)
 	}
-	joined, err := s.join(c, c.joinFromQuery())
+	joined, err := s.join(c, request)
 	if err != nil {
 		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
 	}
@@ -99,6 +100,20 @@ func (s *Server) joinFromPage(c *call) error {
 		return c.seeOther(c.roomWithTicket(joined.token))
 	}
 	return c.seeOther(c.roomAgain())
+}
+
+// joinWithProof is the form that the page's script sends when it has solved the challenge of a newcomer. Had is the
+// place of the ticket that came along. Without a proof nothing happens: the page gives a place to a newcomer.
+func (s *Server) joinWithProof(c *call, rec *sale.Record, request joinRequest, had place) error {
+	phase, identified := c.entry.Phase(), request.identifies(rec)
+	switch {
+	case request.proof == "" || !mayJoin(c, rec, phase) || had.token != "" && !identified:
+		return c.seeOther(c.roomAgain())
+	case identified:
+		return s.serveIdentified(c, rec, phase, request, had)
+	default:
+		return s.serveNewcomer(c, rec, phase)
+	}
 }
 
 // roomAgain is the address of the page that was asked for, with its query.
@@ -160,6 +175,9 @@ func (s *Server) sendJoinRefusal(c *call, rec *sale.Record, phase sale.Phase, er
 	}
 	s.refused(c, doc.Code)
 	switch {
+	case doc.Code == problem.ProofRequired, doc.Code == problem.ProofInvalid:
+		c.setCheckCookie() // the form comes with it, and then a place can be given
+		return s.sendRoom(c, 200, rec, describeProof(rec, challengeOf(&doc)))
 	case reasonOf(&doc) != "":
 		return s.sendRoom(c, doc.Status, rec, describeRefused(rec, reasonOf(&doc)))
 	case doc.Code == problem.RateLimited:

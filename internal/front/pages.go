@@ -81,6 +81,7 @@ func (s *Server) getStatic(c *call) error {
 type pagePolicy struct {
 	formTarget string   // where else than here a form may lead
 	images     []string // origins of images
+	worker     bool     // a script of the page starts one
 	// secret says that who knows the address, or the body, has the visitor's place. The address is then told to
 	// nobody, and the body is not compressed: its length would tell of what is in it.
 	secret bool
@@ -116,12 +117,16 @@ func (p pagePolicy) contentSecurity() string {
 	if u, err := url.Parse(p.formTarget); err == nil && u.Host != "" {
 		forms += " " + u.Scheme + "://" + u.Host
 	}
+	worker := ""
+	if p.worker {
+		worker = " worker-src 'self';"
+	}
 	for i, host := range p.images {
 		if !slices.Contains(p.images[:i], host) {
 			images += " " + host
 		}
 	}
-	return "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src " + images + "; " +
+	return "default-src 'none'; style-src 'self'; script-src 'self';" + worker + " connect-src 'self'; img-src " + images + "; " +
 		"form-action " + forms + "; base-uri 'none'; frame-ancestors 'none'"
 }
 

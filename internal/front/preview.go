@@ -69,6 +69,8 @@ func previewOf(rec *sale.Record, state string, now time.Time) roomView {
 		return describeFull(rec)
 	case "blocked":
 		return describeBlocked(rec)
+	case "proof":
+		return describeProof(rec, "")
 	case "no_cookies":
 		return describeNoCookies(rec)
 	case "returning":

@@ -191,6 +191,7 @@ func (s *Server) sendRoomPage(c *call, status int, rec *sale.Record, page *roomP
 	if rec != nil {
 		policy.formTarget, policy.images = s.destination(c, rec), imageHosts(&rec.Page)
 	}
+	policy.worker = page.Challenge != ""
 	policy.secret = page.Ticket != "" || page.Code != nil || page.Notify != nil || c.ctx.QueryArgs().Has(ticketParameter) || c.ctx.QueryArgs().Has(moveLink)
 	return s.sendPage(c, status, "room.html", policy, page)
 }

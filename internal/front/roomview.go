@@ -31,6 +31,7 @@ type roomView struct {
 	OfferDevice    bool        // to take the place to another device
 	OfferMove      bool        // to go on with the place of another device
 	Finished       bool        // the waiting list and other items are shown
+	Challenge      string      // what the browser has to solve before a place is given, as JSON
 	// Preview says that this is shown to the people of the shop: in a language and a scheme of theirs, and with no way
 	// on.
 	Preview          bool
@@ -186,6 +187,13 @@ func describeUnknown(saleID string) roomView {
 func describeNoCookies(rec *sale.Record) roomView {
 	v := newRoomView(rec, "no_cookies", "no_cookies")
 	v.Note, v.OfferLink = "note.none", true
+	return v
+}
+
+// describeProof is for a newcomer whose browser has to work for a place.
+func describeProof(rec *sale.Record, challenge string) roomView {
+	v := newRoomView(rec, "proof", "proof")
+	v.Challenge = challenge
 	return v
 }
 

@@ -20,6 +20,7 @@ const (
 	routeNotice
 	routeFairness
 	routeTickets
+	routeChallenge
 	routeTicket
 	routeNotifications
 	routeOffer
@@ -207,6 +208,8 @@ func saleCall(name []byte) routeID {
 		return routeTicket
 	case "tickets":
 		return routeTickets
+	case "challenge":
+		return routeChallenge
 	case "notifications":
 		return routeOffer
 	case "passes":

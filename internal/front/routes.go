@@ -49,6 +49,7 @@ func (s *Server) table() [routeCount]route {
 		routeNotice:           {template: "/v1/sales/{sale}/notice", get: (*Server).getNotice, sameForAll: true},
 		routeFairness:         {template: "/v1/sales/{sale}/fairness", get: (*Server).getFairness, sameForAll: true, ownUnknownSale: true},
 		routeTickets:          {template: "/v1/sales/{sale}/tickets", post: (*Server).postTickets},
+		routeChallenge:        {template: "/v1/sales/{sale}/challenge", get: (*Server).getChallenge},
 		routeTicket:           {template: "/v1/sales/{sale}/ticket", get: (*Server).getTicket, delete: (*Server).deleteTicket},
 		routeNotifications:    {template: "/v1/sales/{sale}/ticket/notifications", post: (*Server).postNotifications, delete: (*Server).deleteNotifications, shedAt: loadTickets},
 		routeOffer:            {template: "/v1/sales/{sale}/notifications", get: (*Server).getOffer, sameForAll: true},

@@ -26,6 +26,7 @@ import (
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/notify"
+	"github.com/penstock/penstock/internal/proof"
 	"github.com/penstock/penstock/internal/proxy"
 	"github.com/penstock/penstock/internal/roomlink"
 	"github.com/penstock/penstock/internal/sale"
@@ -73,6 +74,8 @@ type Deps struct {
 	Newcomers *bots.Tally
 	// Datacentres knows the networks of data centres; nil knows none.
 	Datacentres *bots.NetworkFile
+	// Proofs makes and verifies proofs of work; nil means that a sale that asks for them lets nobody in here.
+	Proofs *proof.Keys
 	// Keys recognises the API keys of shops; nil means that there are none.
 	Keys *auth.Keys
 	Log  *slog.Logger
@@ -144,6 +147,7 @@ type Server struct {
 
 	inviteGuesses *auth.Attempts
 	limits        *bots.Limits
+	proofs        proofs
 
 	orderReaders *orderReaders
 	reports      *reports
@@ -180,6 +184,7 @@ func New(deps Deps) (*Server, error) {
 	}
 	s.inviteGuesses = auth.NewAttemptsByAddress()
 	s.limits = bots.NewLimits(bots.DefaultBuckets)
+	s.proofs = proofs{keys: deps.Proofs, watch: proof.NewWatch(), used: proof.NewUsed()}
 	if deps.Keys != nil {
 		s.door = auth.NewDoor(deps.Keys, auth.NewAttemptsByAddress())
 	}

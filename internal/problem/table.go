@@ -21,6 +21,8 @@ const (
 	ChannelForbidden       Code = "channel_forbidden"
 	Forbidden              Code = "forbidden"
 	JoinRefused            Code = "join_refused"
+	ProofRequired          Code = "proof_required"
+	ProofInvalid           Code = "proof_invalid"
 	NotFound               Code = "not_found"
 	UnknownSale            Code = "unknown_sale"
 	UnknownSKU             Code = "unknown_sku"
@@ -98,6 +100,8 @@ var table = map[Code]row{
 	ChannelForbidden:       {http.StatusForbidden, "This channel is not open to you"},
 	Forbidden:              {http.StatusForbidden, "This key may not do that"},
 	JoinRefused:            {http.StatusForbidden, "This waiting room takes nobody in"},
+	ProofRequired:          {http.StatusForbidden, "A proof of work is required"},
+	ProofInvalid:           {http.StatusForbidden, "The proof of work is not valid here and now"},
 	NotFound:               {http.StatusNotFound, "There is nothing here"},
 	UnknownSale:            {http.StatusNotFound, "There is no such sale"},
 	UnknownSKU:             {http.StatusNotFound, "The sale has no such item"},

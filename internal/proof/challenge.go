@@ -17,8 +17,9 @@ const Algorithm = "SHA-256"
 // many solutions can be put by.
 const Life = 2 * time.Minute
 
-// saltBytes is the length of the random part of a salt.
-const saltBytes = 12
+// saltBytes is the length of the random part of a salt. With the parameters a salt has more than the 64 bytes of one
+// block of SHA-256, so that all of the number is in the second one: each number costs one block.
+const saltBytes = 16
 
 // macLabel keeps the signatures of challenges apart from anything else that is signed.
 const macLabel = "penstock/proof/v1"

@@ -6,7 +6,22 @@ type Bots struct {
 	Limits Limits `json:"limits,omitzero"`
 	// Datacentres says what becomes of newcomers from the networks that the server's list of data centres has.
 	Datacentres Datacentres `json:"datacentres,omitempty"`
+	// Proof says who has to bring a proof of work before a place is given.
+	Proof Proof `json:"proof,omitempty"`
 }
+
+// Proof is of whom a proof of work is asked.
+type Proof string
+
+// The choices. Empty is ProofOff.
+const (
+	ProofOff        Proof = "off"        // of nobody
+	ProofSuspicious Proof = "suspicious" // of addresses from which much came lately, or that are in a data centre
+	ProofAlways     Proof = "always"     // of every newcomer
+)
+
+// On reports whether a proof may be asked for.
+func (p Proof) On() bool { return p == ProofSuspicious || p == ProofAlways }
 
 // Datacentres is what becomes of newcomers from data centres.
 type Datacentres string
@@ -74,6 +89,11 @@ func (s Sale) validateBots() error {
 	case "", DatacentresLog, DatacentresRefuse:
 	default:
 		return invalid("bots.datacentres", "want log or refuse")
+	}
+	switch s.Bots.Proof {
+	case "", ProofOff, ProofSuspicious, ProofAlways:
+	default:
+		return invalid("bots.proof", "want off, suspicious or always")
 	}
 	return s.Bots.Limits.validate()
 }

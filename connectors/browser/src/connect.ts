@@ -12,10 +12,10 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
   const memory = openMemory(`penstock ${base} ${sale}`);
   const { known, keep } = memory;
   let aheadMs = 0;
-  const attempt = openWay(base, memory, (ms) => { aheadMs = ms; });
+  const attempt = openWay(base, memory, (ms) => aheadMs = ms);
   const events = new EventTarget();
   const tell = (type: string, detail: unknown) => events.dispatchEvent(new CustomEvent(type, { detail }));
-  const told = (e: PenstockError) => { tell('problem', e); };
+  const told = (e: PenstockError) => tell('problem', e);
   const at = (kind: string, id: string) => kind + '/' + encodeURIComponent(id);
   const saleAt = at('sales', sale);
   const reservationAt = (id: string) => at('reservations', id);
@@ -51,10 +51,14 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
     keep({ pass: undefined });
     show();
   }
-  const takePlace = () => send<Ticket>('POST', saleAt + '/tickets', { showTicket: true });
+  /** A newcomer may be asked for a proof of work first. What solves it is loaded then. */
+  const takePlace = (body?: string): Promise<Ticket> => send<Ticket>('POST', ticketAt + 's', { showTicket: true, body }).catch((e) => {
+    if (!e.problem.challenge) throw e;
+    return import(base + '../sales/static/proof.mjs').then((solver) => solver.answer(e, takePlace));
+  });
 
   let joining: Promise<Ticket> | undefined; // two calls at a time take one place
-  const join = () => joining ??= newcomer().finally(() => { joining = undefined; });
+  const join = () => joining ??= newcomer().finally(() => joining = undefined);
   async function newcomer(): Promise<Ticket> {
     let ticket = await takePlace().catch((e) => {
       if (e.code !== 'ticket_invalid') throw e;
@@ -82,7 +86,7 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
 
   // Reservations and orders.
   /** Sends a request under a key that is kept until it is answered, so that a retry is the same request. */
-  async function once<T>(kind: 'reserve' | 'checkout', path: string, request: object, reservation?: string): Promise<T> {
+  async function once<T>(kind: 'reserve' | 'checkout', path: string, request: object, about?: string): Promise<T> {
     const body = JSON.stringify(request);
     const hash = hashOf(body);
     const earlier = known[kind];
@@ -90,7 +94,7 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
     keep({ [kind]: [hash, key] });
     let answered = true;
     try {
-      return await send<T>('POST', path, { body, key, reservation });
+      return await send<T>('POST', path, { body, key, about });
     } catch (e) {
       answered = !mayPass(e as PenstockError);
       throw e;
@@ -108,14 +112,14 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
     let sent = false;
     return patient(async () => {
       // Extending is no request that may simply be sent again: the lost one may have arrived.
-      const now = sent && await attempt<Reservation>('GET', path);
-      if (now && now.extensions > extensions) return now;
+      const now = (sent && await attempt<Reservation>('GET', path)) as Reservation;
+      if (now?.extensions > extensions) return now;
       sent = true;
-      return attempt<Reservation>('POST', path + '/extend', { reservation: id });
+      return attempt<Reservation>('POST', path + '/extend', { about: id });
     });
   }
   async function release({ id }: Pick<Reservation, 'id'>) {
-    await send('DELETE', reservationAt(id), { reservation: id });
+    await send('DELETE', reservationAt(id), { about: id });
     keep({ reservation: undefined });
   }
   async function order(request: OrderRequest) {

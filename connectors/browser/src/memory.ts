@@ -19,7 +19,7 @@ export interface Memory {
   /** What is known now; change it with keep alone. */
   known: Kept;
   /** Credentials travel as headers, because cookies do not arrive. */
-  inHeaders: boolean;
+  inHeaders: unknown;
   keep(change: Kept): void;
   /**
    * Cookies arrive: from now on the credentials are left to them, which no script can read, and out of the storage.
@@ -47,7 +47,7 @@ export function openMemory(name: string): Memory {
   const known = read();
   const memory: Memory = {
     known,
-    inHeaders: !!(known.ticket || known.holders), // they are not there when cookies arrive
+    inHeaders: known.ticket || known.holders, // they are not there when cookies arrive
     keep(change) {
       Object.assign(known, change);
       try {

@@ -6,7 +6,7 @@ import { type PenstockError, mayPass, pauseMs } from './problem';
  * that mayPass does not know may pass too.
  */
 export async function patiently<T>(
-  attempt: () => Promise<T>, timeoutMs: number, told: (e: PenstockError) => void, alsoPasses?: (e: PenstockError) => boolean,
+  attempt: () => Promise<T>, timeoutMs: number, told: (e: PenstockError) => unknown, alsoPasses?: (e: PenstockError) => boolean,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (let failures = 0; ;) {

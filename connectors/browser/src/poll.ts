@@ -44,6 +44,6 @@ export function openPoll(
     answered(ticket);
   }
 
-  page?.addEventListener('visibilitychange', () => { if (due && !page.hidden) poll(); });
+  page?.addEventListener('visibilitychange', () => due && !page.hidden && poll());
   return { stop, follow };
 }

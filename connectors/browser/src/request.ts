@@ -1,15 +1,12 @@
 import { PenstockError } from './problem';
 import type { Memory } from './memory';
 
-/** Longer than the front takes for anything. */
-const attemptMs = 20_000;
-
 export interface Call {
   /** JSON. */
   body?: string;
   key?: string;
   /** The reservation that it is about. */
-  reservation?: string;
+  about?: string;
   /** The ticket is sent as a header too, so that no second one is given where cookies do not arrive. */
   showTicket?: boolean;
   /** The answer is the same for all. A browser lets a page read such answers only without credentials. */
@@ -20,8 +17,8 @@ export interface Call {
 export type Attempt = <T>(method: string, path: string, call?: Call) => Promise<T>;
 
 /** Opens the way to the front. clockDiffers is told how far its clock is ahead of this machine's, in ms. */
-export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: number) => void): Attempt {
-  function headersOf({ body, key, reservation, showTicket, forAll }: Call): [string, string][] {
+export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: number) => unknown): Attempt {
+  function headersOf({ body, key, about, showTicket, forAll }: Call): [string, string][] {
     const { ticket, pass, holders } = memory.known;
     const { inHeaders } = memory;
     return Object.entries({
@@ -30,12 +27,13 @@ export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: n
       ...(!forAll && {
         'Penstock-Ticket': (inHeaders || showTicket) && ticket,
         'Penstock-Pass': inHeaders && pass,
-        'Penstock-Holder': inHeaders && holders?.find(([id]) => id === reservation)?.[1],
+        'Penstock-Holder': inHeaders && holders?.find(([id]) => id === about)?.[1],
       }),
     }).filter(([, value]) => value) as [string, string][];
   }
 
   return async function attempt<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    const attemptMs = 20_000; // longer than the front takes for anything
     const { known } = memory;
     let status = 0, retryAfterMs = 0, doc;
     try {
@@ -43,7 +41,7 @@ export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: n
         method, body: call.body, headers: headersOf(call), credentials: call.forAll ? 'omit' : 'include',
         signal: AbortSignal.timeout?.(attemptMs), // where that is missing, the browser's own limit holds
       });
-      const header = (name: string) => answer.headers.get(name) ?? '';
+      const header = (name: string) => answer.headers.get(name)!;
       status = answer.status;
       retryAfterMs = msOf(header('Retry-After'));
       const text = await answer.text();
@@ -64,7 +62,5 @@ export function openWay(front: string, memory: Memory, clockDiffers: (aheadMs: n
   };
 }
 
-/** Reads Retry-After: seconds, or a date. */
-function msOf(retryAfter: string): number {
-  return Math.max(0, +retryAfter * 1000 || Date.parse(retryAfter) - Date.now() || 0);
-}
+/** Reads Retry-After: seconds, or a date. None is 0. */
+const msOf = (retryAfter: string) => Math.max(0, +retryAfter * 1000 || Date.parse(retryAfter) - Date.now() || 0);

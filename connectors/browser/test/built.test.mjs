@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const kept = { 'client.js': '../../internal/front/static/client.js', 'client.mjs': '../../internal/front/static/client.mjs', 'openapi.d.ts': 'openapi.d.ts' };
+const kept = { 'client.js': '../../internal/front/static/client.js', 'client.mjs': '../../internal/front/static/client.mjs', 'proof.mjs': '../../internal/front/static/proof.mjs', 'openapi.d.ts': 'openapi.d.ts' };
 
 test('the built files and the generated types are current', (t) => {
   const built = mkdtempSync(join(tmpdir(), 'penstock-built-'));
@@ -21,7 +21,7 @@ test('the built files and the generated types are current', (t) => {
 
 test('each built file has 5,000 bytes at most, not compressed, and the README says how many', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  for (const name of ['client.js', 'client.mjs']) {
+  for (const name of ['client.js', 'client.mjs', 'proof.mjs']) {
     const { size } = statSync(join(root, kept[name]));
     assert.ok(size <= 5000, `${name} has ${size} bytes`);
     const row = readme.split('\n').find((line) => line.startsWith(`| \`/sales/static/${name}\``));
