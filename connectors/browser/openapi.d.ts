@@ -34,7 +34,8 @@ export interface paths {
          * The page's forms
          * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it. With `penstock_link`, gives a browser
          *     that keeps no cookies a place in the address of the page. With `penstock_move`, goes on with the place of another
-         *     device. What another site sends changes nothing.
+         *     device. With `proof` in the form, gives a newcomer a place for whom a proof of work was asked. What another site
+         *     sends changes nothing.
          */
         post: operations["joinFromPage"];
         delete?: never;
@@ -126,8 +127,37 @@ export interface paths {
          *
          *     A sale limits how many places one address, one network and one customer take: 429 `rate_limited`, with the
          *     `limit`. Whoever has a place is told it all the same.
+         *
+         *     A sale may ask for a proof of work: 403 `proof_required` with a `challenge` in ALTCHA's shape. Find the `number`,
+         *     from 0 to `maxnumber`, for which SHA-256 of `salt` and the number in decimal is `challenge`, and join again with
+         *     `proof`. It is good for two minutes, once, in this sale, for the address that asked. Otherwise: 403
+         *     `proof_invalid`, with a new `challenge`. Whoever is refused uses up neither a place nor an invite.
          */
         post: operations["postTickets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sales/{sale}/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        /**
+         * A challenge to solve before joining
+         * @description For a sale that asks for proofs of work; else 404. How hard it is depends on what came from the address lately.
+         *     The shape is that of ALTCHA's first version, whose widget can be given this address as its `challengeurl`.
+         *     Nothing is kept of it, and asking does not count as joining.
+         */
+        get: operations["getChallenge"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -831,8 +861,19 @@ export interface components {
              * @enum {unknown}
              */
             reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
+            challenge?: components["schemas"]["Challenge"];
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "proof_required" | "proof_invalid" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+        };
+        /** @description A task for the visitor's browser, in ALTCHA's shape. In a refusal, of `proof_required` and `proof_invalid`. */
+        Challenge: {
+            /** @constant */
+            algorithm: "SHA-256";
+            challenge: string;
+            maxnumber: number;
+            /** @description With its parameters, such as `expires` (Unix time in seconds). */
+            salt: string;
+            signature: string;
         };
         Price: {
             /** @description In minor units. */
@@ -1365,7 +1406,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `ticket_invalid`, `pass_invalid`, `pass_bound`, `not_the_holder`, `channel_forbidden`, `join_refused`, `forbidden` */
+        /** @description `ticket_invalid`, `pass_invalid`, `pass_bound`, `not_the_holder`, `channel_forbidden`, `join_refused`, `proof_required`, `proof_invalid`, `forbidden` */
         Forbidden: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -1522,6 +1563,11 @@ export interface components {
                     join_token?: string;
                     /** @description An invite, for a sale with `identity.invite_only`. */
                     invite?: string;
+                    /**
+                     * @description The solution of a challenge: base64 of the JSON object {algorithm, challenge, number, salt, signature}, at
+                     *     most 1024 bytes.
+                     */
+                    proof?: string;
                 };
             };
         };
@@ -1820,6 +1866,32 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooMany"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The challenge. */
+            200: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

@@ -94,7 +94,7 @@ var PageLanguages = []string{"en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr
 // PageStates are the states whose texts a sale can replace.
 var PageStates = []string{
 	"scheduled", "early", "waiting", "called", "admitted", "missed", "paused", "held_out", "unlikely", "sold_out", "ended",
-	"closed", "full", "blocked", "no_cookies", "returning",
+	"closed", "full", "blocked", "no_cookies", "proof", "returning",
 }
 
 func (s Sale) validatePage() error {
