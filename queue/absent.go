@@ -23,19 +23,21 @@ const (
 
 // absences are the absent numbers of a room. They are never changed once published; nil is none.
 type absences struct {
+	lane   Lane
 	gaps   spans // uncertain numbers
 	proven map[Number]bool
 	draw   *Draw
 	places []uint64 // of the absent, in order; before a draw their numbers
 }
 
-func newAbsences(gaps spans, proven []Number, draw *Draw) *absences {
+// newAbsences takes the gaps of a lane, as numbers within it, and proven numbers of any lane.
+func newAbsences(lane Lane, gaps spans, proven []Number, draw *Draw) *absences {
 	if len(gaps) == 0 {
 		return nil
 	}
-	a := &absences{gaps: gaps, draw: draw, proven: make(map[Number]bool, len(proven))}
+	a := &absences{lane: lane, gaps: gaps, draw: draw, proven: make(map[Number]bool, len(proven))}
 	for _, n := range proven {
-		if gaps.has(uint64(n)) {
+		if n.Lane() == lane && gaps.has(n.inLane()) {
 			a.proven[n] = true
 		}
 	}
@@ -52,8 +54,8 @@ func (a *absences) place() {
 	a.places = make([]uint64, 0, size)
 	for _, gap := range a.gaps {
 		for n := gap.first; n <= gap.last && len(a.places) < maxUncertain; n++ {
-			if !a.proven[Number(n)] {
-				a.places = append(a.places, a.placeOf(Number(n)))
+			if number := numberIn(a.lane, n); !a.proven[number] {
+				a.places = append(a.places, a.placeOf(number))
 			}
 		}
 	}
@@ -64,7 +66,7 @@ func (a *absences) placeOf(n Number) uint64 {
 	if a.draw != nil {
 		return a.draw.Place(n)
 	}
-	return uint64(n)
+	return n.inLane()
 }
 
 // with returns the absences after more numbers were proven, or the draw was made.
@@ -92,7 +94,7 @@ func (a *absences) with(proven []Number, draw *Draw) *absences {
 
 // has reports whether a number is uncertain and was not shown.
 func (a *absences) has(n Number) bool {
-	return a != nil && a.gaps.has(uint64(n)) && !a.proven[n]
+	return a != nil && n.Lane() == a.lane && a.gaps.has(n.inLane()) && !a.proven[n]
 }
 
 // hasPlace is has by place.

@@ -80,7 +80,7 @@ func TestAbsentPlacesAreThoseOfTheUnprovenNumbers(t *testing.T) {
 		}
 		proven := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Number { return Number(rapid.Uint64Range(1, 40).Draw(t, "n")) })).Draw(t, "proven")
 		half := len(proven) / 2
-		a := newAbsences(gaps, proven[:half], nil).with(proven[half:], draw)
+		a := newAbsences(0, gaps, proven[:half], nil).with(proven[half:], draw)
 		want := make(map[uint64]bool)
 		for n := Number(1); n <= 40; n++ {
 			absent := gaps.has(uint64(n)) && !slices.Contains(proven, n)

@@ -104,7 +104,7 @@ type suspect struct{ at, place int64 }
 // NewAccounting begins with an empty journal.
 func NewAccounting(saleID string, startsMillis int64) *Accounting {
 	return &Accounting{
-		room:   &Restored{sale: saleID, passes: make(map[Number]journaledPass), proven: make(map[Number]bool)},
+		room:   newRestored(saleID),
 		starts: startsMillis, calls: make(map[callMoment]uint64), rolling: newRolling(),
 		admitted: make(map[uint64]bitmap), called: make(map[uint64]uint64), given: make(map[uint64]uint64),
 	}

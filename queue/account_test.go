@@ -30,7 +30,9 @@ func limitsFrom(atMillis int64, rate, most int64, mode sale.Mode) []byte {
 	return append(record(kindFact, 1), compact(keptFact{Limits: &limits})...)
 }
 
-func calledAt(upto uint64, atMillis int64) []byte { return recordCalled(upto, 1, 2, atMillis) }
+func calledAt(upto uint64, atMillis int64) []byte {
+	return recordCalled(Number(upto).Lane(), Number(upto).inLane(), 1, 2, atMillis)
+}
 
 // admittedAt is a pass of ten minutes.
 func admittedAt(n Number, atMillis int64) []byte {
@@ -104,7 +106,7 @@ func TestAnInversionIsFound(t *testing.T) {
 		"open, as is journaled later":    {[][]byte{limits, admittedAt(7, noon+11), limitsFrom(noon+5, 600, 500, sale.Open)}, 0},
 		"open until a while before":      {[][]byte{limitsFrom(noon, 600, 500, sale.Open), limitsFrom(noon+5, 600, 500, sale.Queue), admittedAt(7, noon+11)}, 1},
 		"the watermarks of two nodes":    {[][]byte{limits, calledAt(3, noon+20), calledAt(2, noon+10), admittedAt(2, noon+11), admittedAt(3, noon+20)}, 0},
-		"restored, with the state alone": {[][]byte{limits, recordState(9, 4, 2, 5, 6), calledAt(4, noon+1), admittedAt(3, noon+2)}, 0},
+		"restored, with the state alone": {[][]byte{limits, recordState(0, 9, 4, 2, 5, 6), calledAt(4, noon+1), admittedAt(3, noon+2)}, 0},
 	} {
 		if got := accountOf(c.records...); got.Inversions != c.want {
 			t.Errorf("%s: %d inversions, want %d", name, got.Inversions, c.want)
@@ -204,8 +206,8 @@ func TestALongLineIsReadInBoundedMemory(t *testing.T) {
 	const entrants, admitted = 10_000_000, 300_000
 	a := NewAccounting("drop", noon)
 	a.Add(limitsFrom(noon, 60_000, 1_000_000, sale.Queue))
-	a.Add(recordMark(entrants))
-	a.Add(recordGiven(0, entrants))
+	a.Add(recordMark(0, entrants))
+	a.Add(recordGiven(0, 0, entrants))
 	numbers := rand.New(rand.NewPCG(1, 2))
 	a.Add(recordDraw(hex.EncodeToString(make([]byte, seedBytes)), true, entrants))
 	for i := range int64(admitted) {

@@ -90,21 +90,44 @@ func (r *Room) advanceLost() error {
 // move decides and writes.
 func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) error {
 	b := r.book.Load()
-	inputs := r.inputs(s, in)
-	inputs.Gone = func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
-	line := s.line()
+	inputs, line := r.inputs(s, in), s.line()
+	inputs.Gone = s.goneBy(b)
+	for i, lane := range s.lanes {
+		line.Lanes[i].Gone = lane.goneBy(b)
+	}
 	line.AdmittedLately = r.lately.count(s)
 	if units, since := in.aside(); units > 0 {
 		inputs.UnitsAside, line.AdmittedSinceAside = units, r.lately.since(s, since)
 	}
 	d := Decide(line, inputs)
-	if err := r.keepCalled(ctx, s, d.Called); err != nil {
+	if err := r.keepCalled(ctx, s, d); err != nil {
 		return err
 	}
-	if d.Called == s.Called && !r.houseDue(s) {
+	moves := false
+	for _, lane := range s.all() {
+		moves = moves || d.move(lane).Called != lane.Called
+	}
+	if !moves && !r.houseDue(s) {
 		return nil
 	}
 	return r.write(ctx, s, term, d, "", "")
+}
+
+// goneBy reports for the places of the lane whether nobody is there, by what the book says.
+func (s *Snapshot) goneBy(b *book) func(place uint64) bool {
+	return func(place uint64) bool { return s.absent.hasPlace(place) || b.facts(s.numberAt(place)).used }
+}
+
+// move is where the watermark of the lane goes.
+func (d *Decision) move(lane *Snapshot) LaneMove {
+	switch i := int(lane.lane); {
+	case i == 0:
+		return LaneMove{Called: d.Called, Skipped: d.Skipped, Owed: d.Owed}
+	case i <= len(d.Lanes):
+		return d.Lanes[i-1]
+	default:
+		return LaneMove{Called: lane.Called, Owed: lane.room.owed}
+	}
 }
 
 // end is the last place that may be called now. While the line waits for the holders of uncertain
@@ -120,20 +143,29 @@ func (s *Snapshot) end() uint64 {
 // houseDue says that something has lapsed that counts, or that the room was not tidied for a while.
 func (r *Room) houseDue(s *Snapshot) bool {
 	run := s.runMillis(s.NowMillis)
-	if len(s.calls) > 0 && s.calls[0].deadlineMillis <= run {
-		return true
+	for _, lane := range s.all() {
+		if len(lane.calls) > 0 && lane.calls[0].deadlineMillis <= run {
+			return true
+		}
 	}
 	if s.room.nextExpiry > 0 && s.room.nextExpiry <= s.NowMillis {
 		return true
 	}
-	busy := s.Active > 0 || s.AdmittedLastMinute > 0 || s.Waiting > 0 || s.Outstanding > 0
+	busy := s.Active > 0 || s.AdmittedLastMinute > 0 || s.AllWaiting() > 0 || s.AllOutstanding() > 0
 	return busy && s.NowMillis-s.room.creditAt >= keepHouseEvery.Milliseconds()
 }
 
 func (s *Snapshot) line() Line {
 	seen := s.openWindows()
+	var lanes []LaneLine
+	for _, lane := range s.lanes {
+		of := lane.openWindows()
+		seen.coming, seen.came, seen.missing = seen.coming+of.coming, seen.came+of.came, seen.missing+of.missing
+		seen.called = append(seen.called, of.called...)
+		lanes = append(lanes, LaneLine{Called: lane.Called, End: lane.end(), Share: lane.share, Owed: lane.room.owed})
+	}
 	line := Line{
-		Called: s.Called, End: s.end(), Coming: seen.coming, DelayMillis: max(s.room.delay, 0), Active: s.Active,
+		Called: s.Called, End: s.end(), Share: s.share, Owed: s.room.owed, Lanes: lanes, Coming: seen.coming, DelayMillis: max(s.room.delay, 0), Active: s.Active,
 		AdmittedLastMinute: s.AdmittedLastMinute, LeavingMinute: s.leavingMinute, Claimed: s.room.claimed, Shown: s.room.shown, NoShow: s.room.noShow,
 		OverdueShown: seen.came, OverdueMissing: seen.missing,
 		Memory: Memory{
@@ -173,10 +205,12 @@ func (w *openWindows) expected(showUp float64, delayMillis int64) (sum float64) 
 	return sum
 }
 
-// coming counts the called who are still expected.
-func (s *Snapshot) coming() uint64 { return s.openWindows().coming }
+// coming counts the called of all lanes who are still expected.
+func (s *Snapshot) coming() uint64 {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.openWindows().coming })
+}
 
-// openWindows counts the outstanding who are still expected: those called no longer ago than several
+// openWindows counts the outstanding of a lane who are still expected: those called no longer ago than several
 // times what visitors usually take to claim. Whoever takes longer may still claim, but no slot is
 // kept waiting for what is probably a closed tab.
 func (s *Snapshot) openWindows() (seen openWindows) {
@@ -221,13 +255,17 @@ func (s *Snapshot) calling(now int64) bool {
 
 // write hands a decision to advance.lua. Another leader's newer watermark stands.
 func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
-	m, absent := d.Memory, s.absent.between(s.Called, d.Called)
-	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, r.keys, []string{
-		s.room.gen, strconv.FormatUint(s.Called, 10), strconv.FormatUint(d.Called, 10), strconv.FormatUint(d.Skipped, 10),
-		strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
-		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept,
-		decimal(term), strconv.FormatUint(absent, 10), strconv.FormatUint(d.Skipped-min(absent, d.Skipped), 10), decimal(s.room.left),
-	}))
+	m := d.Memory
+	args := []string{
+		s.room.gen, strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
+		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept, decimal(term), decimal(s.room.left),
+	}
+	lanes := s.all()
+	for _, lane := range lanes {
+		args = append(args, lane.moveArguments(d.move(lane))...)
+	}
+	keys := keysWithLanes(r.saleID, len(lanes)-1)
+	status, err := statusOf(advanceScript.Exec(ctx, r.deps.Redis, keys, args))
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)
 	}
@@ -237,9 +275,19 @@ func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, s
 	return nil
 }
 
+// moveArguments are those of a lane, as advance.lua takes them.
+func (s *Snapshot) moveArguments(move LaneMove) []string {
+	absent := s.absent.between(s.Called, move.Called)
+	return []string{
+		strconv.FormatUint(s.Called, 10), strconv.FormatUint(move.Called, 10), strconv.FormatUint(move.Skipped, 10),
+		strconv.FormatUint(absent, 10), strconv.FormatUint(move.Skipped-min(absent, move.Skipped), 10),
+		strconv.FormatFloat(move.Owed, 'f', 9, 64),
+	}
+}
+
 // stand is the decision to leave everything as it is.
 func (s *Snapshot) stand() Decision {
-	return Decision{Called: s.Called, Memory: s.line().Memory}
+	return Decision{Called: s.Called, Owed: s.room.owed, Memory: s.line().Memory}
 }
 
 func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, term int64, seedKept, drawKept string) (*Snapshot, error) {

@@ -34,7 +34,7 @@ const (
 //
 // term is the leader's. The error is a *redis.OldTermError when a leader of a later term was here.
 func Arm(ctx context.Context, client rueidis.Client, rec sale.Record, restore *Restored, term int64) error {
-	a := arming{client: client, keys: roomKeys(rec.ID), rec: rec, restore: restore, term: term}
+	a := arming{client: client, keys: keysWithLanes(rec.ID, int(MaxLane)), rec: rec, restore: restore, term: term}
 	step := "make"
 	if !restore.Empty() {
 		step, restore.sale = "restore", rec.ID
@@ -54,7 +54,7 @@ func Arm(ctx context.Context, client rueidis.Client, rec sale.Record, restore *R
 // Update applies the settings of a new version to the room that is there. The error is [ErrLost] when
 // there is none of this run of the server, and a *redis.OldTermError as for [Arm].
 func Update(ctx context.Context, client rueidis.Client, rec sale.Record, term int64) error {
-	a := arming{client: client, keys: roomKeys(rec.ID), rec: rec, term: term}
+	a := arming{client: client, keys: keysWithLanes(rec.ID, int(MaxLane)), rec: rec, term: term}
 	status, err := a.attempt(ctx, "change")
 	if err == nil && status == "lost" {
 		err = ErrLost
@@ -77,7 +77,7 @@ func Remove(ctx context.Context, client rueidis.Client, saleID string, term int6
 }
 
 func wipe(ctx context.Context, client rueidis.Client, saleID string, term int64, keep time.Duration) error {
-	res := wipeScript.Exec(ctx, client, roomKeys(saleID), []string{decimal(term), decimal(int64(keep.Seconds()))})
+	res := wipeScript.Exec(ctx, client, keysWithLanes(saleID, int(MaxLane)), []string{decimal(term), decimal(int64(keep.Seconds()))})
 	if _, err := statusOf(res); err != nil {
 		return fmt.Errorf("wipe room of %s: %w", saleID, err)
 	}
@@ -137,7 +137,7 @@ func (a *arming) attempt(ctx context.Context, step string) (string, error) {
 func (a *arming) settings(seed []byte) []string {
 	rec, ad := a.rec, a.rec.Admission
 	return []string{
-		"version", decimal(rec.Version), "epoch", decimal(rec.Epoch),
+		"lanes", decimal(int64(len(ad.Lanes))), "version", decimal(rec.Version), "epoch", decimal(rec.Epoch),
 		"opens", decimal(opensMillis(rec)), "starts", decimal(rec.StartsAt.UnixMilli()), "ends", decimal(rec.EndsAt.UnixMilli()),
 		"ended", flag(rec.Ended), "paused", flag(rec.Paused), "mode", string(ad.Mode), "order", string(ad.Order),
 		"rate", decimal(int64(ad.RatePerMinute)), "cap", decimal(int64(ad.MaxActive)),
@@ -152,15 +152,30 @@ func (a *arming) restored() []string {
 	if r.Seed != nil {
 		seedText, commitment = hex.EncodeToString(r.Seed), Commitment(r.Seed)
 	}
-	away := r.absences()
-	return append(r.restoredDraw(), []string{
-		"mark", decimal(int64(r.Mark)), "watermark", decimal(int64(r.Called)), "floor", decimal(int64(r.Floor)),
+	args := append(r.restoredDraw(), []string{
 		"claimed", decimal(r.claimed), "left", decimal(r.left), "released", decimal(r.released),
 		"kept_seed", seedText, "kept_commitment", commitment,
-		"first_expiry", decimal(r.firstExpiry()), "gaps", r.gaps().String(), "absent", decimal(int64(r.absentAhead(away))),
-		"gone", decimal(int64(r.gone(away))), "rated", decimal(r.admits.total()), "resolved", decimal(int64(r.resolved(away))),
+		"first_expiry", decimal(r.firstExpiry()), "rated", decimal(r.admits.total()),
 		"prove_near", decimal(r.proveWithin().Milliseconds()), "prove_far", decimal(proveFarWithin.Milliseconds()),
 	}...)
+	for lane := Lane(0); lane <= Lane(len(a.rec.Admission.Lanes)); lane++ {
+		args = append(args, r.restoredLane(lane)...)
+	}
+	return args
+}
+
+// restoredLane is what arm.lua takes of a lane.
+func (r *Restored) restoredLane(lane Lane) []string {
+	line, away := r.in(lane), r.absences(lane)
+	args := []string{
+		"mark", decimal(int64(line.Mark)), "watermark", decimal(int64(line.Called)), "floor", decimal(int64(line.Floor)),
+		"gaps", line.gaps().String(), "absent", decimal(int64(line.absentAhead(away))),
+		"gone", decimal(int64(r.gone(lane, away))), "resolved", decimal(int64(r.resolved(lane, away))),
+	}
+	for i := 0; i < len(args); i += 2 {
+		args[i] = laneField(lane, args[i])
+	}
+	return args
 }
 
 func opensMillis(rec sale.Record) int64 {

@@ -6,7 +6,7 @@ import "sync"
 // window was renewed. Whoever merely waits is not in it.
 type book struct {
 	mu     sync.RWMutex
-	used   bitmap
+	used   laneBitmaps
 	active map[Number]activePass
 	grace  map[Number]int64 // deadline in the room's own time, ms
 }
@@ -54,7 +54,7 @@ func (b *book) applyClaim(n Number, expiresMillis int64, kept bool) {
 	if b.used.has(n) && !active {
 		return
 	}
-	b.used = b.used.set(n)
+	b.used.set(n)
 	b.active[n] = activePass{expiresMillis: expiresMillis, kept: kept || known.kept}
 	delete(b.grace, n)
 }
@@ -67,7 +67,7 @@ func (b *book) gone(n Number) {
 }
 
 func (b *book) applyGone(n Number) {
-	b.used = b.used.set(n)
+	b.used.set(n)
 	delete(b.active, n)
 	delete(b.grace, n)
 }

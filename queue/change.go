@@ -33,5 +33,5 @@ func parseChange(entry string) (change, bool) {
 		}
 	}
 	c.number, c.a, c.b = Number(numbers[0]), numbers[1], numbers[2]
-	return c, c.number >= 1 && c.number <= maxNumber
+	return c, c.number.valid()
 }

@@ -30,7 +30,7 @@ const (
 // not_called too; its window starts again.
 func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
 	for range claimRounds {
-		s := r.snap.Load()
+		s := r.snap.Load().of(t.Number)
 		if s.absent.has(t.Number) {
 			r.shown.note(s.room.gen, t.Number)
 			if err := r.report(ctx); err != nil {
@@ -52,7 +52,7 @@ func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, ag
 		if err := r.Refresh(ctx); err != nil {
 			return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
 		}
-		if _, now := r.snap.Load().place(t.Number); !now && verdict.status == "not_called" {
+		if _, now := r.snap.Load().of(t.Number).place(t.Number); !now && verdict.status == "not_called" {
 			return r.settleClaim(ctx, t, verdict)
 		}
 	}
@@ -79,7 +79,7 @@ type verdict struct {
 }
 
 func (r *Room) claimOnce(ctx context.Context, n Number, place uint64, gen string) (verdict, error) {
-	parts, err := claimScript.Exec(ctx, r.deps.Redis, r.keys,
+	parts, err := claimScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys,
 		[]string{n.decimal(), strconv.FormatUint(place, 10), gen}).ToArray()
 	if err != nil {
 		return verdict{}, fmt.Errorf("claim script: %w", err)
@@ -158,20 +158,20 @@ func (r *Room) Leave(ctx context.Context, t Ticket) error {
 	if f.used && f.expiresMillis == 0 {
 		return nil
 	}
-	if uint64(t.Number) > r.snap.Load().Entrants {
+	if t.Number.inLane() > r.snap.Load().of(t.Number).Entrants {
 		// Joined since the last refresh, or never: nothing is journaled for a number nobody has.
 		if err := r.Refresh(ctx); err != nil {
 			return unavailable("leave "+r.saleID, err)
 		}
-		if s := r.snap.Load(); s.Ready && uint64(t.Number) > s.Entrants {
+		if s := r.snap.Load().of(t.Number); s.Ready && t.Number.inLane() > s.Entrants {
 			return problem.With(problem.TicketInvalid, "this number was never given")
 		}
 	}
 	if err := r.journalOne(ctx, recordLeave(t.Number)); err != nil {
 		return err
 	}
-	s := r.snap.Load()
-	status, err := leaveScript.Exec(ctx, r.deps.Redis, r.keys,
+	s := r.snap.Load().of(t.Number)
+	status, err := leaveScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys,
 		[]string{t.Number.decimal(), strconv.FormatUint(s.placeOrZero(t.Number), 10), s.room.gen, flag(s.absent.has(t.Number))}).ToString()
 	return r.settleGone(t.Number, status, err)
 }

@@ -10,7 +10,11 @@ type Line struct {
 	Called uint64
 	// End is the last place that may be called.
 	End uint64
-	// Coming are the called who are still expected to claim.
+	// Share and Owed are those of the lane of everybody, and Lanes are the priority lanes. Without any, the lane of
+	// everybody is the line.
+	Share, Owed float64
+	Lanes       []LaneLine
+	// Coming are the called of all lanes who are still expected to claim.
 	Coming uint64
 	// Expected is how many of the Coming will come, by how long ago they were called.
 	Expected float64
@@ -81,8 +85,11 @@ type Decision struct {
 	Called uint64
 	// Skipped are the newly called places whose tickets were gone already.
 	Skipped uint64
-	Memory  Memory
-	Why     Reason
+	// Owed is what the lane of everybody is owed from now on, and Lanes are the moves of the priority lanes.
+	Owed   float64
+	Lanes  []LaneMove
+	Memory Memory
+	Why    Reason
 }
 
 const (
@@ -112,16 +119,17 @@ const (
 	maxSkips = 10_000
 )
 
-// Decide says how far the watermark moves. It is pure.
+// Decide says how far the watermarks move. It is pure.
 //
 // Credit, in admissions, grows evenly at the rate (see paceShare); each call costs the show-up rate, the
 // share of an admission that it is expected to become. Beyond the pace, calls stop where those who are
-// expected to come would exceed the cap, the rolling minute or the units that are left.
+// expected to come would exceed the cap, the rolling minute or the units that are left. How the calls are divided among
+// lanes says splitCalls.
 func Decide(line Line, in Inputs) Decision {
-	d := Decision{Called: line.Called, Memory: remember(line, in)}
+	d := Decision{Called: line.Called, Owed: line.Owed, Memory: remember(line, in)}
 	if !in.Live {
 		d.Why = NotLive
-		return d
+		return d // a lane without a move stands
 	}
 	showUp := expectedShowUp(line, d.Memory.ShowUpRate)
 	calls, why := math.Floor(d.Memory.Credit/showUp+1e-9), Pacing
@@ -137,9 +145,10 @@ func Decide(line Line, in Inputs) Decision {
 			calls, why = limit.calls, limit.why
 		}
 	}
-	var called uint64
-	d.Called, d.Skipped, called = watermark(line, uint64(max(calls, 0)), in.Gone)
-	if d.Why = why; d.Called >= line.End {
+	own := LaneLine{Called: line.Called, End: line.End, Share: line.Share, Owed: line.Owed, Gone: in.Gone}
+	moves, called := splitCalls(append([]LaneLine{own}, line.Lanes...), uint64(max(calls, 0)))
+	d.Called, d.Skipped, d.Owed, d.Lanes = moves[0].Called, moves[0].Skipped, moves[0].Owed, moves[1:]
+	if d.Why = why; !line.after(d).waits() {
 		d.Why = LineEmpty
 	}
 	d.Memory.Credit = max(d.Memory.Credit-float64(called)*showUp, 0)
@@ -171,7 +180,7 @@ func remember(line Line, in Inputs) Memory {
 // hurry is how much faster than the pace the calls are, so that the rate is used. It waits for a whole minute, in
 // which the calls are as even as they can be. Where visitors claim slowly it would come too late, and make waves.
 func hurry(line Line, in Inputs) float64 {
-	if line.End <= line.Called || in.NowMillis-in.StartsMillis < minuteMillis || line.DelayMillis > hurryDelay.Milliseconds() {
+	if !line.waits() || in.NowMillis-in.StartsMillis < minuteMillis || line.DelayMillis > hurryDelay.Milliseconds() {
 		return 1
 	}
 	gap := hurryTo*in.LevelFactor - (float64(line.AdmittedLastMinute)+arriving(line))/in.RatePerMinute
@@ -247,16 +256,24 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 	return fill(float64(free), showUp, line.Coming)
 }
 
-// watermark passes over the gone until it has met calls visitors who are there, or the line ends.
-func watermark(line Line, calls uint64, gone func(uint64) bool) (called, skipped, met uint64) {
-	called = line.Called
-	for met < calls && called < line.End && skipped < maxSkips {
-		called++
-		if gone != nil && gone(called) {
-			skipped++
-		} else {
-			met++
+// waits reports whether any lane may have somebody to call.
+func (l Line) waits() bool {
+	for _, lane := range l.Lanes {
+		if lane.Called < lane.End {
+			return true
 		}
 	}
-	return called, skipped, met
+	return l.Called < l.End
+}
+
+// after is the line once a decision is made.
+func (l Line) after(d Decision) Line {
+	l.Called = d.Called
+	lanes := make([]LaneLine, len(l.Lanes))
+	for i, lane := range l.Lanes {
+		lane.Called = d.Lanes[i].Called
+		lanes[i] = lane
+	}
+	l.Lanes = lanes
+	return l
 }

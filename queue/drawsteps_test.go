@@ -324,7 +324,7 @@ func TestTheDrawOfAnEarlierJournalComesBack(t *testing.T) {
 	rec := aDraw(c, sale.DrawTerms{})
 	j := &memoryJournal{}
 	seed := hex.EncodeToString(mustHex(t, shopShare))
-	if err := j.append(context.Background(), rec.ID, [][]byte{recordMark(64), recordGiven(0, 12), recordDraw(seed, false, 0), recordDraw(seed, true, 12)}); err != nil {
+	if err := j.append(context.Background(), rec.ID, [][]byte{recordMark(0, 64), recordGiven(0, 0, 12), recordDraw(seed, false, 0), recordDraw(seed, true, 12)}); err != nil {
 		t.Fatal(err)
 	}
 	arm(t, client, rec, j.fold())

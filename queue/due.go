@@ -16,9 +16,9 @@ func (r *Room) NextDueMillis() int64 {
 		return 0
 	}
 	due := s.nextDue()
-	if r.deps.Journal != nil && s.room.mark > 0 {
+	if r.deps.Journal != nil && s.marked() {
 		due = sooner(sooner(due, r.stateDue(s)), r.placesDue(s))
-		if s.Waiting > 0 && r.kept.Load().given != s.Entrants {
+		if s.AllWaiting() > 0 && r.kept.Load().given != s.given() {
 			due = sooner(due, r.kept.Load().givenMillis+keepGivenEvery.Milliseconds())
 		}
 	}
@@ -49,11 +49,13 @@ func (s *Snapshot) nextDue() (due int64) {
 		due = sooner(due, s.drawDue())
 	}
 	_, placed := s.place(1)
-	if from := max(s.room.starts, s.NowMillis); placed && s.Waiting > 0 && s.calling(from) {
+	if from := max(s.room.starts, s.NowMillis); placed && s.AllWaiting() > 0 && s.calling(from) {
 		due = sooner(due, from)
 	}
-	if len(s.calls) > 0 && !s.Paused {
-		due = sooner(due, s.calls[0].deadlineMillis+s.room.pausedTotal)
+	for _, lane := range s.all() {
+		if len(lane.calls) > 0 && !s.Paused {
+			due = sooner(due, lane.calls[0].deadlineMillis+s.room.pausedTotal)
+		}
 	}
 	if s.graces > 0 && !s.Paused {
 		due = sooner(due, s.room.creditAt+keepHouseEvery.Milliseconds())

@@ -85,7 +85,7 @@ func codeOf(body []byte, saleID string) (HandoverCode, error) {
 		Epoch:      binary.BigEndian.Uint32(body[2:]),
 		MadeMicros: int64(binary.BigEndian.Uint64(body[6:])),
 	}
-	if c.Ticket < 1 || c.Ticket > maxNumber {
+	if !c.Ticket.valid() {
 		return HandoverCode{}, problem.UnknownCode
 	}
 	return c, nil

@@ -169,12 +169,15 @@ func (r *Room) refreshBeside(ctx context.Context) <-chan struct{} {
 }
 
 // record is what the journal has of the calls.
-func (g grant) record() []byte { return recordCalled(g.calledUpTo(), g.run, g.deadline, g.nowMillis) }
+func (g grant) record() []byte {
+	return recordCalled(g.lane, g.calledUpTo(), g.run, g.deadline, g.nowMillis)
+}
 
 // grant is an answer of join.lua.
 type grant struct {
 	status           string
-	first            Number
+	lane             Lane
+	first            uint64 // number within the lane
 	staying, passing int    // numbers for those who stay in any case, and behind them for those who pass
 	calls            int    // of all of them, how many are called
 	top              uint64 // the highest mark that was ever journaled
@@ -185,40 +188,42 @@ type grant struct {
 }
 
 // given is the last number that was given, this grant included.
-func (g grant) given() uint64 { return uint64(g.first) + uint64(g.staying+g.passing) - 1 }
+func (g grant) given() uint64 { return g.first + uint64(g.staying+g.passing) - 1 }
 
 // calledUpTo is the watermark after the calls.
-func (g grant) calledUpTo() uint64 { return uint64(g.first) + uint64(g.calls) - 1 }
+func (g grant) calledUpTo() uint64 { return g.first + uint64(g.calls) - 1 }
 
 func (r *Room) takeNumbers(ctx context.Context, b *joinBatch) (grant, error) {
 	args := append([]string{strconv.Itoa(len(b.staying)), strconv.FormatInt(r.deps.MaxWaitingTickets, 10), strconv.Itoa(len(b.passing))},
-		r.limits(b.outside())...)
-	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.keys, append(args, b.interests()...)).ToArray()
+		r.limits(b.outside(), 0)...)
+	parts, err := joinScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys, append(args, b.interests()...)).ToArray()
 	if err != nil {
 		return grant{}, fmt.Errorf("join script: %w", err)
 	}
-	return r.readGrant(parts)
+	return r.readGrant(0, parts)
 }
 
-// limits are what a node knows, as join.lua takes it.
-func (r *Room) limits(in Outside) []string {
-	return []string{decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64)}
+// limits are what a node knows, and the lane, as join.lua takes it.
+func (r *Room) limits(in Outside, lane Lane) []string {
+	return []string{
+		decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64), decimal(int64(lane)),
+	}
 }
 
 // readGrant reads the answer of join.lua.
-func (r *Room) readGrant(parts []rueidis.RedisMessage) (grant, error) {
+func (r *Room) readGrant(lane Lane, parts []rueidis.RedisMessage) (grant, error) {
 	if len(parts) != 11 {
 		return grant{}, fmt.Errorf("join script: %d parts", len(parts))
 	}
 	p := parser{}
 	g := grant{
-		status: text(parts[0]), first: Number(p.unsigned(text(parts[1]))), staying: int(p.count(parts[2])),
+		lane: lane, status: text(parts[0]), first: p.unsigned(text(parts[1])), staying: int(p.count(parts[2])),
 		top: p.unsigned(text(parts[3])), nowMillis: p.number(text(parts[4])), epoch: uint32(p.number(text(parts[5]))),
 		base: p.unsigned(text(parts[6])), passing: int(p.count(parts[7])), calls: int(p.count(parts[8])),
 		run: p.number(text(parts[9])), deadline: p.number(text(parts[10])),
 	}
 	if p.err == nil && g.status != "lost" {
-		r.given.Store(&span{first: g.base + 1, last: g.given()})
+		r.given[lane].Store(&span{first: g.base + 1, last: g.given()})
 		r.growth.add(g.staying+g.passing, g.nowMillis)
 	}
 	return g, p.err
@@ -232,11 +237,11 @@ func (r *Room) raise(ctx context.Context, g grant, missing int) error {
 		return refusedJoin("full")
 	}
 	if r.deps.Journal != nil {
-		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordMark(mark), recordGiven(g.base, g.given())}); err != nil {
+		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordMark(g.lane, mark), recordGiven(g.lane, g.base, g.given())}); err != nil {
 			return unavailable("journal the high-water mark of "+r.saleID, err)
 		}
 	}
-	status, err := raiseScript.Exec(ctx, r.deps.Redis, r.keys[:1], []string{strconv.FormatUint(mark, 10)}).ToString()
+	status, err := raiseScript.Exec(ctx, r.deps.Redis, r.keys[:1], []string{strconv.FormatUint(mark, 10), decimal(int64(g.lane))}).ToString()
 	if err != nil {
 		return unavailable("raise the high-water mark of "+r.saleID, err)
 	}

@@ -25,10 +25,12 @@ type Keyed struct {
 	Person []PlaceKey
 	// Invite are those of an invite. It gets no other place when its place is over.
 	Invite []PlaceKey
-	// Like has the flags, the lane and the interest of a new ticket.
+	// Lane is that of a new place. A place that a key has already stays where it is.
+	Lane Lane
+	// Like has the flags and the interest of a new ticket.
 	Like Ticket
-	// Own is a ticket that the visitor had without a key. Whoever has no place under a key keeps it. Number 0 is
-	// none.
+	// Own is a ticket that the visitor had without a key. Whoever has no place under a key keeps it, if it is in the
+	// same lane. Number 0 is none.
 	Own Ticket
 	// FindOnly gives no place that was not there.
 	FindOnly bool
@@ -60,11 +62,11 @@ func (r *Room) JoinKeyed(ctx context.Context, k Keyed) (t Ticket, had bool, err 
 	}
 	request := keyedRequest{Keyed: k}
 	if k.Own.Number > 0 {
-		request.oldPlace = r.snap.Load().placeOrZero(k.Own.Number)
+		request.oldPlace = r.placeOrZero(k.Own.Number)
 	}
 	got, err := r.keyedJoin(ctx, request)
 	if err == nil && got.had && !k.FindOnly && len(k.Person) > 0 && r.spent(got.place.number) {
-		request.old, request.oldPlace = got.place.text(), r.snap.Load().placeOrZero(got.place.number)
+		request.old, request.oldPlace = got.place.text(), r.placeOrZero(got.place.number)
 		got, err = r.keyedJoin(ctx, request)
 	}
 	if err != nil || got.place.number == 0 {
@@ -91,7 +93,7 @@ func (r *Room) keyedJoin(ctx context.Context, request keyedRequest) (keyedAnswer
 
 // spent reports whether nothing more comes of a number, as far as this node knows. Redis decides.
 func (r *Room) spent(n Number) bool {
-	s := r.snap.Load()
+	s := r.snap.Load().of(n)
 	now := s.nowMillis()
 	f := r.book.Load().facts(n)
 	if f.used {
@@ -103,31 +105,49 @@ func (r *Room) spent(n Number) bool {
 	return called && s.runMillis(now) >= deadline && s.Mode != sale.Open
 }
 
-// joinAllKeyed decides a batch. Nobody is told a place before the journal has it.
+// placeOrZero is the place of a number in its lane, as the scripts take it.
+func (r *Room) placeOrZero(n Number) uint64 { return r.snap.Load().of(n).placeOrZero(n) }
+
+// joinAllKeyed decides a batch, lane by lane. Nobody is told a place before the journal has it.
 func (r *Room) joinAllKeyed(ctx context.Context, reqs []keyedRequest) ([]keyedAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	results := make([]keyedAnswer, len(reqs))
-	missing := make([]int, len(reqs)) // the requests that have no answer yet
-	for i := range missing {
-		missing[i] = i
+	var byLane [MaxLane + 1][]int
+	for i := range reqs {
+		lane := min(reqs[i].Lane, MaxLane)
+		byLane[lane] = append(byLane[lane], i)
 	}
 	pending := make(map[PlaceKey]keptPlace)
-	var refusal error
-	var called *grant // the last with calls
-	for range joinRounds {
-		var grant grant
-		var err error
-		if grant, missing, err = r.takeKeyed(ctx, reqs, missing, results, pending); err != nil {
+	var called []grant
+	for lane, missing := range byLane {
+		if len(missing) == 0 {
+			continue
+		}
+		calls, err := r.joinLane(ctx, Lane(lane), reqs, missing, results, pending)
+		if err != nil {
 			return nil, err
 		}
-		if grant.calls > 0 {
-			called = &grant
+		called = append(called, calls...)
+	}
+	return results, r.keepKeyed(ctx, pending, called)
+}
+
+// joinLane decides those of a batch who get a new place in a lane, if any. It returns the last grant with calls.
+func (r *Room) joinLane(ctx context.Context, lane Lane, reqs []keyedRequest, missing []int, results []keyedAnswer, pending map[PlaceKey]keptPlace) (called []grant, err error) {
+	var refusal error
+	for range joinRounds {
+		var g grant
+		if g, missing, err = r.takeKeyed(ctx, lane, reqs, missing, results, pending); err != nil {
+			return nil, err
+		}
+		if g.calls > 0 {
+			called = []grant{g}
 		}
 		if len(missing) == 0 {
 			break
 		}
-		if refusal = r.keyedRefusal(ctx, grant, len(missing)); refusal != nil {
+		if refusal = r.keyedRefusal(ctx, g, len(missing)); refusal != nil {
 			break
 		}
 	}
@@ -137,7 +157,7 @@ func (r *Room) joinAllKeyed(ctx context.Context, reqs []keyedRequest) ([]keyedAn
 	for _, i := range missing {
 		results[i].refusal = refusal
 	}
-	return results, r.keepKeyed(ctx, pending, called)
+	return called, nil
 }
 
 // keyedRefusal makes room for those who have no number yet, or says why there is none.
@@ -155,14 +175,14 @@ func (r *Room) keyedRefusal(ctx context.Context, g grant, missing int) error {
 }
 
 // takeKeyed runs the script for the requests that have no answer, and returns which have none still.
-func (r *Room) takeKeyed(ctx context.Context, reqs []keyedRequest, open []int, results []keyedAnswer, pending map[PlaceKey]keptPlace) (grant, []int, error) {
-	args := make([]string, 0, 6+7*len(open))
+func (r *Room) takeKeyed(ctx context.Context, lane Lane, reqs []keyedRequest, open []int, results []keyedAnswer, pending map[PlaceKey]keptPlace) (grant, []int, error) {
+	args := make([]string, 0, 7+7*len(open))
 	args = append(args, r.snap.Load().room.gen, strconv.Itoa(r.maxKeyed), strconv.FormatInt(r.deps.MaxWaitingTickets, 10))
-	args = append(args, r.limits(reqs[open[len(open)-1]].Outside)...)
+	args = append(args, r.limits(reqs[open[len(open)-1]].Outside, lane)...)
 	for _, i := range open {
 		args = append(args, reqs[i].arguments()...)
 	}
-	parts, err := joinKeyedScript.Exec(ctx, r.deps.Redis, r.keys, args).ToArray()
+	parts, err := joinKeyedScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys, args).ToArray()
 	if err != nil {
 		return grant{}, nil, fmt.Errorf("keyed join script: %w", err)
 	}
@@ -173,7 +193,7 @@ func (r *Room) takeKeyed(ctx context.Context, reqs []keyedRequest, open []int, r
 	if err != nil {
 		return grant{}, nil, fmt.Errorf("keyed join script: %w", err)
 	}
-	g, err := r.readGrant(given)
+	g, err := r.readGrant(lane, given)
 	if err != nil || g.status == "lost" {
 		return g, open, err
 	}
@@ -206,7 +226,7 @@ func (q *keyedRequest) arguments() []string {
 	like := q.Like
 	like.Flags |= FlagKeyed
 	own := ""
-	if q.Own.Number > 0 {
+	if q.Own.Number > 0 && q.Own.Number.Lane() == q.Lane {
 		kept := q.Own
 		kept.Flags |= FlagKeyed
 		own = keptOf(kept).text()
@@ -226,10 +246,12 @@ func (q *keyedRequest) note(pending map[PlaceKey]keptPlace, place keptPlace) {
 }
 
 // keepKeyed journals places before anybody hears of them, and notes in Redis that it did.
-func (r *Room) keepKeyed(ctx context.Context, pending map[PlaceKey]keptPlace, called *grant) error {
+func (r *Room) keepKeyed(ctx context.Context, pending map[PlaceKey]keptPlace, called []grant) error {
 	records := make([][]byte, 0, len(pending)+1)
-	if called != nil {
-		records = append(records, called.record())
+	if len(called) > 0 {
+		for _, g := range called {
+			records = append(records, g.record())
+		}
 		refreshed := r.refreshBeside(ctx)
 		defer func() { <-refreshed }()
 	}
@@ -277,9 +299,10 @@ func (r *Restored) KeyedPlaces() int {
 	return len(r.keyed)
 }
 
-// keepPlace notes a place of a key. Each one that a key gets has a higher number than the one before.
+// keepPlace notes a place of a key. Each one that a key gets in a lane has a higher number than the one before.
 func (r *Restored) keepPlace(n [5]uint64, rest []byte) {
-	if len(rest) < placeKeyBytes || n[0] < 1 || n[0] > maxNumber || n[1] > 1<<32-1 {
+	number := Number(n[0])
+	if len(rest) < placeKeyBytes || !number.valid() || n[1] > 1<<32-1 {
 		return
 	}
 	more := rest[placeKeyBytes:]
@@ -288,13 +311,18 @@ func (r *Restored) keepPlace(n [5]uint64, rest []byte) {
 	if len(more) > ticketBody2-ticketBody1 || !known && len(r.keyed) >= MaxKeyedPlaces {
 		return
 	}
-	r.raise(n[0])
-	r.reached(n[0])
-	if last.number > Number(n[0]) { // another node was slow to journal the one before
+	r.in(number.Lane()).raise(number.inLane())
+	r.in(number.Lane()).reached(number.inLane())
+	// Another node may be slow to journal a place that came before the one that is known.
+	late := last.number > number
+	if last.number.Lane() != number.Lane() {
+		late = last.issuedMillis > int64(n[2])
+	}
+	if known && late {
 		return
 	}
 	if r.keyed == nil {
 		r.keyed = make(map[PlaceKey]keptPlace)
 	}
-	r.keyed[key] = keptPlace{number: Number(n[0]), epoch: uint32(n[1]), issuedMillis: int64(n[2]), more: string(more)}
+	r.keyed[key] = keptPlace{number: number, epoch: uint32(n[1]), issuedMillis: int64(n[2]), more: string(more)}
 }

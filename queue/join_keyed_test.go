@@ -173,12 +173,13 @@ func TestRedisDecidesWhetherAPlaceIsOver(t *testing.T) {
 func TestPlacesByKeySurviveALossOfRedis(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, j := testSale(time.Now()), &memoryJournal{}
+		rec.Admission.Lanes = []sale.Lane{{Name: "gold", Share: 0.1}, {Name: "silver", Share: 0.1}, {Name: "bronze", Share: 0.1}}
 		r := openRoom(t, client, rec, j)
 		like := person("ada")
-		like.Like = Ticket{Lane: 3, Interest: Interest{0, 0, 0, MarkOf("A")}}
+		like.Lane, like.Like = 3, Ticket{Interest: Interest{0, 0, 0, MarkOf("A")}}
 		ticket, _ := joinKeyed(t, r, like)
 		joinKeyed(t, r, Keyed{Invite: testPlaceKeys.Of("invite", "drop", "CODE")})
-		if ticket.Lane != 3 || ticket.Interest != like.Like.Interest {
+		if ticket.Number != numberIn(3, 1) || ticket.Interest != like.Like.Interest {
 			t.Fatalf("%+v", ticket)
 		}
 		if err := Wipe(context.Background(), client, rec.ID, testTerm); err != nil {

@@ -48,7 +48,7 @@ func (b *joinBatch) take(g grant) {
 		if i >= g.staying {
 			who = &b.passing
 		}
-		b.results[(*who)[0]] = joined{number: g.first + Number(i), epoch: g.epoch, nowMillis: g.nowMillis, called: i < g.calls}
+		b.results[(*who)[0]] = joined{number: numberIn(g.lane, g.first+uint64(i)), epoch: g.epoch, nowMillis: g.nowMillis, called: i < g.calls}
 		*who = (*who)[1:]
 	}
 	if g.calls > 0 {

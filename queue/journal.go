@@ -8,20 +8,23 @@ import (
 
 // A journal record is 'q', the version 1, a kind, and the kind's numbers as unsigned varints.
 // Records of other kinds, versions or first bytes are not ours to read, and are passed over.
+//
+// A ticket is its [Number], which says the lane. In the same way a mark, a watermark, a floor and the numbers given say
+// whose they are: see numberIn. In the lane of everybody they are what they count.
 const (
 	recordTag     = 'q'
 	recordVersion = 1
 
-	kindMark    = 'M' // high-water mark
-	kindCalled  = 'W' // watermark, now and deadline in the room's own time; then, for the report, now in ms
-	kindState   = 'S' // mark, watermark, floor, now and last deadline in the room's own time
+	kindMark    = 'M' // high-water mark of a lane
+	kindCalled  = 'W' // watermark of a lane, now and deadline in the room's own time; then, for the report, now in ms
+	kindState   = 'S' // mark of a lane; its watermark, floor, now and last deadline in the room's own time
 	kindDraw    = 'D' // drawn (0, 1), count; then the 32 bytes of the seed
 	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
 	kindRelease = 'R' // ticket
 	kindLeave   = 'L' // ticket
-	kindGiven   = 'N' // base, last: the numbers above base, up to last, were given
+	kindGiven   = 'N' // base in a lane, last: the numbers above base, up to last, were given
 	kindProven  = 'P' // ticket: an uncertain number that somebody has
-	kindLowered = 'T' // mark before, base, last: no number above last was given
+	kindLowered = 'T' // mark of a lane before, base, last: no number above last was given
 	kindFrozen  = 'G' // epoch, count of entrants, when it was frozen (ms), round of the beacon or 0
 	kindFact    = 'F' // epoch; then JSON: see keptFact
 	kindPart    = 'H' // epoch; then JSON: see keptPart
@@ -37,14 +40,18 @@ func record(kind byte, numbers ...uint64) []byte {
 	return b
 }
 
-func recordMark(mark uint64) []byte { return record(kindMark, mark) }
-
-func recordCalled(called uint64, runMillis, deadlineMillis, nowMillis int64) []byte {
-	return record(kindCalled, called, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)), uint64(max(nowMillis, 0)))
+func (l Lane) record(kind byte, at uint64, numbers ...uint64) []byte {
+	return record(kind, append([]uint64{uint64(numberIn(l, at))}, numbers...)...)
 }
 
-func recordState(mark, called, floor uint64, runMillis, deadlineMillis int64) []byte {
-	return record(kindState, mark, called, floor, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
+func recordMark(lane Lane, mark uint64) []byte { return lane.record(kindMark, mark) }
+
+func recordCalled(lane Lane, called uint64, runMillis, deadlineMillis, nowMillis int64) []byte {
+	return lane.record(kindCalled, called, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)), uint64(max(nowMillis, 0)))
+}
+
+func recordState(lane Lane, mark, called, floor uint64, runMillis, deadlineMillis int64) []byte {
+	return lane.record(kindState, mark, called, floor, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
 }
 
 // recordDraw returns nil when the seed is none. Draws of earlier versions, whose seed was the server's part alone,
@@ -69,23 +76,37 @@ func recordRelease(n Number) []byte { return record(kindRelease, uint64(n)) }
 
 func recordLeave(n Number) []byte { return record(kindLeave, uint64(n)) }
 
-func recordGiven(base, last uint64) []byte { return record(kindGiven, base, last) }
+func recordGiven(lane Lane, base, last uint64) []byte { return lane.record(kindGiven, base, last) }
 
 func recordProven(n Number) []byte { return record(kindProven, uint64(n)) }
 
-func recordLowered(mark, base, last uint64) []byte { return record(kindLowered, mark, base, last) }
+func recordLowered(lane Lane, mark, base, last uint64) []byte {
+	return lane.record(kindLowered, mark, base, last)
+}
 
 func recordKeyed(key PlaceKey, k keptPlace) []byte {
 	b := append(record(kindKeyed, uint64(k.number), uint64(k.epoch), uint64(max(k.issuedMillis, 0))), key[:]...)
 	return append(b, k.more...)
 }
 
-// Restored is what the journal remembers of a room.
-type Restored struct {
+// RestoredLane is what the journal remembers of one lane.
+type RestoredLane struct {
 	// Mark is the high-water mark: no number above it was ever given.
 	Mark uint64
 	// Called is the watermark, and Floor the part of it whose windows had closed.
 	Called, Floor uint64
+
+	lane  Lane
+	given spans  // numbers that were certainly given
+	exact bool   // whether the journal says how far numbers were given, and not only may have been
+	base  uint64 // of the last room that told: the numbers above it were given by that room
+	open  []calls
+}
+
+// Restored is what the journal remembers of a room.
+type Restored struct {
+	// RestoredLane is that of everybody.
+	RestoredLane
 	// Seed is that of the draw, 32 bytes, or nil. Drawn says that the draw was made among DrawCount.
 	Seed      []byte
 	Drawn     bool
@@ -97,15 +118,27 @@ type Restored struct {
 	claimed, left, released int64
 	passes                  map[Number]journaledPass
 	keyed                   map[PlaceKey]keptPlace
-	used                    bitmap
-	given                   spans           // numbers that were certainly given
-	exact                   bool            // whether the journal says how far numbers were given, and not only may have been
-	base                    uint64          // of the last room that told: the numbers above it were given by that room
-	proven                  map[Number]bool // of the others, those that somebody has shown
+	used                    laneBitmaps
+	proven                  map[Number]bool // of the numbers not certainly given, those that somebody has shown
 	admits                  admissions
-	open                    []calls
 	lastMillis              int64
-	lastRunMillis           int64
+	lanes                   [MaxLane]RestoredLane // the priority lanes
+}
+
+func newRestored(saleID string) *Restored {
+	r := &Restored{sale: saleID, passes: make(map[Number]journaledPass), proven: make(map[Number]bool)}
+	for lane := Lane(1); lane <= MaxLane; lane++ {
+		r.in(lane).lane = lane
+	}
+	return r
+}
+
+// in returns what is remembered of a lane.
+func (r *Restored) in(lane Lane) *RestoredLane {
+	if lane == 0 {
+		return &r.RestoredLane
+	}
+	return &r.lanes[lane-1]
 }
 
 type journaledPass struct{ issued, expires int64 }
@@ -118,7 +151,7 @@ const (
 
 // Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
 func Fold(records iter.Seq[[]byte]) *Restored {
-	r := &Restored{passes: make(map[Number]journaledPass), proven: make(map[Number]bool)}
+	r := newRestored("")
 	seen := 0
 	for rec := range records {
 		r.take(rec)
@@ -133,7 +166,15 @@ func Fold(records iter.Seq[[]byte]) *Restored {
 
 // Empty reports that the journal knew nothing of the room.
 func (r *Restored) Empty() bool {
-	return r == nil || r.Mark == 0 && r.Called == 0 && r.Seed == nil
+	if r == nil {
+		return true
+	}
+	for lane := Lane(0); lane <= MaxLane; lane++ {
+		if l := r.in(lane); l.Mark > 0 || l.Called > 0 {
+			return false
+		}
+	}
+	return r.Seed == nil
 }
 
 func (r *Restored) take(rec []byte) {
@@ -172,18 +213,11 @@ func readRecord(rec []byte) (kind byte, n [5]uint64, rest []byte, known bool) {
 
 func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 	switch kind {
-	case kindMark:
-		r.raise(n[0])
-	case kindCalled:
-		r.call(n[0], int64(n[1]), int64(n[2]))
-	case kindState:
-		r.raise(n[0])
-		r.reached(n[1])
-		r.Called, r.Floor = max(r.Called, n[1]), max(r.Floor, n[2])
-		r.lastRunMillis = int64(n[3])
-		r.open = r.open[:0]
-		if r.Called > r.Floor {
-			r.open = append(r.open, calls{last: r.Called, deadlineMillis: int64(n[4])})
+	case kindMark, kindCalled, kindState, kindGiven, kindLowered:
+		first := Number(n[0])
+		if lane := first.Lane(); lane <= MaxLane {
+			n[0] = first.inLane()
+			r.in(lane).apply(kind, n)
 		}
 	case kindDraw:
 		r.takeSeed(rest, n[0] == 1, n[1])
@@ -199,24 +233,42 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.giveBack(Number(n[0]))
 	case kindLeave:
 		r.leave(Number(n[0]))
-	case kindGiven:
-		r.give(n[0], n[1])
 	case kindProven:
-		r.prove(n[0])
+		r.prove(Number(n[0]))
 	case kindKeyed:
 		r.keepPlace(n, rest)
+	}
+}
+
+// apply takes a record of the lane's counters.
+func (r *RestoredLane) apply(kind byte, n [5]uint64) {
+	switch kind {
+	case kindMark:
+		r.raise(n[0])
+	case kindCalled:
+		r.call(n[0], int64(n[1]), int64(n[2]))
+	case kindState:
+		r.raise(n[0])
+		r.reached(n[1])
+		r.Called, r.Floor = max(r.Called, n[1]), max(r.Floor, n[2])
+		r.open = r.open[:0]
+		if r.Called > r.Floor {
+			r.open = append(r.open, calls{last: r.Called, deadlineMillis: int64(n[4])})
+		}
+	case kindGiven:
+		r.give(n[0], n[1])
 	case kindLowered:
 		r.lower(n[0], n[1], n[2])
 	}
 }
 
 // give notes that the numbers above base were given, up to last, by a room that began with base.
-func (r *Restored) give(base, last uint64) {
+func (r *RestoredLane) give(base, last uint64) {
 	r.exact, r.base = true, max(r.base, min(base, maxNumber))
 	r.addGiven(base, last)
 }
 
-func (r *Restored) addGiven(base, last uint64) {
+func (r *RestoredLane) addGiven(base, last uint64) {
 	if last = min(last, maxNumber); last > base {
 		r.given = r.given.add(span{first: base + 1, last: last})
 		r.raise(last)
@@ -224,28 +276,27 @@ func (r *Restored) addGiven(base, last uint64) {
 }
 
 // reached notes that numbers were given up to n, by the last room that told its base.
-func (r *Restored) reached(n uint64) { r.addGiven(r.base, n) }
+func (r *RestoredLane) reached(n uint64) { r.addGiven(r.base, n) }
 
-func (r *Restored) prove(n uint64) {
-	if n >= 1 && n <= maxNumber && len(r.proven) < maxUncertain {
-		r.proven[Number(n)] = true
-		r.raise(n)
+func (r *Restored) prove(n Number) {
+	if n.valid() && len(r.proven) < maxUncertain {
+		r.proven[n] = true
+		r.in(n.Lane()).raise(n.inLane())
 	}
 }
 
 // lower takes the mark back to the last number given, unless another mark was journaled meanwhile.
-func (r *Restored) lower(mark, base, last uint64) {
+func (r *RestoredLane) lower(mark, base, last uint64) {
 	if r.Mark == mark && last <= mark {
 		r.Mark = last
 	}
 	r.give(base, last)
 }
 
-func (r *Restored) raise(mark uint64) { r.Mark = min(max(r.Mark, mark), maxNumber) }
+func (r *RestoredLane) raise(mark uint64) { r.Mark = min(max(r.Mark, mark), maxNumber) }
 
 // call notes a watermark, and closes the windows whose deadline it has outlived.
-func (r *Restored) call(called uint64, runMillis, deadlineMillis int64) {
-	r.lastRunMillis = max(r.lastRunMillis, runMillis)
+func (r *RestoredLane) call(called uint64, runMillis, deadlineMillis int64) {
 	for len(r.open) > 0 && r.open[0].deadlineMillis <= runMillis {
 		r.Floor = max(r.Floor, r.open[0].last)
 		r.open = r.open[1:]
@@ -263,16 +314,16 @@ func (r *Restored) call(called uint64, runMillis, deadlineMillis int64) {
 }
 
 func (r *Restored) claim(n Number, issued, expires, atMillis int64) {
-	if n < 1 || n > maxNumber {
+	if !n.valid() {
 		return
 	}
 	r.lastMillis = max(r.lastMillis, atMillis)
-	r.raise(uint64(n))
-	r.reached(uint64(n))
+	r.in(n.Lane()).raise(n.inLane())
+	r.in(n.Lane()).reached(n.inLane())
 	if r.used.has(n) {
 		return
 	}
-	r.used = r.used.set(n)
+	r.used.set(n)
 	r.claimed++
 	r.passes[n] = journaledPass{issued: issued, expires: expires}
 	r.admits.add(atMillis)
@@ -286,15 +337,15 @@ func (r *Restored) giveBack(n Number) {
 }
 
 func (r *Restored) leave(n Number) {
-	if n < 1 || n > maxNumber {
+	if !n.valid() {
 		return
 	}
 	if r.used.has(n) {
 		r.giveBack(n)
 		return
 	}
-	r.used = r.used.set(n)
-	r.reached(uint64(n))
+	r.used.set(n)
+	r.in(n.Lane()).reached(n.inLane())
 	r.left++
 }
 

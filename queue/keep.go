@@ -8,31 +8,55 @@ import (
 // kept is what the leader has journaled of a room. It is never changed once published.
 type kept struct {
 	gen                      string
-	stateMillis, givenMillis int64 // when the whole state, and the last number given, were journaled; ms of Redis TIME
-	given                    uint64
-	limitsAt                 int64 // of the limits that were journaled
+	stateMillis, givenMillis int64               // when the whole state, and the last number given, were journaled; ms of Redis TIME
+	given                    [MaxLane + 1]uint64 // by lane
+	limitsAt                 int64               // of the limits that were journaled
+}
+
+// given are the numbers given in each lane.
+func (s *Snapshot) given() (n [MaxLane + 1]uint64) {
+	for _, lane := range s.all() {
+		n[lane.lane] = lane.Entrants
+	}
+	return n
+}
+
+// marked reports whether numbers were given in any lane.
+func (s *Snapshot) marked() bool {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.room.mark }) > 0
+}
+
+// recordsOfState are those that bring the lane back to where it is.
+func (s *Snapshot) recordsOfState() [][]byte {
+	deadline := int64(0)
+	if n := len(s.calls); n > 0 {
+		deadline = s.calls[n-1].deadlineMillis
+	}
+	records := [][]byte{recordState(s.lane, s.room.mark, s.Called, s.room.floor, s.runMillis(s.NowMillis), deadline)}
+	for _, known := range parseSpans(s.room.gaps).gapsUpTo(s.room.base) {
+		records = append(records, recordGiven(s.lane, known.first-1, known.last))
+	}
+	return append(records, recordGiven(s.lane, s.room.base, s.Entrants))
 }
 
 // keepState journals the whole state when a room is new to this leader, when its limits were changed, and then now
 // and again.
 func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
-	if r.deps.Journal == nil || s.room.mark == 0 || s.NowMillis < r.stateDue(s) {
+	if r.deps.Journal == nil || !s.marked() || s.NowMillis < r.stateDue(s) {
 		return nil
 	}
-	deadline := int64(0)
-	if n := len(s.calls); n > 0 {
-		deadline = s.calls[n-1].deadlineMillis
+	var records [][]byte
+	for _, lane := range s.all() {
+		if lane.lane == 0 || lane.room.mark > 0 {
+			records = append(records, lane.recordsOfState()...)
+		}
 	}
-	records := [][]byte{recordState(s.room.mark, s.Called, s.room.floor, s.runMillis(s.NowMillis), deadline)}
-	for _, known := range parseSpans(s.room.gaps).gapsUpTo(s.room.base) {
-		records = append(records, recordGiven(known.first-1, known.last))
-	}
-	records = append(records, recordGiven(s.room.base, s.Entrants), recordLimits(s))
+	records = append(records, recordLimits(s))
 	records = append(records, recordsOfDraw(s)...)
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
 	}
-	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.Entrants, limitsAt: s.room.limitsAt})
+	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.given(), limitsAt: s.room.limitsAt})
 	return nil
 }
 
@@ -51,20 +75,27 @@ func (r *Room) stateDue(s *Snapshot) int64 {
 	return k.stateMillis + keepStateEvery.Milliseconds()
 }
 
-// keepCalled journals the watermark before it moves, and how far numbers were given, so that after a
+// keepCalled journals the watermarks before they move, and how far numbers were given, so that after a
 // loss few numbers are uncertain.
-func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error {
+func (r *Room) keepCalled(ctx context.Context, s *Snapshot, d Decision) error {
 	if r.deps.Journal == nil {
 		return nil
 	}
 	var records [][]byte
-	if called > s.Called {
-		run := s.runMillis(s.NowMillis)
-		records = append(records, recordCalled(called, run, run+s.room.window+max(s.room.window/256, 100), s.NowMillis))
+	for _, lane := range s.all() {
+		if called := d.move(lane).Called; called > lane.Called {
+			run := s.runMillis(s.NowMillis)
+			records = append(records, recordCalled(lane.lane, called, run, run+s.room.window+max(s.room.window/256, 100), s.NowMillis))
+		}
 	}
 	given := r.givenDue(s, len(records) > 0)
 	if given {
-		records = append(records, recordGiven(s.room.base, s.Entrants))
+		was := r.kept.Load().given
+		for _, lane := range s.all() {
+			if lane.Entrants != was[lane.lane] {
+				records = append(records, recordGiven(lane.lane, lane.room.base, lane.Entrants))
+			}
+		}
 	}
 	if len(records) == 0 {
 		return nil
@@ -74,7 +105,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 	}
 	if given {
 		next := *r.kept.Load()
-		next.given, next.givenMillis = s.Entrants, s.NowMillis
+		next.given, next.givenMillis = s.given(), s.NowMillis
 		r.keep(next)
 	}
 	return nil
@@ -83,7 +114,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, called uint64) error
 // givenDue reports whether to journal how far numbers were given; beside another record it costs nothing.
 func (r *Room) givenDue(s *Snapshot, beside bool) bool {
 	k := r.kept.Load()
-	return k.given != s.Entrants && (beside || s.NowMillis-k.givenMillis >= keepGivenEvery.Milliseconds())
+	return k.given != s.given() && (beside || s.NowMillis-k.givenMillis >= keepGivenEvery.Milliseconds())
 }
 
 // Keep journals exactly how far numbers were given, so that a room restored from the journal has no
@@ -93,7 +124,16 @@ func (r *Room) Keep(ctx context.Context) error {
 	if r.deps.Journal == nil {
 		return nil
 	}
-	parts, err := lowerScript.Exec(ctx, r.deps.Redis, r.keys[:1], nil).AsStrSlice()
+	for lane := Lane(0); lane <= r.lanes.Load().last(); lane++ {
+		if err := r.keepLane(ctx, lane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Room) keepLane(ctx context.Context, lane Lane) error {
+	parts, err := lowerScript.Exec(ctx, r.deps.Redis, r.keys[:1], []string{decimal(int64(lane))}).AsStrSlice()
 	if err != nil {
 		return unavailable("lower the high-water mark of "+r.saleID, err)
 	}
@@ -108,5 +148,5 @@ func (r *Room) Keep(ctx context.Context) error {
 	if p.err != nil || mark == 0 {
 		return p.err
 	}
-	return r.journalOne(ctx, recordLowered(mark, base, last))
+	return r.journalOne(ctx, recordLowered(lane, mark, base, last))
 }

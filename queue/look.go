@@ -53,7 +53,7 @@ const (
 // Look tells a ticket's holder where they stand. It works from memory alone. phase is the sale's
 // phase now and heldOut says that every unit is held.
 func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
-	s := r.snap.Load()
+	s := r.snap.Load().of(t.Number)
 	now := s.nowMillis()
 	v := View{}
 	v.Place, v.PlaceKnown = s.place(t.Number)
@@ -78,9 +78,18 @@ func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
 	return v
 }
 
-// before is how many are expected to come and take a unit before somebody who is still to be called.
+// before is how many are expected to come and take a unit before somebody who is still to be called: those ahead in
+// the lane, those of other lanes who are called meanwhile, and those who are called already.
 func (s *Snapshot) before(v *View) float64 {
-	return (float64(v.Ahead) + float64(s.Outstanding)) * min(max(s.ShowUpRate, minShowUp), 1)
+	ahead := float64(v.Ahead) + float64(s.AllOutstanding())
+	if s.whole != nil || len(s.lanes) > 0 {
+		for _, other := range s.all() {
+			if other.lane != s.lane && s.share > 0 {
+				ahead += min(float64(other.Waiting), (float64(v.Ahead)+1)*other.share/s.share)
+			}
+		}
+	}
+	return ahead * min(max(s.ShowUpRate, minShowUp), 1)
 }
 
 // tell says what the supply means to somebody who is still to be called.
@@ -170,17 +179,17 @@ func (s *Snapshot) foresee(v *View, now int64) {
 		v.PollAfterMillis = jittered(pollSoonMillis)
 	case Waiting:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
-		v.PollAfterMillis = jittered(pollMillis(v.ETAP50Seconds*1000, s.Waiting, s.pace.likely))
+		v.PollAfterMillis = jittered(pollMillis(v.ETAP50Seconds*1000, s.AllWaiting(), s.pace.likely))
 	case Early:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.beforeStart(v, untilStart)
-		v.PollAfterMillis = pollBeforeStart(untilStart, s.Waiting)
+		v.PollAfterMillis = pollBeforeStart(untilStart, s.AllWaiting())
 	case HeldOut:
 		v.ETAP50Seconds, v.ETAP90Seconds = s.pace.seconds(v.Ahead)
-		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.Waiting, s.pace.likely), pollHeldMillis))
+		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.AllWaiting(), s.pace.likely), pollHeldMillis))
 	case Paused:
-		v.PollAfterMillis = jittered(pollIdleMillis(pollPausedMillis, s.Waiting))
+		v.PollAfterMillis = jittered(pollIdleMillis(pollPausedMillis, s.AllWaiting()))
 	default:
-		v.PollAfterMillis = jittered(pollIdleMillis(pollOverMillis, s.Waiting))
+		v.PollAfterMillis = jittered(pollIdleMillis(pollOverMillis, s.AllWaiting()))
 	}
 }
 

@@ -160,7 +160,7 @@ func claimsOf(payload string) (cachedPass, bool) {
 		return cachedPass{}, false
 	}
 	number, err := strconv.ParseUint(claims.ID, 10, 64)
-	if err != nil || number < 1 || number > maxNumber {
+	if err != nil || !Number(number).valid() {
 		return cachedPass{}, false
 	}
 	return cachedPass{sale: claims.Audience, ticket: Number(number), issued: claims.IssuedAt, expires: claims.Expires}, true

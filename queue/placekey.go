@@ -48,7 +48,7 @@ type keptPlace struct {
 	number       Number
 	epoch        uint32
 	issuedMillis int64
-	more         string // flags, lane and interest, without the zeros at the end
+	more         string // flags, a zero and interest, without the zeros at the end
 }
 
 func keptOf(t Ticket) keptPlace {
@@ -57,7 +57,7 @@ func keptOf(t Ticket) keptPlace {
 
 func moreOf(t Ticket) string {
 	var b [ticketBody2 - ticketBody1]byte
-	b[0], b[1] = byte(t.Flags), t.Lane
+	b[0] = byte(t.Flags)
 	t.Interest.put(b[2 : 2+3*MaxInterest])
 	return string(bytes.TrimRight(b[:], "\x00"))
 }
@@ -67,7 +67,7 @@ func (k keptPlace) ticket(saleID string) Ticket {
 	copy(b[:], k.more)
 	return Ticket{
 		Sale: saleID, Number: k.number, Epoch: k.epoch, IssuedMillis: k.issuedMillis,
-		Flags: TicketFlags(b[0]), Lane: b[1], Interest: readInterest(b[2 : 2+3*MaxInterest]),
+		Flags: TicketFlags(b[0]), Interest: readInterest(b[2 : 2+3*MaxInterest]),
 	}
 }
 
@@ -86,5 +86,5 @@ func readKept(value string) (k keptPlace, journaled, ok bool) {
 	p := parser{}
 	number, epoch, issued := p.unsigned(parts[0]), p.unsigned(parts[1]), p.number(parts[2])
 	k = keptPlace{number: Number(number), epoch: uint32(epoch), issuedMillis: issued, more: parts[3]}
-	return k, !pending, p.err == nil && number >= 1 && number <= maxNumber && len(k.more) <= ticketBody2-ticketBody1
+	return k, !pending, p.err == nil && k.number.valid() && len(k.more) <= ticketBody2-ticketBody1
 }

@@ -92,7 +92,8 @@ const (
 )
 
 // speedometer measures how fast the line moves while somebody waits in it, in buckets of five
-// seconds over the last minute. The slow pace is the second slowest bucket.
+// seconds over the last minute. The slow pace is the second slowest bucket. Share is the lane's part of the calls,
+// which is expected while nothing was measured.
 type speedometer struct {
 	gen     string
 	buckets []float64 // places a second, oldest first
@@ -100,7 +101,7 @@ type speedometer struct {
 	passed  uint64    // visitors called until its start
 }
 
-func (m *speedometer) read(s *Snapshot) pace {
+func (m *speedometer) read(s *Snapshot, share float64) pace {
 	if m.gen != s.room.gen {
 		*m = speedometer{gen: s.room.gen}
 	}
@@ -118,7 +119,7 @@ func (m *speedometer) read(s *Snapshot) pace {
 		}
 		m.since, m.passed = now, s.passed()
 	}
-	expected := expectedPace(s.RatePerMinute, s.ShowUpRate)
+	expected := expectedPace(s.RatePerMinute*share, s.ShowUpRate)
 	if len(m.buckets) < 2 {
 		return expected
 	}

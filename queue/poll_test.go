@@ -64,13 +64,13 @@ func TestPollsOfACrowdBeforeTheStartSpreadBehindIt(t *testing.T) {
 func TestTheExpectedWaitComesFromTheMeasuredSpeed(t *testing.T) {
 	m := speedometer{}
 	s := &Snapshot{RatePerMinute: 600, ShowUpRate: 1, NowMillis: 1, Waiting: 1000}
-	if p := m.read(s); p.measured || p.likely != 10 {
+	if p := m.read(s, 1); p.measured || p.likely != 10 {
 		t.Fatalf("before the first measurement: %+v", p)
 	}
 	for i := range 30 {
 		s.NowMillis += bucketMillis
 		s.Called += 25 + uint64(i%2)*10 // five and seven a second
-		p := m.read(s)
+		p := m.read(s, 1)
 		if i < maxBuckets {
 			continue
 		}
@@ -84,10 +84,10 @@ func TestTheExpectedWaitComesFromTheMeasuredSpeed(t *testing.T) {
 	}
 	s.Waiting = 0
 	s.NowMillis += 100 * bucketMillis
-	m.read(s)
+	m.read(s, 1)
 	s.Waiting = 1
 	s.NowMillis++
-	if p := m.read(s); p.likely < 5.9 {
+	if p := m.read(s, 1); p.likely < 5.9 {
 		t.Fatalf("an empty line counted as a slow one: %+v", p)
 	}
 }

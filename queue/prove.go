@@ -68,11 +68,11 @@ func (r *Room) vouch(next, last *Snapshot) {
 	if next.absent == nil || next.room.base == last.room.base {
 		return
 	}
-	for _, given := range []*span{{first: last.room.base + 1, last: last.Entrants}, r.given.Load()} {
+	for _, given := range []*span{{first: last.room.base + 1, last: last.Entrants}, r.given[next.lane].Load()} {
 		for _, gap := range next.absent.gaps {
 			for n := max(gap.first, given.first); n <= min(gap.last, given.last); n++ {
-				if next.absent.has(Number(n)) {
-					r.shown.note(next.room.gen, Number(n))
+				if number := numberIn(next.lane, n); next.absent.has(number) {
+					r.shown.note(next.room.gen, number)
 				}
 			}
 		}
@@ -82,28 +82,35 @@ func (r *Room) vouch(next, last *Snapshot) {
 // report tells Redis, and the journal, of uncertain numbers that somebody has.
 func (r *Room) report(ctx context.Context) error {
 	gen, numbers := r.shown.take()
-	for chunk := range slices.Chunk(numbers, shownChunk) {
-		if err := r.reportSome(ctx, gen, chunk); err != nil {
+	slices.Sort(numbers) // lane by lane
+	for rest := numbers; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && n < shownChunk && rest[n].Lane() == rest[0].Lane() {
+			n++
+		}
+		if err := r.reportSome(ctx, gen, rest[:n]); err != nil {
 			r.shown.giveBack(gen, numbers)
 			return err
 		}
+		rest = rest[n:]
 	}
 	return nil
 }
 
+// reportSome reports numbers of one lane.
 func (r *Room) reportSome(ctx context.Context, gen string, numbers []Number) error {
-	s := r.snap.Load()
+	s := r.snap.Load().of(numbers[0])
 	if s.room.gen != gen {
 		return nil
 	}
 	records := make([][]byte, len(numbers))
-	args := make([]string, 1, 1+2*len(numbers))
-	args[0] = gen
+	args := make([]string, 2, 2+2*len(numbers))
+	args[0], args[1] = gen, decimal(int64(s.lane))
 	for i, n := range numbers {
 		records[i] = recordProven(n)
 		args = append(args, n.decimal(), strconv.FormatUint(s.placeOrZero(n), 10))
 	}
-	status, err := proveScript.Exec(ctx, r.deps.Redis, r.keys, args).ToString()
+	status, err := proveScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys, args).ToString()
 	switch {
 	case err != nil:
 		return unavailable("report the tickets shown in "+r.saleID, err)

@@ -24,14 +24,22 @@ const (
 	proveFarWithin = pollFarMillis * (1 + pollJitter) * time.Millisecond
 )
 
-// gaps are the uncertain numbers: at most the mark, and not known to have been given.
-func (r *Restored) gaps() spans {
+// gaps are the uncertain numbers of the lane: at most the mark, and not known to have been given.
+func (r *RestoredLane) gaps() spans {
 	return r.given.gapsUpTo(r.Mark).bounded(maxGaps, maxUncertain)
 }
 
-// absences are those of the restored room.
-func (r *Restored) absences() *absences {
-	return newAbsences(r.gaps(), slices.Collect(maps.Keys(r.proven)), r.draw())
+// absences are those of a lane of the restored room.
+func (r *Restored) absences(lane Lane) *absences {
+	return newAbsences(lane, r.in(lane).gaps(), slices.Collect(maps.Keys(r.proven)), r.drawOf(lane))
+}
+
+// drawOf is the draw of a lane: only that of everybody has one.
+func (r *Restored) drawOf(lane Lane) *Draw {
+	if lane > 0 {
+		return nil
+	}
+	return r.draw()
 }
 
 // draw is that of the restored room; nil when none was made.
@@ -45,16 +53,16 @@ func (r *Restored) draw() *Draw {
 }
 
 // absentAhead counts the absent places beyond the watermark.
-func (r *Restored) absentAhead(away *absences) uint64 {
+func (r *RestoredLane) absentAhead(away *absences) uint64 {
 	return away.between(min(r.Called, r.Mark), r.Mark)
 }
 
-// resolved counts the places called whose windows are open and for whom nobody need be waited: their
+// resolved counts the places of a lane called whose windows are open and for whom nobody need be waited: their
 // tickets are used, or were absent when the watermark passed.
-func (r *Restored) resolved(away *absences) (n uint64) {
-	draw := r.draw()
-	for place := r.Floor + 1; place <= min(r.Called, r.Mark); place++ {
-		number := Number(place)
+func (r *Restored) resolved(lane Lane, away *absences) (n uint64) {
+	draw, line := r.drawOf(lane), r.in(lane)
+	for place := line.Floor + 1; place <= min(line.Called, line.Mark); place++ {
+		number := numberIn(lane, place)
 		if draw != nil {
 			number = draw.NumberAt(place)
 		}
@@ -65,10 +73,11 @@ func (r *Restored) resolved(away *absences) (n uint64) {
 	return n
 }
 
-// gone counts the used tickets beyond the watermark.
-func (r *Restored) gone(away *absences) (n uint64) {
-	draw, called := r.draw(), min(r.Called, r.Mark)
-	for i, bits := range r.used {
+// gone counts the used tickets of a lane beyond the watermark.
+func (r *Restored) gone(lane Lane, away *absences) (n uint64) {
+	line := r.in(lane)
+	draw, called := r.drawOf(lane), min(line.Called, line.Mark)
+	for i, bits := range r.used[lane] {
 		if bits == 0 || draw == nil && uint64(i)*8+7 <= called {
 			continue
 		}
@@ -77,7 +86,7 @@ func (r *Restored) gone(away *absences) (n uint64) {
 			if draw != nil {
 				place = draw.Place(number)
 			}
-			if r.used.has(number) && place > called && !away.hasPlace(place) {
+			if r.used[lane].has(number) && place > called && !away.hasPlace(place) {
 				n++
 			}
 		}
@@ -92,14 +101,22 @@ func (r *Restored) proveWithin() time.Duration {
 			return proveWithin
 		}
 	}
+	for lane := Lane(0); lane <= MaxLane; lane++ {
+		if line := r.in(lane); lane == 0 && r.Mark == 0 || line.idle() {
+			continue
+		}
+		return proveWithin
+	}
+	return proveIdleWithin
+}
+
+// idle reports whether nobody waited in the lane, as far as the journal knows.
+func (r *RestoredLane) idle() bool {
 	last := uint64(0)
 	if n := len(r.given); n > 0 {
 		last = r.given[n-1].last
 	}
-	if !r.exact || last > r.Called {
-		return proveWithin
-	}
-	return proveIdleWithin
+	return (r.exact || r.lane > 0 && r.Mark == 0) && last <= r.Called
 }
 
 func (r *Restored) firstExpiry() int64 {
@@ -132,12 +149,14 @@ func (a *arming) step(ctx context.Context, step string, args ...string) (string,
 }
 
 func (a *arming) putUsed(ctx context.Context) (string, error) {
-	offset := 0
-	for chunk := range slices.Chunk(a.restore.used, usedChunkBytes) {
-		if status, err := a.step(ctx, "used", decimal(int64(offset)), string(chunk)); err != nil || status != "ok" {
-			return status, err
+	for lane, used := range a.restore.used {
+		offset := 0
+		for chunk := range slices.Chunk(used, usedChunkBytes) {
+			if status, err := a.step(ctx, "used", decimal(int64(lane)), decimal(int64(offset)), string(chunk)); err != nil || status != "ok" {
+				return status, err
+			}
+			offset += len(chunk)
 		}
-		offset += len(chunk)
 	}
 	return "ok", nil
 }

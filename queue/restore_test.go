@@ -229,10 +229,10 @@ func TestFoldPassesOverWhatItDoesNotKnow(t *testing.T) {
 		{'q', 1, 'C', 1, 2}, {'q', 1, 'D', 1, 2, 3}, recordClaim(0, 1, 2, 3), recordClaim(maxNumber+1, 1, 2, 3),
 		recordLeave(maxNumber + 1), recordRelease(77),
 	}
-	if r := Fold(slices.Values(records)); !r.Empty() || len(r.used) != 0 || r.claimed != 0 {
+	if r := Fold(slices.Values(records)); !r.Empty() || len(r.used[0]) != 0 || r.claimed != 0 {
 		t.Fatalf("%+v", r)
 	}
-	records = append(records, recordMark(64), append(recordMark(70), "more, from a later version"...))
+	records = append(records, recordMark(0, 64), append(recordMark(0, 70), "more, from a later version"...))
 	if r := Fold(slices.Values(records)); r.Mark != 70 {
 		t.Fatalf("mark %d", r.Mark)
 	}
@@ -256,20 +256,20 @@ func TestFoldNeedsNoMoreThanTheLivingPasses(t *testing.T) {
 }
 
 func FuzzFold(f *testing.F) {
-	f.Add(recordMark(7))
-	f.Add(recordState(7, 6, 5, 4, 3))
+	f.Add(recordMark(0, 7))
+	f.Add(recordState(0, 7, 6, 5, 4, 3))
 	f.Add(recordDraw(hex.EncodeToString(make([]byte, seedBytes)), true, 9))
 	f.Add(recordClaim(1, 2, 3, 4))
 	f.Fuzz(func(t *testing.T, rec []byte) {
-		r := Fold(slices.Values([][]byte{recordMark(3), rec, rec}))
-		if r.Mark < 3 || r.Mark > maxNumber || len(r.used) > maxNumber/8*5/4+2 {
+		r := Fold(slices.Values([][]byte{recordMark(0, 3), rec, rec}))
+		if r.Mark < 3 || r.Mark > maxNumber || len(r.used[0]) > maxNumber/8*5/4+2 {
 			t.Fatalf("%+v", r)
 		}
 	})
 }
 
 func TestAJournalOfAnEarlierVersionIsStillRead(t *testing.T) {
-	r := Fold(slices.Values([][]byte{recordMark(64), recordCalled(5, 10, 20, 30), recordClaim(9, 1, 2000, 3), recordMark(128)}))
+	r := Fold(slices.Values([][]byte{recordMark(0, 64), recordCalled(0, 5, 10, 20, 30), recordClaim(9, 1, 2000, 3), recordMark(0, 128)}))
 	if r.Mark != 128 || r.Called != 5 || !slices.Equal(r.gaps(), spans{{10, 128}}) || r.proveWithin() != proveWithin {
 		t.Fatalf("mark %d, called %d, uncertain %v, the line waits %s", r.Mark, r.Called, r.gaps(), r.proveWithin())
 	}

@@ -47,7 +47,8 @@ const (
 type Room struct {
 	deps   Deps
 	saleID string
-	keys   []string
+	keys   []string // without those of lanes
+	lanes  atomic.Pointer[laneTerms]
 	units  atomic.Int64 // allocated to the sale, over all items
 	snap   atomic.Pointer[Snapshot]
 	// catalog are the items of the sale, and supply is what is left of them.
@@ -61,7 +62,8 @@ type Room struct {
 	// releases gives passes back.
 	releases *batch.Combiner[Number, string]
 	growth   growth
-	given    atomic.Pointer[span] // the numbers that this node knows to have been given since the room was made
+	// given are the numbers of each lane that this node knows to have been given since the room was made.
+	given [MaxLane + 1]atomic.Pointer[span]
 
 	standby      atomic.Pointer[sale.StandbyTerms] // nil unless the sale is in standby
 	arrivals     atomic.Int64                      // that are not reported yet
@@ -72,7 +74,7 @@ type Room struct {
 	codes  codeClock
 
 	refreshing sync.Mutex
-	speed      speedometer
+	speed      [MaxLane + 1]speedometer // by lane
 	pruned     int64
 
 	advancing sync.Mutex
@@ -96,6 +98,7 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Room{deps: d, saleID: rec.ID, keys: roomKeys(rec.ID), placesEvery: PlacesKeptEvery}
+	r.lanes.Store(newLaneTerms(rec.ID, rec.Admission.Lanes))
 	r.joins = batch.New(batch.Options{MaxBatch: maxJoinBatch, MaxWaiting: maxJoinWaiting}, r.joinAll)
 	r.keyedJoins, r.maxKeyed = batch.New(batch.Options{MaxBatch: keyedBatch, MaxWaiting: maxJoinWaiting}, r.joinAllKeyed), MaxKeyedPlaces
 	r.releases = batch.New(batch.Options{}, r.releaseAll)
@@ -113,7 +116,9 @@ func OpenRoom(d Deps, rec sale.Record) *Room {
 		pace: expectedPace(float64(rec.Admission.RatePerMinute), 1),
 	})
 	r.book.Store(newBook())
-	r.given.Store(&span{first: 1})
+	for lane := range r.given {
+		r.given[lane].Store(&span{first: 1})
+	}
 	r.Update(rec)
 	return r
 }
@@ -127,6 +132,7 @@ func (r *Room) Update(rec sale.Record) {
 		skus[i] = item.SKU
 	}
 	r.units.Store(units)
+	r.lanes.Store(newLaneTerms(rec.ID, rec.Admission.Lanes))
 	r.standby.Store(rec.Admission.Standby)
 	r.catalog.Store(newCatalog(skus))
 }
@@ -167,7 +173,8 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	}
 	last := r.snap.Load()
 	asked := time.Now()
-	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, r.keys, append(askFor(last), flag(leader))))
+	terms := r.lanes.Load()
+	answer, err := parseReply(snapshotScript.Exec(ctx, r.deps.Redis, terms.keys, askFor(last, terms, leader)))
 	if err != nil {
 		return fmt.Errorf("refresh room of %s: %w", r.saleID, err)
 	}
@@ -179,17 +186,61 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	}
 	next := answer.state
 	next.anchor = anchor
-	r.takeCalls(&next, last, answer)
+	takeCalls(&next, last, answer.kind, answer.calls)
 	r.takeTickets(&next, answer)
 	r.publishDraw(&next, last)
-	takeAbsences(&next, last, answer)
-	r.vouch(&next, last)
-	next.pace = r.speed.read(&next)
-	if next.pace.measured {
-		next.CallsPerMinute = next.pace.likely * 60
-	}
+	r.takeLane(&next, last, answer)
+	r.takeLanes(&next, last, answer)
+	r.measure(&next, terms)
 	r.publish(&next)
 	return nil
+}
+
+// takeLane brings the absent numbers of a lane up to date.
+func (r *Room) takeLane(next, last *Snapshot, answer reply) {
+	takeAbsences(next, last, answer)
+	r.vouch(next, last)
+}
+
+// takeLanes makes the views of the priority lanes, which share all else with that of everybody.
+func (r *Room) takeLanes(next, last *Snapshot, answer reply) {
+	for i := range answer.lanes {
+		got := &answer.lanes[i]
+		one, was := &got.state, last.of(numberIn(Lane(i+1), 1))
+		one.anchor, one.whole = next.anchor, next
+		takeCalls(one, was, answer.kind, got.calls)
+		r.takeLane(one, was, answer)
+		next.lanes = append(next.lanes, one)
+	}
+}
+
+// measure works out how fast each lane moves.
+func (r *Room) measure(next *Snapshot, terms *laneTerms) {
+	for _, lane := range next.all() {
+		if lane.lane <= terms.last() {
+			lane.share = terms.share(lane.lane)
+		}
+	}
+	for _, lane := range next.all() {
+		lane.pace = r.speed[lane.lane].read(lane, lane.shareOfCalls())
+		if lane.pace.measured {
+			next.CallsPerMinute += lane.pace.likely * 60
+		}
+	}
+}
+
+// shareOfCalls is the share that a lane gets of the calls beside the lanes in which somebody waits now.
+func (s *Snapshot) shareOfCalls() float64 {
+	total := 0.0
+	for _, other := range s.all() {
+		if other.lane == s.lane || other.Waiting > 0 {
+			total += other.share
+		}
+	}
+	if s.share <= 0 || total <= 0 {
+		return 1
+	}
+	return s.share / total
 }
 
 func (r *Room) publish(s *Snapshot) {
@@ -197,19 +248,30 @@ func (r *Room) publish(s *Snapshot) {
 	r.plan()
 }
 
-// askFor says to snapshot.lua what the node has already.
-func askFor(last *Snapshot) []string {
-	if !last.Ready {
-		return []string{"", "0", "0", "0"}
+// askFor says to snapshot.lua what the node has already. A node that has not seen all lanes asks for everything.
+func askFor(last *Snapshot, terms *laneTerms, leader bool) []string {
+	if !last.Ready || len(last.lanes) != len(terms.priority) {
+		args := []string{"", "0", "0", "0", flag(leader)}
+		for range terms.priority {
+			args = append(args, "0", "0")
+		}
+		return args
 	}
+	args := append([]string{last.room.gen, strconv.FormatInt(last.room.seq, 10)}, last.callsKnown()...)
+	args = append(args, flag(leader))
+	for _, lane := range last.lanes {
+		args = append(args, lane.callsKnown()...)
+	}
+	return args
+}
+
+// callsKnown are the watermark and the place from which the open windows may have changed.
+func (s *Snapshot) callsKnown() []string {
 	from := uint64(0)
-	if n := len(last.calls); n > 1 {
-		from = last.calls[n-2].last // the last checkpoint may still grow
+	if n := len(s.calls); n > 1 {
+		from = s.calls[n-2].last // the last checkpoint may still grow
 	}
-	return []string{
-		last.room.gen, strconv.FormatInt(last.room.seq, 10),
-		strconv.FormatUint(last.Called, 10), strconv.FormatUint(from, 10),
-	}
+	return []string{strconv.FormatUint(s.Called, 10), strconv.FormatUint(from, 10)}
 }
 
 // withdraw marks the snapshot as not ready and keeps what was known, so that nobody is told a
@@ -217,14 +279,20 @@ func askFor(last *Snapshot) []string {
 func (r *Room) withdraw(last *Snapshot, nowMillis int64, anchor time.Time) {
 	next := *last
 	next.Ready, next.Lost, next.NowMillis, next.anchor = false, true, nowMillis, anchor
+	next.lanes = make([]*Snapshot, len(last.lanes))
+	for i, lane := range last.lanes {
+		one := *lane
+		one.Ready, one.Lost, one.NowMillis, one.anchor, one.whole = false, true, nowMillis, anchor, &next
+		next.lanes[i] = &one
+	}
 	r.publish(&next)
 }
 
 // takeCalls merges the checkpoints of the answer with those known. Published lists are not changed.
-func (r *Room) takeCalls(next, last *Snapshot, answer reply) {
+func takeCalls(next, last *Snapshot, kind string, got []calls) {
 	known := last.calls
 	switch {
-	case answer.kind == "full":
+	case kind == "full":
 		known = nil
 	case next.Called == last.Called && next.room.floor == last.room.floor:
 		next.calls = known
@@ -232,19 +300,19 @@ func (r *Room) takeCalls(next, last *Snapshot, answer reply) {
 	case next.Called != last.Called && len(known) > 0:
 		known = known[:len(known)-1]
 	}
-	merged := make([]calls, 0, len(known)+len(answer.calls))
+	merged := make([]calls, 0, len(known)+len(got))
 	for _, c := range known {
 		if c.last > next.room.floor {
 			merged = append(merged, c)
 		}
 	}
-	next.calls = append(merged, answer.calls...)
+	next.calls = append(merged, got...)
 }
 
 // takeAbsences brings the absent numbers up to date.
 func takeAbsences(next, last *Snapshot, answer reply) {
 	if answer.kind == "full" || next.room.gaps != last.room.gaps {
-		next.absent = newAbsences(parseSpans(next.room.gaps), numbersOf(answer.proven), next.draw)
+		next.absent = newAbsences(next.lane, parseSpans(next.room.gaps), numbersOf(answer.proven), next.draw)
 	} else if last.absent != nil {
 		var proven []Number
 		for _, entry := range answer.entries {
@@ -298,7 +366,10 @@ func (b *book) apply(entry string) {
 // readBook makes a book from a full answer. What this node has journaled stays noted.
 func readBook(answer reply, old *book) *book {
 	b := newBook()
-	b.used = bitmap(answer.used)
+	b.used[0] = bitmap(answer.used)
+	for i, lane := range answer.lanes {
+		b.used[i+1] = bitmap(lane.used)
+	}
 	old.mu.RLock()
 	defer old.mu.RUnlock()
 	for i := 0; i+1 < len(answer.entries); i += 2 {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	_ "embed"
+	"strconv"
 
 	"github.com/penstock/penstock/internal/redis"
 )
@@ -106,7 +107,8 @@ var (
 	wipeScript       = redis.NewScript("room_wipe", wipeBody)
 )
 
-// roomKeys are the keys of a sale's room, in the order in which the scripts take them.
+// roomKeys are the keys of a sale's room, in the order in which the scripts take them. Behind them follow those of
+// lanes; see keysWithLanes.
 func roomKeys(saleID string) []string {
 	return []string{
 		redis.Key(saleID, "room"),          // 1 settings and counters (hash)
@@ -123,6 +125,17 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:interest"), // 12 of tickets that named other items later, which (hash)
 		redis.Key(saleID, "room:arrivals"), // 13 arrivals of the last minute of a sale in standby: step of 5 s → count (hash)
 	}
+}
+
+// keysWithLanes are roomKeys and those of so many lanes beside that of everybody: their open windows and their used
+// tickets, as 4 and 5.
+func keysWithLanes(saleID string, lanes int) []string {
+	keys := roomKeys(saleID)
+	for lane := 1; lane <= lanes; lane++ {
+		of := "room:" + strconv.Itoa(lane)
+		keys = append(keys, redis.Key(saleID, of+":calls"), redis.Key(saleID, of+":used"))
+	}
+	return keys
 }
 
 // Where a key is in roomKeys.

@@ -11,7 +11,7 @@ const setAsideSpare = 3 * time.Second
 // the unit is for anyone.
 func (r *Room) SetAsideFor() time.Duration {
 	s := r.snap.Load()
-	if !s.Ready || !s.calling(s.nowMillis()) || s.Waiting == 0 && s.coming() == 0 {
+	if !s.Ready || !s.calling(s.nowMillis()) || s.AllWaiting() == 0 && s.coming() == 0 {
 		return 0
 	}
 	usual := time.Duration(max(s.room.delay, 0)) * time.Millisecond

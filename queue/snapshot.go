@@ -8,7 +8,8 @@ import (
 	"github.com/penstock/penstock/internal/sale"
 )
 
-// Snapshot is a room as a node last saw it. It is never changed once published.
+// Snapshot is a room as a node last saw it. It is never changed once published. In a sale with priority lanes it tells
+// of the lane of everybody, and [Snapshot.In] of each other one; what the lanes share is the same in all of them.
 type Snapshot struct {
 	// Ready says that Redis holds the room. While it is false, what else is here is the last known.
 	Ready bool
@@ -46,6 +47,11 @@ type Snapshot struct {
 	// CallsPerMinute is how fast the line has moved lately; 0 while that is not known.
 	CallsPerMinute float64
 
+	lane  Lane
+	share float64     // of the calls, while all lanes have visitors
+	lanes []*Snapshot // the priority lanes, in order
+	whole *Snapshot   // in that of a priority lane, the one that has them all
+
 	anchor time.Time // the local moment of NowMillis, with its monotonic reading
 	room   roomState
 	draw   *Draw // nil unless places come from it
@@ -75,13 +81,14 @@ type roomState struct {
 	gen                                string
 	seq                                int64
 	mark, floor                        uint64
-	base                               uint64 // the numbers above it were all given by this room
-	gaps                               string // uncertain numbers; see absences
-	absent                             uint64 // of those, how many are absent and not passed over
-	standby                            bool   // the leader switches the line on and off
-	arrivals, lookedAt, calmSince      int64  // in the last minute, when the leader looked at them, and since when it is calm (0: it is not), ms
-	gone                               uint64 // beyond the watermark, tickets that are used up
-	proveUntil                         int64  // until when the line waits for them, in the room's own time
+	base                               uint64  // the numbers above it were all given by this room
+	gaps                               string  // uncertain numbers; see absences
+	absent                             uint64  // of those, how many are absent and not passed over
+	standby                            bool    // the leader switches the line on and off
+	arrivals, lookedAt, calmSince      int64   // in the last minute, when the leader looked at them, and since when it is calm (0: it is not), ms
+	gone                               uint64  // beyond the watermark, tickets that are used up
+	owed                               float64 // calls that the lane is behind its share; see splitCalls
+	proveUntil                         int64   // until when the line waits for them, in the room's own time
 	opens, starts, ends                int64
 	window, ttl                        int64
 	ended                              bool
@@ -130,7 +137,7 @@ func (s *Snapshot) place(n Number) (place uint64, known bool) {
 	if s.draw != nil {
 		return s.draw.Place(n), true
 	}
-	return uint64(n), s.room.order != sale.Draw
+	return n.inLane(), s.room.order != sale.Draw
 }
 
 // placeOrZero is place as the scripts take it: 0 before the draw.
@@ -146,7 +153,7 @@ func (s *Snapshot) numberAt(place uint64) Number {
 	if s.draw != nil {
 		return s.draw.NumberAt(place)
 	}
-	return Number(place)
+	return numberIn(s.lane, place)
 }
 
 // deadline returns until when, in the room's own time, a called place may claim; 0 when its window
@@ -165,6 +172,77 @@ func (s *Snapshot) deadline(place uint64) int64 {
 // ErrLost says that Redis does not hold the room, or holds one that was armed on another run of the
 // server. It is to be restored.
 var ErrLost = errors.New("redis does not hold the room")
+
+// In returns the room as those of a lane see it; nil for a lane that the sale does not have.
+func (s *Snapshot) In(lane Lane) *Snapshot {
+	switch {
+	case lane == 0:
+		return s
+	case int(lane) <= len(s.lanes):
+		return s.lanes[lane-1]
+	default:
+		return nil
+	}
+}
+
+// of is the room as the holder of a ticket sees it. A lane that this node does not know yet is one in which nobody
+// was called.
+func (s *Snapshot) of(n Number) *Snapshot {
+	if lane := s.In(n.Lane()); lane != nil {
+		return lane
+	}
+	return s.emptyLane(n.Lane())
+}
+
+// emptyLane is a lane of the room in which nobody is.
+func (s *Snapshot) emptyLane(lane Lane) *Snapshot {
+	one := *s
+	one.lane, one.lanes, one.whole = lane, nil, s
+	one.Called, one.Entrants, one.Waiting, one.Outstanding = 0, 0, 0, 0
+	one.draw, one.absent, one.calls, one.graces = nil, nil, nil, 0
+	one.room.mark, one.room.floor, one.room.base, one.room.gaps = 0, 0, 0, ""
+	one.room.absent, one.room.gone, one.room.openResolved, one.room.owed = 0, 0, 0, 0
+	return &one
+}
+
+// all yields the room lane by lane, that of everybody first.
+func (s *Snapshot) all() []*Snapshot {
+	if s.whole != nil {
+		s = s.whole
+	}
+	return append([]*Snapshot{s}, s.lanes...)
+}
+
+// AllWaiting counts the people who are in the line and not called yet, over all lanes.
+func (s *Snapshot) AllWaiting() uint64 {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.Waiting })
+}
+
+// AllOutstanding is Outstanding over all lanes.
+func (s *Snapshot) AllOutstanding() uint64 {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.Outstanding })
+}
+
+// AllEntrants counts the numbers given in all lanes.
+func (s *Snapshot) AllEntrants() uint64 {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.Entrants })
+}
+
+// AllCalled counts the places called in all lanes.
+func (s *Snapshot) AllCalled() uint64 {
+	return s.sum(func(lane *Snapshot) uint64 { return lane.Called })
+}
+
+func (s *Snapshot) sum(of func(lane *Snapshot) uint64) uint64 {
+	if s.whole != nil {
+		s = s.whole
+	}
+	n := of(s)
+	for _, lane := range s.lanes {
+		n += of(lane)
+	}
+	return n
+}
 
 // waiting counts the people beyond the watermark. At absent places there is nobody, nor where a ticket is used up.
 func (s *Snapshot) waiting(absent uint64) uint64 {

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -20,6 +21,14 @@ type reply struct {
 	graces    []string
 	used      string
 	proven    []string
+	lanes     []laneReply // the priority lanes
+}
+
+// laneReply is what snapshot.lua tells of a priority lane.
+type laneReply struct {
+	state Snapshot
+	calls []calls
+	used  string
 }
 
 func parseReply(res rueidis.RedisResult) (reply, error) {
@@ -36,7 +45,7 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	if len(parts) == 1 {
 		return r, p.err
 	}
-	if len(parts) < 9 {
+	if len(parts) < 10 {
 		return reply{}, fmt.Errorf("snapshot: %d parts", len(parts))
 	}
 	fields, err := parts[1].AsStrSlice()
@@ -51,15 +60,41 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	r.state.AdmittedLastMinute, r.state.leavingMinute = int(minute[0]), int(minute[1])
 	r.state.Outstanding = outstanding(&r.state, p.count(parts[4]))
 	r.state.graces = p.count(parts[4])
-	r.state.resolved = p.resolved(p.texts(parts[5]))
+	resolved := p.resolved(p.texts(parts[5]))
+	r.state.resolved = resolved[0]
 	r.kind = text(parts[6])
 	r.calls = p.calls(p.texts(parts[7]))
 	r.entries = p.texts(parts[8])
-	if r.kind == "full" && len(parts) >= 12 {
-		r.graces, r.used, r.proven = p.texts(parts[9]), text(parts[10]), p.texts(parts[11])
+	if r.kind == "full" && len(parts) >= 13 {
+		r.graces, r.used, r.proven = p.texts(parts[10]), text(parts[11]), p.texts(parts[12])
+	}
+	if lanes, err := parts[9].ToArray(); err == nil && len(lanes) > 0 {
+		r.lanes = p.lanes(&r.state, lanes, resolved)
 	}
 	return r, p.err
 }
+
+// lanes reads fields, open windows and bitmap of each priority lane.
+func (p *parser) lanes(whole *Snapshot, parts []rueidis.RedisMessage, resolved map[Lane]map[int64]outcome) []laneReply {
+	lanes := make([]laneReply, 0, len(parts)/3)
+	for i := 0; i+2 < len(parts) && len(lanes) < int(MaxLane); i += 3 {
+		f, number := p.texts(parts[i]), Lane(len(lanes)+1)
+		if len(f) != laneFields {
+			p.fail(fmt.Errorf("%d fields of a lane instead of %d", len(f), laneFields))
+			return nil
+		}
+		s := *whole.emptyLane(number)
+		s.Entrants, s.room.mark, s.Called, s.room.floor = p.unsigned(f[0]), p.unsigned(f[1]), p.unsigned(f[2]), p.unsigned(f[3])
+		s.room.openResolved, s.room.base, s.room.gaps = p.number(f[4]), p.unsigned(f[5]), f[6]
+		s.room.absent, s.room.gone, s.room.owed = p.unsigned(f[7]), p.unsigned(f[8]), p.real(f[9])
+		s.Outstanding, s.resolved = outstanding(&s, 0), resolved[number]
+		s.Waiting = s.waiting(s.room.absent)
+		lanes = append(lanes, laneReply{state: s, calls: p.calls(p.texts(parts[i+1])), used: text(parts[i+2])})
+	}
+	return lanes
+}
+
+const laneFields = 10
 
 // outstanding counts the called whose window is open and who have not come: those above the floor
 // who are not resolved, and those whose window was renewed.
@@ -98,6 +133,14 @@ func (p *parser) real(s string) float64 {
 	return f
 }
 
+// maybe reads a number that a room of an earlier version does not have.
+func (p *parser) maybe(s string) float64 {
+	if s == "" {
+		return 0
+	}
+	return p.real(s)
+}
+
 func (p *parser) count(m rueidis.RedisMessage) int64 {
 	n, err := m.AsInt64()
 	p.fail(err)
@@ -132,29 +175,35 @@ func (p *parser) calls(flat []string) []calls {
 	return list
 }
 
-// resolved reads field, count pairs; a field is "c" or "l" and the deadline.
-func (p *parser) resolved(flat []string) map[int64]outcome {
-	if len(flat) == 0 {
-		return nil
-	}
-	counts := make(map[int64]outcome, len(flat)/4)
+// resolved reads field, count pairs; a field is "c" or "l" and the deadline, behind "1:" or so in a priority lane.
+func (p *parser) resolved(flat []string) map[Lane]map[int64]outcome {
+	lanes := make(map[Lane]map[int64]outcome)
 	for i := 0; i+1 < len(flat); i += 2 {
-		if len(flat[i]) < 2 {
+		lane, field := Lane(0), flat[i]
+		if of, rest, found := strings.Cut(field, ":"); found {
+			lane, field = Lane(p.number(of)), rest
+		}
+		if len(field) < 2 {
 			continue
 		}
-		deadline, n := p.number(flat[i][1:]), p.number(flat[i+1])
+		counts := lanes[lane]
+		if counts == nil {
+			counts = make(map[int64]outcome)
+			lanes[lane] = counts
+		}
+		deadline, n := p.number(field[1:]), p.number(flat[i+1])
 		o := counts[deadline]
-		if flat[i][0] == 'c' {
+		if field[0] == 'c' {
 			o.came += n
 		} else {
 			o.left += n
 		}
 		counts[deadline] = o
 	}
-	return counts
+	return lanes
 }
 
-const roomFields = 63
+const roomFields = 65
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -182,6 +231,7 @@ func (p *parser) room(f []string) Snapshot {
 		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
 		wanted: parseWanted(f[48]), gone: p.unsigned(f[57]),
 		standby: f[59] == "1", arrivals: p.number(f[60]), lookedAt: p.number(f[61]), calmSince: p.number(f[62]),
+		owed: p.maybe(f[63]),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

@@ -103,7 +103,7 @@ func (r *Room) watchStandby(ctx context.Context, s *Snapshot, term int64) (*Snap
 	was := s.Mode == sale.Queue
 	on, calmSince := DecideStandby(*terms, standbySight{
 		NowMillis: s.NowMillis, On: was, CalmSinceMillis: s.room.calmSince,
-		ArrivalsPerMinute: arrivals, Active: s.Active, Waiting: s.Waiting,
+		ArrivalsPerMinute: arrivals, Active: s.Active, Waiting: s.AllWaiting(),
 	})
 	if on == was && calmSince == s.room.calmSince {
 		return s, nil

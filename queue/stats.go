@@ -43,6 +43,18 @@ type RoomStats struct {
 	DrawCommitment  string `json:"-"`
 	Epoch           int64  `json:"epoch"`
 	SettingsVersion int64  `json:"settings_version"`
+	// Lanes are the lanes of a sale that has any beside that of everybody, which is the first. The figures above are
+	// sums over them.
+	Lanes []LaneStats `json:"lanes,omitempty"`
+}
+
+// LaneStats are the live figures of one lane.
+type LaneStats struct {
+	// Name is "" for the lane of everybody.
+	Name     string `json:"name"`
+	Entrants uint64 `json:"entrants"`
+	Called   uint64 `json:"called"`
+	Waiting  uint64 `json:"waiting"`
 }
 
 // WithinLimits reports whether invariant 5 held: neither peak ever exceeded its limit.
@@ -52,7 +64,11 @@ func (s RoomStats) WithinLimits() bool {
 
 // Stats reads the figures of a room. A room that Redis does not hold is not Ready, and no error.
 func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats RoomStats, err error) {
-	answer, err := parseReply(snapshotScript.Exec(ctx, client, roomKeys(saleID), []string{"", "-1", "0", "0", "0"}))
+	args := []string{"", "-1", "0", "0", "0"}
+	for range MaxLane {
+		args = append(args, "0", "0")
+	}
+	answer, err := parseReply(snapshotScript.Exec(ctx, client, keysWithLanes(saleID, int(MaxLane)), args))
 	if err != nil {
 		return RoomStats{}, fmt.Errorf("stats of room %s: %w", saleID, err)
 	}
@@ -60,7 +76,7 @@ func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats Roo
 		return RoomStats{}, nil
 	}
 	s := answer.state
-	return RoomStats{
+	stats = RoomStats{
 		Ready: true, Uncertain: s.room.absent, Entrants: s.Entrants, HighWaterMark: s.room.mark, Called: s.Called, Waiting: s.Waiting, Outstanding: s.Outstanding,
 		Active: s.Active, AdmittedLastMinute: s.AdmittedLastMinute,
 		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow,
@@ -69,7 +85,25 @@ func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats Roo
 		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: s.room.drawCount,
 		DrawCommitment: publishedCommitment(&s),
 		Epoch:          s.Epoch, SettingsVersion: s.room.version,
-	}, nil
+	}
+	if len(answer.lanes) > 0 {
+		stats.Lanes = append(stats.Lanes, laneStats(&s))
+	}
+	for i := range answer.lanes {
+		lane := &answer.lanes[i].state
+		stats.Lanes = append(stats.Lanes, laneStats(lane))
+		stats.Uncertain += lane.room.absent
+		stats.Entrants += lane.Entrants
+		stats.HighWaterMark += lane.room.mark
+		stats.Called += lane.Called
+		stats.Waiting += lane.Waiting
+		stats.Outstanding += lane.Outstanding
+	}
+	return stats, nil
+}
+
+func laneStats(s *Snapshot) LaneStats {
+	return LaneStats{Entrants: s.Entrants, Called: s.Called, Waiting: s.Waiting}
 }
 
 func publishedCommitment(s *Snapshot) string {

@@ -65,7 +65,7 @@ func (r *Room) SetSupply(items []ItemSupply, holds Holds) {
 // count works out how many units of each item one visitor takes on average: each takes one. Who named items
 // takes one of these; who named none takes any, so that all such visitors spread over what is left.
 func (p *supply) count(s *Snapshot) {
-	joined := max(s.Entrants-min(s.room.base, s.Entrants), s.room.wanted.named, 1)
+	joined := max(s.sum(func(lane *Snapshot) uint64 { return lane.Entrants - min(lane.room.base, lane.Entrants) }), s.room.wanted.named, 1)
 	nameless := float64(joined-s.room.wanted.named) / float64(joined)
 	for mark, at := range p.catalog.at {
 		if at < len(p.items) {

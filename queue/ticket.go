@@ -13,7 +13,8 @@ import (
 	"github.com/penstock/penstock/internal/problem"
 )
 
-// Number is the entry number of a ticket. Numbers start at 1 and are never given twice.
+// Number is the entry number of a ticket. It says in which lane it was given ([Number.Lane]); in the lane of everybody
+// numbers start at 1. None is given twice.
 type Number uint64
 
 // String writes the number in decimal, as a pass names it.
@@ -29,8 +30,6 @@ type Ticket struct {
 	IssuedMillis int64
 	// Flags say what the server noted about the visitor when the ticket was made.
 	Flags TicketFlags
-	// Lane is the lane of the line in which the ticket stands. 0 is the lane of everybody.
-	Lane uint8
 	// Interest names the items for which the visitor came. None means any of them.
 	Interest Interest
 }
@@ -45,7 +44,8 @@ const FlagDecoy TicketFlags = 1 << 0
 const FlagKeyed TicketFlags = 1 << 1
 
 // A ticket on the wire is base64url of a multiple of 3 bytes, so that there is one spelling. Version 1 has
-// 36 bytes, and is made whenever flags, lane and interest are all zero. Version 2 has 51:
+// 36 bytes, and is made whenever flags, lane and interest are all zero. Version 2 has 51. The number is that within
+// the lane:
 //
 //	1: version (1) | key id (1) | epoch (4) | issued, ms (6) | number (8) | HMAC-SHA256, cut to 16
 //	2: the same 20 bytes | flags (1) | lane (1) | interest (4 x 3) | reserved, 0 (1) | HMAC-SHA256, cut to 16
@@ -66,7 +66,7 @@ const (
 	ticketLabel2   = "penstock/ticket/v2"
 	maxSaleLength  = 64
 	maxIssued      = 1<<48 - 1
-	maxNumber      = 1<<27 - 1 // bounds the bitmap of used numbers to 16 MiB
+	maxNumber      = 1<<laneBits - 1 // in one lane; bounds its bitmap of used numbers to 16 MiB
 	maxTicketKeys  = 8
 	ticketKeyLabel = "penstock/ticket/key/v1"
 )
@@ -127,10 +127,10 @@ func (k *TicketKeys) Sign(t Ticket) string {
 	b[0], b[1] = ticketVersion1, key.id
 	binary.BigEndian.PutUint32(b[2:], t.Epoch)
 	putUint48(b[6:12], uint64(min(max(t.IssuedMillis, 0), maxIssued)))
-	binary.BigEndian.PutUint64(b[12:], uint64(t.Number))
+	binary.BigEndian.PutUint64(b[12:], t.Number.inLane())
 	if t.needsVersion2() {
 		b[0], body = ticketVersion2, ticketBody2
-		b[20], b[21] = byte(t.Flags), t.Lane
+		b[20], b[21] = byte(t.Flags), byte(t.Number.Lane())
 		t.Interest.put(b[22 : 22+3*MaxInterest])
 		b[ticketBody2-1] = 0
 	}
@@ -141,7 +141,7 @@ func (k *TicketKeys) Sign(t Ticket) string {
 }
 
 func (t *Ticket) needsVersion2() bool {
-	return t.Flags != 0 || t.Lane != 0 || t.Interest.Named()
+	return t.Flags != 0 || t.Number.Lane() != 0 || t.Interest.Named()
 }
 
 // Parse returns the ticket that the token stands for. The error is ticket_invalid for everything
@@ -183,14 +183,20 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 		Epoch:        binary.BigEndian.Uint32(b[2:]),
 		IssuedMillis: int64(uint48(b[6:12])),
 	}
+	if t.Number < 1 || t.Number > maxNumber {
+		return Ticket{}, false
+	}
 	if version == ticketVersion2 {
-		t.Flags, t.Lane = TicketFlags(b[20]), b[21]
+		if Lane(b[21]) > MaxLane {
+			return Ticket{}, false
+		}
+		t.Flags, t.Number = TicketFlags(b[20]), numberIn(Lane(b[21]), uint64(t.Number))
 		t.Interest = readInterest(b[22 : 22+3*MaxInterest])
 		if b[ticketBody2-1] != 0 || !t.needsVersion2() {
 			return Ticket{}, false
 		}
 	}
-	return t, t.Number >= 1 && t.Number <= maxNumber
+	return t, true
 }
 
 // sign returns the MAC of the first body bytes in wire for the sale.

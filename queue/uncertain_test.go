@@ -102,8 +102,8 @@ func TestNumbersGivenAfterACleanStopAreNotGivenTwice(t *testing.T) {
 // TestALoweredMarkDoesNotUndoALaterOne has the records of a stop and of a node that raised the mark
 // meanwhile in either order.
 func TestALoweredMarkDoesNotUndoALaterOne(t *testing.T) {
-	first := [][]byte{recordMark(64), recordGiven(0, 5)}
-	lowered, raised := recordLowered(64, 0, 5), recordMark(128)
+	first := [][]byte{recordMark(0, 64), recordGiven(0, 0, 5)}
+	lowered, raised := recordLowered(0, 64, 0, 5), recordMark(0, 128)
 	for _, c := range []struct {
 		name string
 		then [][]byte

@@ -888,6 +888,12 @@ export interface components {
             /** @description Everyone with this place or a smaller one has been called. */
             called: number;
             entrants: number;
+            /** @description The priority lanes of a sale that has any. `called` and `entrants` beside it tell of the lane of everybody. */
+            lanes?: {
+                name: string;
+                called: number;
+                entrants: number;
+            }[];
             /** @description Null where places are given in the order of arrival. */
             draw: {
                 /** @description The hash of the seed, from the opening on. */

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/penstock/penstock/internal/identity"
+	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sheet"
 )
@@ -18,6 +20,7 @@ const (
 	maxInvites     = 20_000
 	maxInviteBytes = 2 << 20
 	columnCode     = "code"
+	columnLane     = "lane"
 )
 
 var batchPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -66,7 +69,7 @@ func (c *Console) countInvites(ctx context.Context, saleID string) (invitesView,
 	return view, nil
 }
 
-// postInvites imports the invites of a CSV file with the column code. Those that are there already stay as they are,
+// postInvites imports the invites of a CSV file with the column code and perhaps the column lane. Those that are there already stay as they are,
 // so that a file can be sent again.
 func (c *Console) postInvites(w http.ResponseWriter, r *http.Request, who caller) error {
 	file, err := readBody(w, r, maxInviteBytes, typeCSV)
@@ -85,12 +88,12 @@ func (c *Console) importInvites(r *http.Request, who caller, batch string, file 
 	if err := checkBatch(batch); err != nil {
 		return 0, 0, err
 	}
-	codes, err := readCodes(file)
+	invites, err := readInvites(file)
 	if err != nil {
 		return 0, 0, problem.With(problem.BadRequest, err.Error())
 	}
-	added, err = c.addInvites(r, who, batch, codes)
-	return added, int64(len(codes)) - added, err
+	added, err = c.addInvites(r, who, batch, invites)
+	return added, int64(len(invites)) - added, err
 }
 
 // postNewInvites makes invites, and tells them once, as CSV.
@@ -98,23 +101,31 @@ func (c *Console) postNewInvites(w http.ResponseWriter, r *http.Request, who cal
 	var body struct {
 		Batch string `json:"batch"`
 		Count int    `json:"count"`
+		Lane  string `json:"lane"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
-	return c.makeInvites(w, r, who, body.Batch, body.Count, http.StatusCreated)
+	return c.makeInvites(w, r, who, newInvites{batch: body.Batch, lane: body.Lane, count: body.Count}, http.StatusCreated)
 }
 
-func (c *Console) makeInvites(w http.ResponseWriter, r *http.Request, who caller, batch string, count, status int) error {
+// newInvites are those to be made.
+type newInvites struct {
+	batch, lane string
+	count       int
+}
+
+func (c *Console) makeInvites(w http.ResponseWriter, r *http.Request, who caller, want newInvites, status int) error {
+	batch, count := want.batch, want.count
 	if err := checkBatch(batch); err != nil {
 		return err
 	}
 	if count < 1 || count > maxInvites {
 		return problem.With(problem.BadRequest, fmt.Sprintf("count: want 1 to %d", maxInvites))
 	}
-	made := make([]string, count)
+	made := make([]typedInvite, count)
 	for i := range made {
-		made[i] = identity.NewCode()
+		made[i] = typedInvite{code: identity.NewCode(), lane: want.lane}
 	}
 	if _, err := c.addInvites(r, who, batch, made); err != nil {
 		return err
@@ -125,8 +136,8 @@ func (c *Console) makeInvites(w http.ResponseWriter, r *http.Request, who caller
 	w.WriteHeader(status)
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{columnCode})
-	for _, code := range made {
-		_ = out.Write([]string{code})
+	for _, invite := range made {
+		_ = out.Write([]string{invite.code})
 	}
 	out.Flush() // an error: the client is gone, and the batch is to be revoked
 	return nil
@@ -170,13 +181,20 @@ func (c *Console) revokeInvites(ctx context.Context, who caller, saleID, batch, 
 }
 
 // addInvites stores what tells nobody the codes.
-func (c *Console) addInvites(r *http.Request, who caller, batch string, codes []string) (int64, error) {
+func (c *Console) addInvites(r *http.Request, who caller, batch string, invites []typedInvite) (int64, error) {
 	saleID := r.PathValue("sale")
-	hashes := make([]string, len(codes))
-	for i, code := range codes {
-		hashes[i] = c.deps.Invites.Hashes(saleID, identity.PlainCode(code))[0]
+	rec, err := c.deps.Sales.Sale(r.Context(), saleID)
+	if err != nil {
+		return 0, err
 	}
-	added, err := c.deps.Ledger.AddInvites(r.Context(), saleID, batch, hashes, c.deps.Now().UnixMilli())
+	stored := make([]ledger.Invite, len(invites))
+	for i, invite := range invites {
+		if invite.lane != "" && !rec.Admission.HasLane(invite.lane) {
+			return 0, problem.With(problem.BadRequest, fmt.Sprintf("the sale has no lane %.64q; none of these was added", invite.lane))
+		}
+		stored[i] = ledger.Invite{Code: c.deps.Invites.Hashes(saleID, identity.PlainCode(invite.code))[0], Lane: invite.lane}
+	}
+	added, err := c.deps.Ledger.AddInvites(r.Context(), saleID, batch, stored, c.deps.Now().UnixMilli())
 	if err != nil {
 		return 0, err
 	}
@@ -191,21 +209,29 @@ func checkBatch(name string) error {
 	return nil
 }
 
-// readCodes reads the column code. A line that is no invite is an error: nobody would notice that it is missing.
-func readCodes(file []byte) ([]string, error) {
+// typedInvite is an invite as people have it.
+type typedInvite struct{ code, lane string }
+
+// readInvites reads the column code, and the column lane when there is one. A line that is no invite is an error:
+// nobody would notice that it is missing.
+func readInvites(file []byte) ([]typedInvite, error) {
 	table, err := sheet.Read(file, maxInvites)
 	if err != nil {
 		return nil, err
 	}
-	if len(table.Columns) != 1 || table.Columns[0] != columnCode {
-		return nil, fmt.Errorf("want one column, named %s in the first line", columnCode)
+	code, lane := slices.Index(table.Columns, columnCode), slices.Index(table.Columns, columnLane)
+	if code < 0 || len(table.Columns) > 2 || len(table.Columns) == 2 && lane < 0 {
+		return nil, fmt.Errorf("want the column %s, and perhaps the column %s, named in the first line", columnCode, columnLane)
 	}
-	codes := make([]string, len(table.Rows))
+	invites := make([]typedInvite, len(table.Rows))
 	for i, row := range table.Rows {
-		if _, err := identity.CheckCode(row.Cells[0]); err != nil {
+		if _, err := identity.CheckCode(row.Cells[code]); err != nil {
 			return nil, fmt.Errorf("line %d: %w", row.Line, err)
 		}
-		codes[i] = row.Cells[0]
+		invites[i].code = row.Cells[code]
+		if lane >= 0 {
+			invites[i].lane = row.Cells[lane]
+		}
 	}
-	return codes, nil
+	return invites, nil
 }

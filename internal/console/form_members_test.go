@@ -33,6 +33,8 @@ var membersWithoutField = map[string]struct{ field, reason string }{
 	"draw.beacon.scheme":             {"", "there is one scheme only"},
 	"draw.shares[].party":            {"draw.shares", "a line of one field for all parties"},
 	"draw.shares[].commitment":       {"draw.shares", "a line of one field for all parties"},
+	"admission.lanes[].name":         {"admission.lanes", "a line of one field for all lanes"},
+	"admission.lanes[].share":        {"admission.lanes", "a line of one field for all lanes"},
 	"without_pass[]":                 {"without_pass", "one field for all names"},
 	"items[].sku":                    {"sku", "a column of the table of items"},
 	"items[].name":                   {"item_name", "a column of the table of items"},

@@ -19,8 +19,10 @@ type rulesForm struct {
 	Spill                                    string // a line for each rule
 	WithoutPass                              string // names, separated by commas or spaces
 
-	hasChannels bool // Channels and DefaultChannel were sent; a form whose channels are fixed has none
-	hasSpill    bool // Spill and WithoutPass were sent
+	Lanes       string // a line for each: its name and its share
+	hasLanes    bool   // Lanes was sent
+	hasChannels bool   // Channels and DefaultChannel were sent; a form whose channels are fixed has none
+	hasSpill    bool   // Spill and WithoutPass were sent
 }
 
 // The values of the choice for a switch.
@@ -35,7 +37,7 @@ func fillRules(s sale.Sale) rulesForm {
 		ReleaseOnOrder: strconv.FormatBool(s.Admission.ReleaseOnOrder.On()),
 		Customer:       string(s.Reservation.Customer), PlusTags: string(s.Reservation.PlusTags), FailedOrders: string(s.FailedOrders),
 		Channels: showChannels(s.Channels), DefaultChannel: s.DefaultChannel,
-		Spill: showSpill(s.Spill), WithoutPass: strings.Join(s.WithoutPass, ", "),
+		Lanes: showLanes(s.Admission.Lanes), Spill: showSpill(s.Spill), WithoutPass: strings.Join(s.WithoutPass, ", "),
 	}
 }
 
@@ -45,7 +47,7 @@ func readRules(v url.Values) rulesForm {
 		PassBinding: text("admission.pass_binding"), MaxNetworks: text("admission.max_networks"), ReleaseOnOrder: text("admission.release_on_order"),
 		Customer: text("reservation.customer"), PlusTags: text("reservation.plus_tags"), FailedOrders: text("failed_orders"),
 		Channels: text("channels"), DefaultChannel: text("default_channel"), hasChannels: v.Has("channels"),
-		Spill: text("spill"), WithoutPass: text("without_pass"), hasSpill: v.Has("spill") && v.Has("without_pass"),
+		Lanes: text("admission.lanes"), hasLanes: v.Has("admission.lanes"), Spill: text("spill"), WithoutPass: text("without_pass"), hasSpill: v.Has("spill") && v.Has("without_pass"),
 	}
 }
 
@@ -59,7 +61,7 @@ func (f *saleForm) FaultInRules() bool {
 	for field := range f.Errors {
 		switch field {
 		case "reservation.per_customer", "reservation.max_extensions", "durability", "reservation.customer", "reservation.plus_tags", "failed_orders",
-			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "channels", "default_channel", "spill", "without_pass":
+			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "admission.lanes", "channels", "default_channel", "spill", "without_pass":
 			return true
 		}
 	}
@@ -78,6 +80,9 @@ func (f *saleForm) rules(s *sale.Sale) {
 		s.Admission.ReleaseOnOrder = sale.Switch{}
 	case switchOff:
 		s.Admission.ReleaseOnOrder = sale.Off()
+	}
+	if f.hasLanes {
+		s.Admission.Lanes = f.lanes()
 	}
 	if f.hasSpill {
 		s.Spill, s.WithoutPass = f.spill(), typedList(f.WithoutPass)
@@ -124,6 +129,36 @@ func (f *saleForm) channels() map[string]int64 {
 		channels[parts[0]] = share
 	}
 	return channels
+}
+
+// lanes reads a line for each lane, such as "vip 0.2".
+func (f *saleForm) lanes() []sale.Lane {
+	var lanes []sale.Lane
+	for line := range strings.Lines(f.Lanes) {
+		parts := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\n:=", r) })
+		if len(parts) == 0 {
+			continue
+		}
+		share, err := strconv.ParseFloat(parts[len(parts)-1], 64)
+		if len(parts) != 2 || err != nil {
+			f.fault("admission.lanes", "enter a line for each lane, with its name and its share, such as: vip 0.2")
+			return nil
+		}
+		lanes = append(lanes, sale.Lane{Name: parts[0], Share: share})
+		if len(lanes) > sale.MaxLanes {
+			break // package sale says that they are too many
+		}
+	}
+	return lanes
+}
+
+// showLanes is the inverse of lanes.
+func showLanes(lanes []sale.Lane) string {
+	lines := make([]string, len(lanes))
+	for i, lane := range lanes {
+		lines[i] = lane.Name + " " + strconv.FormatFloat(lane.Share, 'f', -1, 64)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // showChannels is the inverse of channels.

@@ -26,7 +26,7 @@ func readTyped(v url.Values, sign string, fields iter.Seq[string]) typed {
 func sharedField(path string) string {
 	for _, field := range []string{
 		"page.texts", "page.links.other_items", "page.languages", "identity.shared_keys", "draw.shares", "draw.beacon.urls",
-		"spill", "without_pass",
+		"spill", "without_pass", "admission.lanes",
 	} {
 		if strings.HasPrefix(path, field) {
 			return field

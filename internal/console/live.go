@@ -26,11 +26,20 @@ type liveView struct {
 	MaxActive    int64      `json:"max_active"`
 	Admitted     int64      `json:"admitted_last_minute"`
 	Rate         int64      `json:"rate_per_minute"`
+	Lanes        []liveLane `json:"lanes,omitempty"`
 	Items        []liveItem `json:"items"`
 	Undrained    int64      `json:"undrained"`
 	LagSeconds   float64    `json:"lag_seconds"`
 	Level        string     `json:"level"`
 	At           time.Time  `json:"at"`
+}
+
+// liveLane is one lane of a sale with priority lanes; the first one is that of everybody.
+type liveLane struct {
+	Name     string `json:"name"`
+	Waiting  int64  `json:"waiting"`
+	Called   int64  `json:"called"`
+	Entrants int64  `json:"entrants"`
 }
 
 type liveItem struct {
@@ -80,6 +89,11 @@ func newLiveView(rec sale.Record, stats verify.Stats, level string) liveView {
 		Active: int64(stats.Room.Active), MaxActive: int64(rec.Admission.MaxActive),
 		Admitted: int64(stats.Room.AdmittedLastMinute), Rate: int64(rec.Admission.RatePerMinute),
 		Undrained: int64(stats.Undrained), LagSeconds: stats.LogLagSeconds, Level: level, At: stats.At,
+	}
+	for _, lane := range stats.Room.Lanes {
+		view.Lanes = append(view.Lanes, liveLane{
+			Name: lane.Name, Waiting: int64(lane.Waiting), Called: int64(lane.Called), Entrants: int64(lane.Entrants),
+		})
 	}
 	for _, i := range stats.Items {
 		item := liveItem{SKU: i.SKU, Name: i.SKU, Allocated: i.Allocated, Available: i.Available, Held: i.Held, Sold: i.Sold, Committed: i.Committed, CommittedKnown: stats.LedgerAnswers}

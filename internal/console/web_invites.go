@@ -12,10 +12,11 @@ import (
 
 // invitesModel is the page of a sale's invites.
 type invitesModel struct {
-	ID, Name, Done, Fault string
-	InviteOnly, MayChange bool
-	Counts                invitesView
-	Batch, File, Count    string // as typed
+	ID, Name, Done, Fault    string
+	InviteOnly, MayChange    bool
+	HasLanes                 bool
+	Counts                   invitesView
+	Batch, File, Count, Lane string // as typed
 }
 
 func (c *Console) invitesPage(w http.ResponseWriter, r *http.Request, in visit) error {
@@ -33,10 +34,11 @@ func (c *Console) showInvites(w http.ResponseWriter, r *http.Request, in visit, 
 		return err
 	}
 	model := invitesModel{
-		ID: rec.ID, Name: rec.Name, Done: done, Fault: fault, InviteOnly: rec.Identity.InviteOnly, MayChange: in.May(auth.Marketer), Counts: counts,
+		ID: rec.ID, Name: rec.Name, Done: done, Fault: fault, InviteOnly: rec.Identity.InviteOnly, HasLanes: len(rec.Admission.Lanes) > 0, MayChange: in.May(auth.Marketer), Counts: counts,
 	}
 	if fault != "" {
 		model.Batch, model.File, model.Count = r.PostForm.Get("batch"), r.PostForm.Get("file"), r.PostForm.Get("count")
+		model.Lane = r.PostForm.Get("lane")
 	}
 	c.show(w, r, in, status, "invites", rec.Name+": invites", model)
 	return nil
@@ -63,7 +65,9 @@ func (c *Console) importInvitesForm(w http.ResponseWriter, r *http.Request, in v
 func (c *Console) newInvitesForm(w http.ResponseWriter, r *http.Request, in visit) error {
 	count, err := wholeNumber(r, "count", "How many")
 	if err == nil {
-		err = c.makeInvites(w, r, in.caller, strings.TrimSpace(r.PostForm.Get("batch")), int(count), http.StatusOK)
+		err = c.makeInvites(w, r, in.caller, newInvites{
+			batch: strings.TrimSpace(r.PostForm.Get("batch")), lane: strings.TrimSpace(r.PostForm.Get("lane")), count: int(count),
+		}, http.StatusOK)
 	}
 	if err == nil {
 		return nil

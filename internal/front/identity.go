@@ -28,9 +28,11 @@ func (j *joinRequest) identifies(rec *sale.Record) bool {
 // for whoever has none. Codes: join_refused with a reason, rate_limited, unavailable.
 func (s *Server) mayEnter(c *call, request joinRequest) (who queue.Keyed, judged judgement, err error) {
 	rec := c.entry.Record()
-	if who.Person, err = s.identifyPerson(c, &rec, request.joinToken); err != nil {
+	lane := ""
+	if who.Person, lane, err = s.identifyPerson(c, &rec, request.joinToken); err != nil {
 		return queue.Keyed{}, judgement{}, err
 	}
+	who.Lane = c.entry.Room().LaneOf(lane)
 	needsInvite := rec.Identity.InviteOnly && request.invite == ""
 	if needsInvite && len(who.Person) == 0 {
 		return queue.Keyed{}, judgement{}, inviteRequired()
@@ -45,7 +47,10 @@ func (s *Server) mayEnter(c *call, request joinRequest) (who queue.Keyed, judged
 	case needsInvite:
 		who.FindOnly, judged.refusal = true, inviteRequired() // on another device the invite need not be shown again
 	case rec.Identity.InviteOnly:
-		who.Invite, err = s.useInvite(c, &rec, request.invite, who.Person)
+		who.Invite, lane, err = s.useInvite(c, &rec, request.invite, who.Person)
+		if who.Lane == 0 {
+			who.Lane = c.entry.Room().LaneOf(lane)
+		}
 	}
 	return who, judged, err
 }
@@ -54,48 +59,49 @@ func inviteRequired() error {
 	return identity.Refused(identity.InviteRequired, "this sale is for those who were invited: bring an invite")
 }
 
-// identifyPerson returns the keys of the customer whom the shop's token names; none when the sale does without.
-func (s *Server) identifyPerson(c *call, rec *sale.Record, token string) ([]queue.PlaceKey, error) {
+// identifyPerson returns the keys of the customer whom the shop's token names, and the lane that it names; none when
+// the sale does without.
+func (s *Server) identifyPerson(c *call, rec *sale.Record, token string) (keys []queue.PlaceKey, lane string, err error) {
 	switch {
 	case rec.Identity.JoinToken == "":
-		return nil, nil
+		return nil, "", nil
 	case token == "" && rec.Identity.JoinToken == sale.JoinTokenRequired:
-		return nil, identity.Refused(identity.TokenRequired, "this sale is for customers of the shop: sign in there, and follow its link to the sale")
+		return nil, "", identity.Refused(identity.TokenRequired, "this sale is for customers of the shop: sign in there, and follow its link to the sale")
 	case token == "":
-		return nil, nil
+		return nil, "", nil
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	claims, err := s.JoinTokens.Verify(ctx, &rec.Sale, token, c.entry.Now())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return s.PlaceKeys.Of(placeOfPerson, rec.ID, claims.Subject), nil
+	return s.PlaceKeys.Of(placeOfPerson, rec.ID, claims.Subject), claims.Lane, nil
 }
 
-// useInvite takes an invite for whoever brings it. Guessing is limited by address.
-func (s *Server) useInvite(c *call, rec *sale.Record, code string, person []queue.PlaceKey) ([]queue.PlaceKey, error) {
+// useInvite takes an invite for whoever brings it, and tells its lane. Guessing is limited by address.
+func (s *Server) useInvite(c *call, rec *sale.Record, code string, person []queue.PlaceKey) (keys []queue.PlaceKey, lane string, err error) {
 	if s.Invites == nil {
-		return nil, problem.With(problem.Unavailable, "invites cannot be checked here")
+		return nil, "", problem.With(problem.Unavailable, "invites cannot be checked here")
 	}
 	from, now := s.visitorAddress(c), c.ctx.Time()
 	if wait := s.inviteGuesses.Wait(from, now); wait > 0 {
-		return nil, problem.Retry(problem.RateLimited, "too many invites were tried from your network; wait before the next one", int(math.Ceil(wait.Seconds())))
+		return nil, "", problem.Retry(problem.RateLimited, "too many invites were tried from your network; wait before the next one", int(math.Ceil(wait.Seconds())))
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	use, err := s.Invites.Use(ctx, rec.ID, code, holdersOf(c, person))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	switch use {
+	switch use.State {
 	case ledger.InviteGood:
-		return s.PlaceKeys.Of(placeOfInvite, rec.ID, identity.PlainCode(code)), nil
+		return s.PlaceKeys.Of(placeOfInvite, rec.ID, identity.PlainCode(code)), use.Lane, nil
 	case ledger.InviteTaken:
-		return nil, identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
+		return nil, "", identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
 	default:
 		s.inviteGuesses.Failed(from, now)
-		return nil, identity.Refused(identity.InviteInvalid, "this invite is not known, or was taken back")
+		return nil, "", identity.Refused(identity.InviteInvalid, "this invite is not known, or was taken back")
 	}
 }
 

@@ -51,23 +51,23 @@ func newInviteBook(saleID string, codes ...string) *inviteBook {
 	return b
 }
 
-func (b *inviteBook) use(_ context.Context, uses []ledger.InviteUse) ([]ledger.InviteState, error) {
+func (b *inviteBook) use(_ context.Context, uses []ledger.InviteUse) ([]ledger.InviteUsed, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
 		return nil, problem.Unavailable
 	}
-	states := make([]ledger.InviteState, len(uses))
+	states := make([]ledger.InviteUsed, len(uses))
 	for i, use := range uses {
 		code, holder := use.Codes[0], strings.Join(use.Holders, "")
 		was, known := b.holders[code]
 		switch {
 		case !known:
-			states[i] = ledger.InviteUnknown
+			states[i].State = ledger.InviteUnknown
 		case b.used[code] && (holder == "" || was != holder):
-			states[i] = ledger.InviteTaken
+			states[i].State = ledger.InviteTaken
 		default:
-			states[i], b.used[code], b.holders[code] = ledger.InviteGood, true, holder
+			states[i].State, b.used[code], b.holders[code] = ledger.InviteGood, true, holder
 		}
 	}
 	return states, nil
@@ -75,13 +75,20 @@ func (b *inviteBook) use(_ context.Context, uses []ledger.InviteUse) ([]ledger.I
 
 func joinToken(t testing.TB, saleID, customer string, life time.Duration) string {
 	t.Helper()
+	return laneToken(t, saleID, customer, "", life)
+}
+
+func laneToken(t testing.TB, saleID, customer, lane string, life time.Duration) string {
+	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(joinSecret)}, (&jose.SignerOptions{}).WithHeader("kid", "k1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	token, err := jwt.Signed(signer).Claims(jwt.Claims{
 		Subject: customer, Audience: jwt.Audience{saleID}, Expiry: jwt.NewNumericDate(time.Now().Add(life)),
-	}).Serialize()
+	}).Claims(struct {
+		Lane string `json:"lane,omitempty"`
+	}{lane}).Serialize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +136,57 @@ func TestASaleForCustomersLetsInThoseWhomTheShopVouchesFor(t *testing.T) {
 	}
 	// the ticket alone is enough from now on
 	s.expect(200, "", "POST", springTickets, header{"Penstock-Ticket": first.text(t, "ticket")}, "")
+}
+
+func TestTheLaneComesFromTheSignedTokenAlone(t *testing.T) {
+	s := newStack(t, withIdentity(nil))
+	entry := s.open(liveSale("spring", func(s *sale.Sale) {
+		forCustomers(sale.JoinTokenOptional)(s)
+		s.Admission.Lanes = []sale.Lane{{Name: "vip", Share: 0.2}}
+	}))
+	s.admitted("spring") // the one slot is taken
+	lane := func(got answer) queue.Lane {
+		ticket, err := s.tickets.Parse(got.text(t, "ticket"), "spring")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticket.Number.Lane()
+	}
+	vip := s.expect(201, "", "POST", springTickets, nil, tokenBody(laneToken(t, "spring", "ada", "vip", time.Minute)))
+	if lane(vip) != 1 {
+		t.Fatalf("the token names the lane vip: %s", vip.body)
+	}
+	// On another device, with a token that names no lane or another one, the place is the same.
+	for _, other := range []string{"", "staff"} {
+		again := s.expect(200, "", "POST", springTickets, nil, tokenBody(laneToken(t, "spring", "ada", other, time.Minute)))
+		if again.text(t, "ticket") != vip.text(t, "ticket") {
+			t.Fatalf("the place was moved: %s", again.body)
+		}
+	}
+	if unknown := s.expect(201, "", "POST", springTickets, nil, tokenBody(laneToken(t, "spring", "bob", "staff", time.Minute))); lane(unknown) != 0 {
+		t.Fatalf("a lane that the sale does not have is a privilege: %s", unknown.body)
+	}
+	if plain := s.expect(201, "", "POST", springTickets+"?lane=vip", header{"Penstock-Lane": "vip"}, ""); lane(plain) != 0 {
+		t.Fatalf("an address that names a lane is believed: %s", plain.body)
+	}
+	s.expect(400, "", "POST", springTickets, nil, `{"lane":"vip"}`)
+	s.refusedFor(identity.TokenInvalid, nil, tokenBody(laneToken(t, "autumn", "eve", "vip", time.Minute)))
+	// Who joined before the login has one place afterwards, in the lane.
+	plain := s.expect(201, "", "POST", springTickets, nil, "")
+	moved := s.expect(201, "", "POST", springTickets, header{"Penstock-Ticket": plain.text(t, "ticket")}, tokenBody(laneToken(t, "spring", "zoe", "vip", time.Minute)))
+	if lane(moved) != 1 {
+		t.Fatalf("got %s", moved.body)
+	}
+	if got := s.expect(200, "", "GET", "/v1/sales/spring/ticket", header{"Penstock-Ticket": plain.text(t, "ticket")}, ""); got.text(t, "state") != "missed" {
+		t.Fatalf("the place from before is good too: %s", got.body)
+	}
+	if err := entry.Refresh(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	doc := s.expect(200, "", "GET", "/v1/sales/spring", nil, "")
+	if !strings.Contains(string(doc.body), `"lanes":[{"name":"vip","called":0,"entrants":2}]`) {
+		t.Fatalf("the public document: %s", doc.body)
+	}
 }
 
 func TestATicketFromBeforeTheLogin(t *testing.T) {

@@ -40,11 +40,11 @@ func TestWhatIsStoredOfAnInviteTellsNobodyTheCode(t *testing.T) {
 }
 
 func TestWhatIsNoCodeIsNotLookedUp(t *testing.T) {
-	invites := NewInvites(NewCodes([]byte("secret")), func(context.Context, []ledger.InviteUse) ([]ledger.InviteState, error) {
+	invites := NewInvites(NewCodes([]byte("secret")), func(context.Context, []ledger.InviteUse) ([]ledger.InviteUsed, error) {
 		t.Error("the ledger was asked")
 		return nil, nil
 	})
-	if got, err := invites.Use(t.Context(), "spring", "x", nil); got != ledger.InviteUnknown || err != nil {
+	if got, err := invites.Use(t.Context(), "spring", "x", nil); got.State != ledger.InviteUnknown || err != nil {
 		t.Fatal(got, err)
 	}
 }

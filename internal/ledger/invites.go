@@ -29,6 +29,20 @@ const (
 	InviteGood    InviteState = "good"    // it belongs to whoever brought it
 )
 
+// Invite is one as it is stored.
+type Invite struct {
+	// Code is its stored form, which tells nobody the code.
+	Code string
+	// Lane is the lane of the sale that it gives a place in; "" is that of everybody.
+	Lane string
+}
+
+// InviteUsed is what became of an invite, and its lane when it is good.
+type InviteUsed struct {
+	State InviteState
+	Lane  string
+}
+
 // InviteUse is an invite that somebody brings.
 type InviteUse struct {
 	Sale string
@@ -40,7 +54,7 @@ type InviteUse struct {
 }
 
 // UseInvites takes invites, each for whoever brings it first. It is idempotent for a holder with a name.
-func (l *Ledger) UseInvites(ctx context.Context, uses []InviteUse) ([]InviteState, error) {
+func (l *Ledger) UseInvites(ctx context.Context, uses []InviteUse) ([]InviteUsed, error) {
 	order := make([]int, len(uses))
 	for i := range order {
 		order[i] = i
@@ -49,45 +63,50 @@ func (l *Ledger) UseInvites(ctx context.Context, uses []InviteUse) ([]InviteStat
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(uses[a].Sale, uses[b].Sale), slices.Compare(uses[a].Codes, uses[b].Codes))
 	})
-	states := make([]InviteState, len(uses))
+	used := make([]InviteUsed, len(uses))
 	err := l.inTx(ctx, queryTimeout, func(ctx context.Context, tx *sql.Tx) (err error) {
 		for _, i := range order {
-			if states[i], err = useInvite(ctx, tx, &uses[i]); err != nil {
+			if used[i], err = useInvite(ctx, tx, &uses[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return states, err
+	return used, err
 }
 
-func useInvite(ctx context.Context, tx *sql.Tx, use *InviteUse) (InviteState, error) {
+func useInvite(ctx context.Context, tx *sql.Tx, use *InviteUse) (used InviteUsed, err error) {
+	used.State = InviteUnknown
 	holder := ""
 	if len(use.Holders) > 0 {
 		holder = use.Holders[0]
 	}
 	in, codes := placeholders(4, use.Codes)
-	result, err := tx.ExecContext(ctx, `UPDATE invites SET used_ms = $1, holder = $2
-		WHERE sale = $3 AND code IN (`+in+`) AND used_ms = 0 AND revoked_ms = 0`, append([]any{use.AtMillis, holder, use.Sale}, codes...)...)
-	if err != nil {
-		return InviteUnknown, err
-	}
-	if changed, err := result.RowsAffected(); err != nil || changed > 0 {
-		return InviteGood, err
+	err = tx.QueryRowContext(ctx, `UPDATE invites SET used_ms = $1, holder = $2
+		WHERE sale = $3 AND code IN (`+in+`) AND used_ms = 0 AND revoked_ms = 0 RETURNING lane`,
+		append([]any{use.AtMillis, holder, use.Sale}, codes...)...).Scan(&used.Lane)
+	switch {
+	case err == nil:
+		used.State = InviteGood
+		return used, nil
+	case !errors.Is(err, sql.ErrNoRows):
+		return used, err
 	}
 	var revoked int64
 	in, codes = placeholders(2, use.Codes)
-	err = tx.QueryRowContext(ctx, `SELECT holder, revoked_ms FROM invites WHERE sale = $1 AND code IN (`+in+`)`, append([]any{use.Sale}, codes...)...).Scan(&holder, &revoked)
+	err = tx.QueryRowContext(ctx, `SELECT holder, revoked_ms, lane FROM invites WHERE sale = $1 AND code IN (`+in+`)`,
+		append([]any{use.Sale}, codes...)...).Scan(&holder, &revoked, &used.Lane)
 	switch {
 	case errors.Is(err, sql.ErrNoRows), err == nil && revoked > 0:
-		return InviteUnknown, nil
+		return used, nil
 	case err != nil:
-		return InviteUnknown, err
+		return used, err
 	case holder != "" && slices.Contains(use.Holders, holder):
-		return InviteGood, nil
+		used.State = InviteGood
 	default:
-		return InviteTaken, nil
+		used.State = InviteTaken
 	}
+	return used, nil
 }
 
 // placeholders are those of a list of values that begins with the given number.
@@ -102,7 +121,7 @@ func placeholders[T any](first int, values []T) (list string, args []any) {
 
 // AddInvites stores invites under the name of a batch, and returns how many of them are new: those that are there
 // already stay as they are. Codes: unknown_sale, limit_exceeded.
-func (l *Ledger) AddInvites(ctx context.Context, saleID, batch string, codes []string, atMillis int64) (added int64, err error) {
+func (l *Ledger) AddInvites(ctx context.Context, saleID, batch string, invites []Invite, atMillis int64) (added int64, err error) {
 	err = l.inTx(ctx, commitTimeout, func(ctx context.Context, tx *sql.Tx) error {
 		// The row of the sale is what two imports wait for, and what a deletion of the sale waits for.
 		result, err := tx.ExecContext(ctx, `UPDATE sales SET version = version WHERE id = $1`, saleID)
@@ -112,7 +131,7 @@ func (l *Ledger) AddInvites(ctx context.Context, saleID, batch string, codes []s
 		if found, err := result.RowsAffected(); err != nil || found == 0 {
 			return errors.Join(err, problem.UnknownSale)
 		}
-		for some := range slices.Chunk(codes, inviteRows) {
+		for some := range slices.Chunk(invites, inviteRows) {
 			n, err := addInvites(ctx, tx, saleID, batch, some, atMillis)
 			if err != nil {
 				return err
@@ -134,18 +153,18 @@ func (l *Ledger) AddInvites(ctx context.Context, saleID, batch string, codes []s
 	return added, nil
 }
 
-func addInvites(ctx context.Context, tx *sql.Tx, saleID, batch string, codes []string, atMillis int64) (int64, error) {
+func addInvites(ctx context.Context, tx *sql.Tx, saleID, batch string, invites []Invite, atMillis int64) (int64, error) {
 	var values strings.Builder
-	args := make([]any, 0, 3+len(codes))
+	args := make([]any, 0, 3+2*len(invites))
 	args = append(args, saleID, batch, atMillis)
-	for i, code := range codes {
+	for i, invite := range invites {
 		if i > 0 {
 			values.WriteString(", ")
 		}
-		values.WriteString("($1, $" + strconv.Itoa(4+i) + ", $2, $3)")
-		args = append(args, code)
+		values.WriteString("($1, $" + strconv.Itoa(4+2*i) + ", $2, $3, $" + strconv.Itoa(5+2*i) + ")")
+		args = append(args, invite.Code, invite.Lane)
 	}
-	result, err := tx.ExecContext(ctx, `INSERT INTO invites (sale, code, batch, created_ms) VALUES `+values.String()+` ON CONFLICT DO NOTHING`, args...)
+	result, err := tx.ExecContext(ctx, `INSERT INTO invites (sale, code, batch, created_ms, lane) VALUES `+values.String()+` ON CONFLICT DO NOTHING`, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -16,12 +16,13 @@ func use(code string, holders ...string) InviteUse {
 func TestAnInviteIsTakenOnceHoweverManyBringIt(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		newSale(t, l, "spring", 10, "A")
-		codes := make([]string, 700)
+		codes, invites := make([]string, 700), make([]Invite, 700)
 		for i := range codes {
 			codes[i] = fmt.Sprintf("code-%d", i)
+			invites[i] = Invite{Code: codes[i], Lane: "vip"}
 		}
 		for range 2 { // the same file again adds nothing
-			if _, err := l.AddInvites(t.Context(), "spring", "members", codes, 1); err != nil {
+			if _, err := l.AddInvites(t.Context(), "spring", "members", invites, 1); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -41,8 +42,11 @@ func TestAnInviteIsTakenOnceHoweverManyBringIt(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				for i, state := range states {
-					if state == InviteGood {
+				for i, used := range states {
+					if used.Lane != "vip" {
+						t.Errorf("the invite of the lane vip is of %q", used.Lane)
+					}
+					if used.State == InviteGood {
 						winners[uses[i].Codes[0]]++
 					}
 				}
@@ -64,7 +68,7 @@ func TestAnInviteIsTakenOnceHoweverManyBringIt(t *testing.T) {
 func TestWhoMayBringAnInviteAgain(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
 		newSale(t, l, "spring", 10, "A")
-		if _, err := l.AddInvites(t.Context(), "spring", "members", []string{"a", "b-former", "c", "d"}, 1); err != nil {
+		if _, err := l.AddInvites(t.Context(), "spring", "members", []Invite{{Code: "a"}, {Code: "b-former"}, {Code: "c"}, {Code: "d"}}, 1); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := l.RevokeInvite(t.Context(), "spring", []string{"d", "d-former"}, 2); n != 1 || err != nil {
@@ -85,7 +89,7 @@ func TestWhoMayBringAnInviteAgain(t *testing.T) {
 			{InviteUse{Sale: "autumn", Codes: []string{"c"}}, InviteUnknown},
 		} {
 			got, err := l.UseInvites(t.Context(), []InviteUse{step.use})
-			if err != nil || got[0] != step.want {
+			if err != nil || got[0].State != step.want {
 				t.Errorf("%+v: %v, %v", step.use, got, err)
 			}
 		}
@@ -97,11 +101,11 @@ func TestWhoMayBringAnInviteAgain(t *testing.T) {
 
 func TestInvitesBelongToASaleAndAreBounded(t *testing.T) {
 	onEach(t, func(t *testing.T, l *Ledger) {
-		if _, err := l.AddInvites(t.Context(), "none", "members", []string{"a"}, 1); !errors.Is(err, problem.UnknownSale) {
+		if _, err := l.AddInvites(t.Context(), "none", "members", []Invite{{Code: "a"}}, 1); !errors.Is(err, problem.UnknownSale) {
 			t.Fatal(err)
 		}
 		newSale(t, l, "spring", 10, "A")
-		if _, err := l.AddInvites(t.Context(), "spring", "members", []string{"a"}, 1); err != nil {
+		if _, err := l.AddInvites(t.Context(), "spring", "members", []Invite{{Code: "a"}}, 1); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.DeleteSale(t.Context(), "spring"); err != nil {

@@ -47,9 +47,9 @@ type item struct {
 // receiver is one that gets calls: a push service, or the shop. A slow one delays no other.
 type receiver struct {
 	name    string
-	waiting places
-	again   []*item // called before, and to be told later
-	busy    int     // calls under way
+	waiting [queue.MaxLane + 1]places // by lane
+	again   []*item                   // called before, and to be told later
+	busy    int                       // calls under way
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	warned  bool // of what can never be sent
 }
@@ -68,6 +68,11 @@ func (l *line) receiver(name string) *receiver {
 		l.receivers[name] = r
 	}
 	return r
+}
+
+// lane are those who wait in the lane of an item.
+func (r *receiver) lane(it *item) *places {
+	return &r.waiting[min(queue.Number(it.ticket).Lane(), queue.MaxLane)]
 }
 
 func (l *line) busy() bool {
@@ -90,14 +95,14 @@ func (l *line) add(row *ledger.Notification, entry *salecache.Entry) {
 		it.place = placeOf(entry, l.saleID, it)
 	}
 	l.known[key] = it
-	heap.Push(&l.receiver(row.Receiver).waiting, it)
+	heap.Push(l.receiver(row.Receiver).lane(it), it)
 }
 
 // drop takes an item out of its receiver, wherever it is there. A call under way goes on.
 func (l *line) drop(it *item) {
 	for _, r := range l.receivers {
-		if it.index >= 0 && it.index < len(r.waiting) && r.waiting[it.index] == it {
-			heap.Remove(&r.waiting, it.index)
+		if waiting := r.lane(it); it.index >= 0 && it.index < len(*waiting) && (*waiting)[it.index] == it {
+			heap.Remove(waiting, it.index)
 			return
 		}
 		r.again = slices.DeleteFunc(r.again, func(other *item) bool { return other == it })
@@ -118,10 +123,12 @@ func (l *line) follow(entry *salecache.Entry) {
 	}
 	l.placed, l.seed = true, seed
 	for _, r := range l.receivers {
-		for _, it := range r.waiting {
-			it.place = placeOf(entry, l.saleID, it)
+		for lane := range r.waiting {
+			for _, it := range r.waiting[lane] {
+				it.place = placeOf(entry, l.saleID, it)
+			}
+			heap.Init(&r.waiting[lane])
 		}
-		heap.Init(&r.waiting)
 	}
 }
 
@@ -152,8 +159,16 @@ func (l *line) take(r *receiver, entry *salecache.Entry, finish func(*item, verd
 		return nil
 	}
 	due := r.takeAgain(free)
-	for len(due) < free && len(r.waiting) > 0 {
-		first := r.waiting[0]
+	for lane := range r.waiting {
+		due = l.takeCalled(&r.waiting[lane], due, free, entry, finish)
+	}
+	return due
+}
+
+// takeCalled adds those of a lane who are called, up to most in all.
+func (l *line) takeCalled(waiting *places, due []*item, most int, entry *salecache.Entry, finish func(*item, verdict)) []*item {
+	for len(due) < most && len(*waiting) > 0 {
+		first := (*waiting)[0]
 		switch state := look(entry, l.saleID, first).State; state {
 		case queue.Called:
 			due = append(due, first)
@@ -162,7 +177,7 @@ func (l *line) take(r *receiver, entry *salecache.Entry, finish func(*item, verd
 		default:
 			return due
 		}
-		heap.Pop(&r.waiting)
+		heap.Pop(waiting)
 	}
 	return due
 }

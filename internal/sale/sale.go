@@ -63,6 +63,8 @@ type Admission struct {
 	Mode        Mode     `json:"mode"`
 	// Standby is for the mode standby, and nil in others.
 	Standby *StandbyTerms `json:"standby,omitempty"`
+	// Lanes are the priority lanes: lines of their own beside that of everybody.
+	Lanes []Lane `json:"lanes,omitempty"`
 	// PassBinding ties a pass to where it is first used at the gate.
 	PassBinding PassBinding `json:"pass_binding"`
 	// MaxNetworks is from how many networks (/24 of IPv4, /48 of IPv6) one pass may be used at the gate

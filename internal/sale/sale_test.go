@@ -3,6 +3,7 @@ package sale
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ func TestAMinimalSaleGetsItsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Admission{Order: FIFO, RatePerMinute: 600, MaxActive: 500, PassTTL: DefaultPassTTL, ClaimWindow: DefaultClaimWindow, Mode: Queue, PassBinding: BindNothing, MaxNetworks: DefaultMaxNetworks}
-	if s.Admission != want {
+	if !reflect.DeepEqual(s.Admission, want) {
 		t.Errorf("admission %+v, want %+v", s.Admission, want)
 	}
 	if !s.OpensAt.Equal(s.StartsAt) || s.Durability != Journaled || s.Payment.Mode != PaymentNone || s.Handover != HandoverCode {

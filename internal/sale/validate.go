@@ -153,6 +153,9 @@ func (s Sale) validateAdmission() error {
 			return err
 		}
 	}
+	if err := a.validateLanes(); err != nil {
+		return err
+	}
 	if err := validRange("admission.rate_per_minute", int64(a.RatePerMinute), 1, MaxRatePerMinute); err != nil {
 		return err
 	}

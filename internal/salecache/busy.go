@@ -86,7 +86,7 @@ func (e *Entry) busy() bool {
 		return true
 	}
 	room, stock := e.room.Snapshot(), e.stock.Snapshot()
-	return stock.Outbox > 0 || e.Phase() != sale.PhaseEnded && (room.Waiting > 0 || room.Outstanding > 0)
+	return stock.Outbox > 0 || e.Phase() != sale.PhaseEnded && (room.AllWaiting() > 0 || room.AllOutstanding() > 0)
 }
 
 // untilNext tells how far off the next of the sale's moments is (opening, start, end); a day when there

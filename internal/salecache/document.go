@@ -16,6 +16,8 @@ type publicDocument struct {
 	Phase    sale.Phase `json:"phase"`
 	Called   uint64     `json:"called"`
 	Entrants uint64     `json:"entrants"`
+	// Lanes are the priority lanes: what called and entrants are in each. Those two tell of the lane of everybody.
+	Lanes []publicLane `json:"lanes,omitempty"`
 	// Draw lets anyone re-check the draw.
 	Draw     *queue.DrawFacts `json:"draw"`
 	Items    []publicItem     `json:"items"`
@@ -24,6 +26,12 @@ type publicDocument struct {
 	StartsAt time.Time        `json:"starts_at"`
 	EndsAt   time.Time        `json:"ends_at"`
 	Version  int64            `json:"version"`
+}
+
+type publicLane struct {
+	Name     string `json:"name"`
+	Called   uint64 `json:"called"`
+	Entrants uint64 `json:"entrants"`
 }
 
 type publicItem struct {
@@ -40,6 +48,13 @@ func document(rec *sale.Record, phase sale.Phase, message string, room *queue.Sn
 		Called: room.Called, Entrants: room.Entrants,
 		Items: make([]publicItem, len(rec.Items)), Message: message,
 		OpensAt: rec.OpensAt, StartsAt: rec.StartsAt, EndsAt: rec.EndsAt, Version: rec.Version,
+	}
+	for i, lane := range rec.Admission.Lanes {
+		one := publicLane{Name: lane.Name}
+		if of := room.In(queue.Lane(i + 1)); of != nil {
+			one.Called, one.Entrants = of.Called, of.Entrants
+		}
+		doc.Lanes = append(doc.Lanes, one)
 	}
 	if rec.Admission.Order == sale.Draw {
 		if doc.Draw = room.DrawFacts; doc.Draw == nil {

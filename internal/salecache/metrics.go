@@ -37,8 +37,8 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, entry := range c.cache.All() {
 		rec, room, stock := entry.Record(), entry.Room().Snapshot(), entry.Stock().Snapshot()
-		gauge(c.tickets, float64(room.Entrants), rec.ID, "entered")
-		gauge(c.tickets, float64(room.Called), rec.ID, "called")
+		gauge(c.tickets, float64(room.AllEntrants()), rec.ID, "entered")
+		gauge(c.tickets, float64(room.AllCalled()), rec.ID, "called")
 		gauge(c.passes, float64(room.Active), rec.ID)
 		gauge(c.admitted, float64(room.AdmittedLastMinute), rec.ID)
 		if !stock.Ready {

@@ -44,7 +44,7 @@ func (e *Entry) Notice() (document []byte, etag string) {
 func (e *Entry) Message() string { return e.record.Load().MessageAt(e.Now(), e.Phase()) }
 
 func newNotice(message string, phase sale.Phase, room *queue.Snapshot) (document []byte, etag string) {
-	doc := notice{Message: message, Phase: phase, RefreshAfterMillis: noticeAfter(room.Waiting + room.Outstanding)}
+	doc := notice{Message: message, Phase: phase, RefreshAfterMillis: noticeAfter(room.AllWaiting() + room.AllOutstanding())}
 	document, err := json.Marshal(doc)
 	if err != nil {
 		return []byte(`{}`), `"none"` // not reachable: every member marshals

@@ -17,6 +17,7 @@ func checkLiveChange(old, next sale.Sale) error {
 		{"opens_at", old.OpensAt.UnixMilli(), next.OpensAt.UnixMilli()},
 		{"starts_at", old.StartsAt.UnixMilli(), next.StartsAt.UnixMilli()},
 		{"admission.order", old.Admission.Order, next.Admission.Order},
+		{"admission.lanes (their names and order)", true, sale.SameLanes(old.Admission.Lanes, next.Admission.Lanes)},
 		{"draw", true, old.Draw.SameParts(next.Draw)},
 		{"items", old.Items, next.Items},
 		{"channels", old.Channels, next.Channels},

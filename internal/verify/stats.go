@@ -54,6 +54,7 @@ func (v *Verifier) Stats(ctx context.Context, id string) (Stats, error) {
 		if stats.Room, err = queue.Stats(ctx, v.deps.Redis, id); err != nil {
 			return Stats{}, err
 		}
+		nameLanes(stats.Room.Lanes, rec.Admission.Lanes)
 	}
 	v.addStock(ctx, rec, stats.Items)
 	stats.Phase = v.deps.Sales.Phase(rec)
@@ -62,6 +63,15 @@ func (v *Verifier) Stats(ctx context.Context, id string) (Stats, error) {
 	}
 	stats.LedgerAnswers = v.addCommitted(ctx, id, stats.Items)
 	return stats, nil
+}
+
+// nameLanes names the lanes behind that of everybody, which has no name.
+func nameLanes(lanes []queue.LaneStats, terms []sale.Lane) {
+	for i, lane := range terms {
+		if i+1 < len(lanes) {
+			lanes[i+1].Name = lane.Name
+		}
+	}
 }
 
 func itemsOf(rec sale.Record) []ItemStats {

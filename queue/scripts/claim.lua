@@ -1,6 +1,6 @@
 -- Admits one called ticket, if the cap and the rolling rate allow it. The same ticket gets the same pass.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved
--- ARGV 1 ticket number  2 its place, 0 when unknown  3 the generation in which the place was worked out
+-- KEYS those of the room
+-- ARGV 1 ticket number  2 its place in its lane, 0 when unknown  3 the generation in which the place was worked out
 -- returns {status, issued s, expires s, wait ms, now ms}
 --   ok, again           the pass with its times
 --   stale               another generation: work out the place again
@@ -10,11 +10,12 @@
 --                       wait ms until a slot may be free
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
+local lane = lane_of(ARGV[1])
+local h = redis.call('HMGET', KEYS[1], 'gen', field(lane, 'entrants'), field(lane, 'called'), field(lane, 'floor'), 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
   'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run', 'rated', 'drawn', 'order')
 if not h[1] or h[19] ~= server_run() then return {'lost', '0', '0', 0, '0'} end
 local number, place = ARGV[1], tonumber(ARGV[2])
-local floor, open = tonumber(h[4]), h[8] == 'open'
+local floor, open = tonumber(h[4] or 0), h[8] == 'open'
 local paused_at = tonumber(h[13])
 -- The room's own time stands still while the sale is paused, so that a pause takes nobody's window.
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[14])
@@ -24,8 +25,8 @@ if expires and tonumber(expires) > now then
   local issued = redis.call('HGET', KEYS[8], number) or '0'
   return {'again', issued, int(expires / 1000), 0, '0'}
 end
-if tonumber(number) > tonumber(h[2]) then return {'unknown', '0', '0', 0, '0'} end
-if redis.call('GETBIT', KEYS[5], number) == 1 then return {'missed', '0', '0', 0, '0'} end
+if tonumber(in_lane(number)) > tonumber(h[2] or 0) then return {'unknown', '0', '0', 0, '0'} end
+if redis.call('GETBIT', used_key(lane), in_lane(number)) == 1 then return {'missed', '0', '0', 0, '0'} end
 if h[7] == '1' or now >= tonumber(h[6]) then return {'ended', '0', '0', 0, '0'} end
 if paused_at > 0 then return {'paused', '0', '0', 0, '0'} end
 if now < tonumber(h[5]) then return {'early', '0', '0', 0, '0'} end
@@ -36,7 +37,7 @@ if h[1] ~= ARGV[3] then return {'stale', '0', '0', 0, '0'} end
 local called = place > 0 and place <= tonumber(h[3])
 local grace, cohort = redis.call('ZSCORE', KEYS[6], number), nil
 if called and place > floor then
-  cohort = redis.call('ZRANGEBYSCORE', KEYS[4], ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
+  cohort = redis.call('ZRANGEBYSCORE', calls_key(lane), ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
 end
 local deadline = tonumber(grace or cohort)
 if not open then
@@ -46,8 +47,8 @@ end
 
 local function resolve()
   if cohort and not grace then
-    redis.call('HINCRBY', KEYS[9], 'c' .. cohort, 1)
-    redis.call('HINCRBY', KEYS[1], 'open_resolved', 1)
+    redis.call('HINCRBY', KEYS[9], field(lane, 'c' .. cohort), 1)
+    redis.call('HINCRBY', KEYS[1], field(lane, 'open_resolved'), 1)
   end
 end
 
@@ -85,13 +86,13 @@ end
 -- time.
 local issued = math.floor(now / 1000)
 local until_s = math.ceil((now + tonumber(h[12])) / 1000)
-redis.call('SETBIT', KEYS[5], number, 1)
+redis.call('SETBIT', used_key(lane), in_lane(number), 1)
 redis.call('ZADD', KEYS[2], int(until_s * 1000), number)
 redis.call('HSET', KEYS[8], number, int(issued))
 resolve()
 if grace then redis.call('ZREM', KEYS[6], number) end
 -- While the gate is open, tickets are used up that the line has yet to pass over.
-if place > tonumber(h[3]) or place == 0 and h[22] == 'draw' and h[21] == '0' then redis.call('HINCRBY', KEYS[1], 'gone', 1) end
+if place > tonumber(h[3]) or place == 0 and h[22] == 'draw' and h[21] == '0' then redis.call('HINCRBY', KEYS[1], field(lane, 'gone'), 1) end
 change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
 redis.call('HINCRBY', KEYS[1], 'claimed', 1)
 local set = {}

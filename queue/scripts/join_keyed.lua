@@ -1,8 +1,8 @@
--- Gives places to those who come with a key: one place for each key. join() is join.lua; it numbers those whose
--- key has no place. A value is number:epoch:issued ms:more, and begins with '?' until the journal has it.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
+-- Gives places in one lane to those who come with a key: one place for each key. join() is join.lua; it numbers those
+-- whose key has no place. A key that has a place, in whatever lane, keeps it. A value is number:epoch:issued ms:more, and begins with '?' until the journal has it.
+-- KEYS those of the room
 -- ARGV 1 generation in which places were worked out  2 most keys  3 most visitors that may wait
---      4 to 6 those of join.lua
+--      4 to 7 those of join.lua
 --      then for each visitor:
 --      persons (keys of one person, 12 bytes each: the first is written, the others are former spellings),
 --      codes (keys of one invite, the same), '1' when a place is only looked for, more (goes into the value),
@@ -11,29 +11,32 @@
 -- returns {the answer of join(), for each visitor: how, value}
 --   how: new, had (a place that there was), none (for the reason that join() gave, or as it was only looked for)
 local room, places = KEYS[1], KEYS[11]
-local h = redis.call('HMGET', room, 'run', 'gen', 'entrants', 'called', 'floor', 'mode', 'paused_at', 'paused_total')
-if not h[1] or h[1] ~= server_run() then return {join(KEYS, {'0', ARGV[3], '0', '-1', '0', '0'})} end
+local lane = tonumber(ARGV[7])
+local h = redis.call('HMGET', room, 'run', 'gen', 'mode', 'paused_at', 'paused_total')
+if not h[1] or h[1] ~= server_run() then return {join(KEYS, {'0', ARGV[3], '0', '-1', '0', '0', '0'})} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local paused_at = tonumber(h[7])
-local run = (paused_at > 0 and paused_at or now) - tonumber(h[8])
+local paused_at = tonumber(h[4])
+local run = (paused_at > 0 and paused_at or now) - tonumber(h[5])
 local width = 12
 
 -- Whether nothing more comes of a number: left, missed, or its pass is over.
 local function over(value, place)
   local number = string.match(value, '^%??(%d+):')
   if not number then return true end
-  if redis.call('GETBIT', KEYS[5], number) == 1 then
+  local of = lane_of(number)
+  if redis.call('GETBIT', used_key(of), in_lane(number)) == 1 then
     local expires = redis.call('ZSCORE', KEYS[2], number)
     return not expires or tonumber(expires) <= now
   end
-  if h[6] == 'open' then return false end
+  if h[3] == 'open' then return false end
   local grace = redis.call('ZSCORE', KEYS[6], number)
   if grace then return run >= tonumber(grace) end
   local at = tonumber(place)
-  if ARGV[1] ~= h[2] or at == 0 or at > tonumber(h[4]) then return false end
-  if at <= tonumber(h[5]) then return true end
-  local deadline = redis.call('ZRANGEBYSCORE', KEYS[4], place, '+inf', 'LIMIT', 0, 1)[1]
+  local line = redis.call('HMGET', room, field(of, 'called'), field(of, 'floor'))
+  if ARGV[1] ~= h[2] or at == 0 or at > tonumber(line[1]) then return false end
+  if at <= tonumber(line[2]) then return true end
+  local deadline = redis.call('ZRANGEBYSCORE', calls_key(of), place, '+inf', 'LIMIT', 0, 1)[1]
   return not deadline or run >= tonumber(deadline)
 end
 
@@ -71,7 +74,8 @@ local function decide(v)
   if v.look == '1' then return answer(v, 'none', '') end
   if v.own ~= '' and v.old == '' then
     local number = string.match(v.own, '^(%d+):')
-    if number and tonumber(number) <= tonumber(h[3]) and not over(v.own, v.place) then
+    local entrants = number and redis.call('HGET', room, field(lane_of(number), 'entrants'))
+    if entrants and tonumber(in_lane(number)) <= tonumber(entrants) and not over(v.own, v.place) then
       write(v, '?' .. v.own)
       return answer(v, 'had', '?' .. v.own)
     end
@@ -89,7 +93,7 @@ local function decide(v)
 end
 
 local at = 1
-for i = 7, #ARGV, 7 do
+for i = 8, #ARGV, 7 do
   decide({at = at, persons = ARGV[i], codes = ARGV[i + 1], look = ARGV[i + 2], more = ARGV[i + 3], own = ARGV[i + 4],
     old = ARGV[i + 5], place = ARGV[i + 6]})
   at = at + 2
@@ -100,10 +104,10 @@ for _, v in ipairs(fresh) do
   if not v.like then wanted = wanted + 1 end
 end
 local spare = math.max(0, tonumber(ARGV[2]) - redis.call('HLEN', places))
-local given = join(KEYS, {string.format('%.0f', math.min(wanted, spare)), ARGV[3], '0', ARGV[4], ARGV[5], ARGV[6]})
+local given = join(KEYS, {string.format('%.0f', math.min(wanted, spare)), ARGV[3], '0', ARGV[4], ARGV[5], ARGV[6], ARGV[7]})
 if wanted > spare and given[1] == 'ok' then given[1] = 'full' end
 
-local number, left = tonumber(given[2]), given[3]
+local number, left = tonumber(given[2]) + lane * LANE, given[3]
 for _, v in ipairs(fresh) do
   if v.like then
     v.value = v.like.value

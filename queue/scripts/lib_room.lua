@@ -8,6 +8,16 @@ local function server_run() return run_of_server() .. '/2' end
 -- A number that Redis gave back is text, which string.format takes on Redis and not on every other Lua.
 local function int(x) return string.format('%.0f', tonumber(x)) end
 
+-- A sale may have lanes beside that of everybody, which is lane 0. The number of a ticket says its lane: those of
+-- lane i are above i * LANE. A lane has fields of its own in the room's hash, "1:called" for example, and keys of its
+-- own for its open windows and its used tickets, behind the keys that every room has.
+local LANE, ROOM_KEYS = 134217728, 13
+local function lane_of(number) return math.floor(tonumber(number) / LANE) end
+local function in_lane(number) return int(tonumber(number) % LANE) end
+local function field(lane, name) return lane == 0 and name or int(lane) .. ':' .. name end
+local function calls_key(lane) return lane == 0 and KEYS[4] or KEYS[ROOM_KEYS + 2 * lane - 1] end
+local function used_key(lane) return lane == 0 and KEYS[5] or KEYS[ROOM_KEYS + 2 * lane] end
+
 -- Counts the admissions that weigh on the rate now. The list has one entry for each ms in which somebody was
 -- admitted, "ms:before", where before is how many had been admitted until then; rated is how many have been
 -- until now. An admission weighs until it is more than 60,000 ms old by the truncated clock, so that no
@@ -32,24 +42,19 @@ local function admitted_lately(key, now, rated)
   return rated - before, low, ms
 end
 
--- Counts the called who may still come: those above the floor who are not resolved, and those whose window
--- was renewed.
-local function outstanding(called, floor, resolved)
-  return math.max(0, called - floor - resolved + redis.call('ZCARD', KEYS[6]))
-end
 
--- Moves the watermark and opens a window for those whom it passes, of whom nobody is at some places. Calls of
+-- Moves the watermark of a lane and opens a window for those whom it passes, of whom nobody is at some places. Calls of
 -- about the same moment share a deadline, rounded up, so that a window of any length has at most some 256 of
 -- them open. A deadline is never earlier than one that was promised to someone further ahead.
 -- Returns the deadline, in the room's own time.
-local function open_window(run, window, last_deadline, upto, nobody)
+local function open_window(lane, run, window, last_deadline, upto, nobody)
   local step = math.max(100, math.floor(window / 256))
   local deadline = math.max(math.ceil((run + window) / step) * step, last_deadline)
-  redis.call('ZADD', KEYS[4], int(upto), int(deadline))
-  redis.call('HSET', KEYS[1], 'called', int(upto), 'last_deadline', int(deadline))
+  redis.call('ZADD', calls_key(lane), int(upto), int(deadline))
+  redis.call('HSET', KEYS[1], field(lane, 'called'), int(upto), field(lane, 'last_deadline'), int(deadline))
   if nobody > 0 then
-    redis.call('HINCRBY', KEYS[9], 'l' .. int(deadline), int(nobody))
-    redis.call('HINCRBY', KEYS[1], 'open_resolved', int(nobody))
+    redis.call('HINCRBY', KEYS[9], field(lane, 'l' .. int(deadline)), int(nobody))
+    redis.call('HINCRBY', KEYS[1], field(lane, 'open_resolved'), int(nobody))
   end
   return deadline
 end

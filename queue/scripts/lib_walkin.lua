@@ -1,6 +1,24 @@
--- Says how many visitors may be called as they join, when nobody waits in front of them. The pace, the cap, the
--- rolling minute and the units that are there bound it. Everybody called who may still come counts in full, so
--- that whoever is called here finds a slot.
+-- Counts, over all lanes: those who wait, the absent who are not passed over, and the called who may still come, which
+-- are those above the floor who are not resolved, and those whose window was renewed.
+local function people_in_lanes(room)
+  local function n(name) return tonumber(room[name]) end
+  local waiting = math.max(0, n('entrants') - n('called') - n('absent') - n('gone'))
+  local absent = n('absent')
+  local coming = n('called') - n('floor') - n('open_resolved') + redis.call('ZCARD', KEYS[6])
+  for lane = 1, tonumber(room.lanes or 0) do
+    local h = redis.call('HMGET', KEYS[1], field(lane, 'entrants'), field(lane, 'called'), field(lane, 'absent'), field(lane, 'gone'),
+      field(lane, 'floor'), field(lane, 'open_resolved'))
+    for i = 1, 6 do h[i] = tonumber(h[i]) end
+    waiting = waiting + math.max(0, h[1] - h[2] - h[3] - h[4])
+    absent = absent + h[3]
+    coming = coming + h[2] - h[5] - h[6]
+  end
+  return waiting, absent, math.max(0, coming)
+end
+
+-- Says how many visitors may be called as they join, when nobody waits in any lane. The pace, the cap, the rolling
+-- minute and the units that are there bound it. Everybody called who may still come counts in full, so that whoever
+-- is called here finds a slot.
 -- room has the fields of the room by name; units and allocated are those that the node knows of (units below 0:
 -- not known); factor is that of the degradation level.
 -- Returns how many, and the pace's credit now.
@@ -9,8 +27,8 @@ local function may_walk_in(room, now, run, units, allocated, factor)
   local calls = (room.mode == 'queue' or room.mode == 'reject') and now >= n('starts') and now < n('ends')
     and room.ended ~= '1' and n('paused_at') == 0 and (room.order ~= 'draw' or room.draw_kept == '1')
   if not calls or factor <= 0 then return 0, 0 end
-  local waiting = n('entrants') - n('called') - n('absent') - n('gone')
-  if waiting > 0 or n('absent') > 0 and run < n('prove_until') then return 0, 0 end
+  local waiting, absent, coming = people_in_lanes(room)
+  if waiting > 0 or absent > 0 and run < n('prove_until') then return 0, 0 end
 
   local per_milli = n('rate') / 60000 * 59 / 60 * factor
   local burst = math.max(per_milli * 1000, 1)
@@ -27,7 +45,6 @@ local function may_walk_in(room, now, run, units, allocated, factor)
     active = redis.call('ZCOUNT', KEYS[2], '(' .. int(now), '+inf')
   end
   local minute = admitted_lately(KEYS[3], now, n('rated'))
-  local coming = outstanding(n('called'), n('floor'), n('open_resolved'))
   local free = math.min(n('cap') - active, n('rate') - minute) - coming
   if units >= 0 then
     -- Of the admitted, those who may still take a unit; see byStock in controller.go.

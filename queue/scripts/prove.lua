@@ -1,14 +1,14 @@
 -- Notes that somebody has these uncertain numbers, so that they count as people again. Idempotent.
 -- Whoever was passed over meanwhile is called now, with a whole window.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
---   12 interest
--- ARGV 1 generation in which the places were worked out  then ticket number, its place or 0 when unknown, and
---   so on
+-- KEYS those of the room
+-- ARGV 1 generation in which the places were worked out  2 lane of the tickets  then ticket number, its place in the
+--   lane or 0 when unknown, and so on
 -- returns ok, stale (another generation: work out the places again), lost (no room, or that of another run of
 --   the server)
-local h = redis.call('HMGET', KEYS[1], 'gen', 'run', 'gaps', 'called', 'absent', 'window', 'paused_at', 'paused_total')
+local lane = tonumber(ARGV[2])
+local h = redis.call('HMGET', KEYS[1], 'gen', 'run', field(lane, 'gaps'), field(lane, 'called'), field(lane, 'absent'), 'window', 'paused_at', 'paused_total')
 if not h[1] or h[2] ~= server_run() then return 'lost' end
-if h[1] ~= ARGV[1] then return 'stale' end
+if h[1] ~= ARGV[1] or not h[3] then return 'stale' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused_at = tonumber(h[7])
@@ -26,9 +26,9 @@ local function uncertain(n)
 end
 
 local entries = {}
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local number, place = ARGV[i], tonumber(ARGV[i + 1])
-  if uncertain(tonumber(number)) and redis.call('GETBIT', KEYS[5], number) == 0 and redis.call('SADD', KEYS[10], number) == 1 then
+  if uncertain(tonumber(in_lane(number))) and redis.call('GETBIT', used_key(lane), in_lane(number)) == 0 and redis.call('SADD', KEYS[10], number) == 1 then
     entries[#entries + 1] = 'p:' .. number
     if place > 0 and place <= called then
       redis.call('ZADD', KEYS[6], deadline, number)
@@ -40,6 +40,6 @@ for i = 2, #ARGV, 2 do
 end
 if #entries == 0 then return 'ok' end
 redis.call('HINCRBY', KEYS[1], 'seq', #entries)
-redis.call('HSET', KEYS[1], 'absent', string.format('%.0f', math.max(0, absent)))
+redis.call('HSET', KEYS[1], field(lane, 'absent'), string.format('%.0f', math.max(0, absent)))
 if redis.call('RPUSH', KEYS[7], unpack(entries)) > 8192 then redis.call('LTRIM', KEYS[7], -4096, -1) end
 return 'ok'

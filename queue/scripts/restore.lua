@@ -1,13 +1,12 @@
 -- Puts back what the journal knows of single tickets, step by step, before arm.lua opens the room.
 -- The first step removes what was there and notes the run of the server and the token; a later step that
 -- finds another run, token or term writes nothing, as it would add to the work of somebody else.
--- KEYS 1 room 2 passes 3 admits 4 calls 5 used 6 grace 7 changes 8 issued 9 resolved 10 proven 11 places by key
---   12 interest
+-- KEYS those of the room, with all that lanes can have
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
 --      passes   ticket, issued s, expires s, and so on
 --      admits   entries of the last minute's admissions as admitted_lately reads them, in order
---      used     offset in bytes, part of the bitmap
+--      used     lane, offset in bytes, part of the lane's bitmap
 --      proven   uncertain numbers that have shown themselves
 --      keyed    key, its place, and so on
 -- returns {ok, term}, {ready, term} (to begin: the room is there and of this run, nothing is to be restored),
@@ -31,7 +30,7 @@ if step == 'passes' then
 elseif step == 'admits' then
   redis.call('RPUSH', KEYS[3], unpack(ARGV, 4))
 elseif step == 'used' then
-  redis.call('SETRANGE', KEYS[5], ARGV[4], ARGV[5])
+  redis.call('SETRANGE', used_key(tonumber(ARGV[4])), ARGV[5], ARGV[6])
 elseif step == 'proven' then
   redis.call('SADD', KEYS[10], unpack(ARGV, 4))
 elseif step == 'keyed' then

@@ -108,6 +108,10 @@
       });
       all("[data-live-value]").forEach((el) => { el.max = view[el.dataset.liveMax]; el.value = view[el.dataset.liveValue]; });
       (view.items || []).forEach(showItem);
+      (view.lanes || []).forEach((lane) => {
+        const tile = document.querySelector('[data-live-lane="' + CSS.escape(lane.name) + '"]');
+        if (tile) all("[data-lane]", tile).forEach((el) => setText(el, group(lane[el.dataset.lane])));
+      });
     };
     const showItem = (item) => {
       const li = document.querySelector('[data-live-item="' + CSS.escape(item.sku) + '"]');
