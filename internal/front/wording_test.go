@@ -129,12 +129,14 @@ func TestThePageWithAllThatItNeedsIsSmall(t *testing.T) {
 	s := newStack(t)
 	s.open(liveSale("demo", func(o *sale.Sale) {
 		o.Admission.MaxActive = 1
+		o.Page.ShowStock = sale.StockNumbers
 		o.Page.Colours = sale.DefaultColours()
 		o.Page.Links = sale.PageLinks{Terms: "https://shop.example/terms", Privacy: "https://shop.example/privacy", Support: "https://shop.example/help"}
 	}))
 	s.admitted("demo") // takes the one slot
 	ticket := s.expect(201, "", "POST", "/v1/sales/demo/tickets", nil, "").text(t, "ticket")
 	for _, encoding := range []string{"br", "gzip"} {
+		most := 0
 		for _, language := range sale.PageLanguages {
 			total := 0
 			for _, path := range []string{"/sales/demo", "/sales/static/theme-demo.css", "/sales/static/penstock.css", "/sales/static/room.js"} {
@@ -147,10 +149,11 @@ func TestThePageWithAllThatItNeedsIsSmall(t *testing.T) {
 			if total > maxPageBytes {
 				t.Errorf("%s, %s: %d bytes, want %d at most", language, encoding, total, maxPageBytes)
 			}
-			if language == "ar" || language == "en" {
+			if most = max(most, total); language == "en" {
 				t.Logf("%s, %s: %d bytes", language, encoding, total)
 			}
 		}
+		t.Logf("the largest language, %s: %d bytes", encoding, most)
 	}
 }
 

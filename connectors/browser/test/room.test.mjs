@@ -156,6 +156,30 @@ test('everything on the page is reached by keyboard, and one sees where one is',
   await context.close();
 });
 
+test('how many units are left follows the stock, and gives way to words when it cannot be read', async () => {
+  await server.openSale('numbers', { page: { show_stock: 'numbers' }, admission: { rate_per_minute: 60_000, max_active: 1 } });
+  const call = async (path, headers, body) => (await fetch(server.front + '/v1/sales/numbers/' + path, {
+    method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: body && JSON.stringify(body),
+  })).json();
+  const { ticket } = await call('tickets', {});
+  let pass;
+  await eventually('the first visitor is in the shop', async () => ({ pass } = await call('passes', { 'Penstock-Ticket': ticket })).pass);
+  const reserve = (quantity) => call('reservations', { 'Penstock-Pass': pass, 'Idempotency-Key': 'take-' + quantity }, { customer: 'zoe', items: [{ sku: 'A', quantity }] });
+  const context = await openContext({ locale: 'de' });
+  const page = await context.newPage();
+  await page.goto(server.front + '/sales/numbers');
+  const left = page.locator('.stands');
+  assert.equal(await left.textContent(), 'noch 10');
+  await reserve(3);
+  await left.getByText('noch 7', { exact: true }).waitFor();
+  await context.route('**/v1/sales/numbers', (route) => route.abort());
+  await left.getByText('vorrätig', { exact: true }).waitFor();
+  await context.unroute('**/v1/sales/numbers');
+  await reserve(7);
+  await left.getByText('alles reserviert, manches kommt vielleicht zurück', { exact: true }).waitFor();
+  await context.close();
+});
+
 test('who wants less motion gets none', async () => {
   const context = await openContext({ reducedMotion: 'reduce' });
   const page = await context.newPage();
