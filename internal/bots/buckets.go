@@ -58,11 +58,20 @@ func (b *buckets) shard(key bucketKey) *bucketShard {
 // take takes one token, if there is one. Left are those that remain; wait is until the next one comes when there is
 // none.
 func (b *buckets) take(key bucketKey, perMinute int, now time.Time) (left int, wait time.Duration) {
+	return b.look(key, perMinute, now, 1)
+}
+
+// peek is take without taking.
+func (b *buckets) peek(key bucketKey, perMinute int, now time.Time) (left int, wait time.Duration) {
+	return b.look(key, perMinute, now, 0)
+}
+
+func (b *buckets) look(key bucketKey, perMinute int, now time.Time, taken int) (left int, wait time.Duration) {
 	s := b.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one := s.find(key, perMinute, now)
-	if one.limiter.AllowN(one.asked, 1) {
+	if one.limiter.TokensAt(one.asked) >= 1 && one.limiter.AllowN(one.asked, taken) {
 		return int(max(0, one.limiter.TokensAt(one.asked))), 0
 	}
 	missing := 1 - one.limiter.TokensAt(one.asked)

@@ -64,6 +64,7 @@ type taking struct {
 	from      *buckets
 	key       bucketKey
 	perMinute int
+	later     bool // it is taken by Keep
 }
 
 // maxTakings is how many buckets one request asks.
@@ -84,7 +85,8 @@ type Taken struct {
 // Refused reports whether the request is over a limit. Then nothing was taken.
 func (t *Taken) Refused() bool { return t.Wait > 0 }
 
-// Join takes a place for a newcomer.
+// Join takes a place for a newcomer. Of a key it is only looked whether there is one: many tabs of one customer, who
+// get one place together, come at the same moment. Keep takes it.
 func (l *Limits) Join(who Who, limits sale.Limits, now time.Time) Taken {
 	var t Taken
 	if who.Address.IsValid() {
@@ -93,6 +95,7 @@ func (l *Limits) Join(who Who, limits sale.Limits, now time.Time) Taken {
 	}
 	if who.Holder != "" {
 		t.add(l.holders, who.held(JoinsPerKey), limits.JoinsPerKey)
+		t.takings[t.n-1].later = true
 	}
 	return t.take(now)
 }
@@ -129,7 +132,11 @@ func (t *Taken) add(from *buckets, key bucketKey, perMinute int) {
 func (t Taken) take(now time.Time) Taken {
 	for i := range t.takings[:t.n] {
 		one := &t.takings[i]
-		left, wait := one.from.take(one.key, one.perMinute, now)
+		ask := one.from.take
+		if one.later {
+			ask = one.from.peek
+		}
+		left, wait := ask(one.key, one.perMinute, now)
 		if i == 0 || left < t.Left || wait > 0 {
 			t.Tightest, t.PerMinute, t.Left, t.Wait = one.key.rule, one.perMinute, left, wait
 		}
@@ -142,10 +149,22 @@ func (t Taken) take(now time.Time) Taken {
 	return t
 }
 
+// Keep takes what was only looked at, once: for a request that got something new.
+func (t *Taken) Keep(now time.Time) {
+	for _, one := range t.takings[:t.n] {
+		if one.later {
+			one.from.take(one.key, one.perMinute, now)
+		}
+	}
+	t.n = 0
+}
+
 // GiveBack undoes what was taken, once: for a request that got nothing new.
 func (t *Taken) GiveBack(now time.Time) {
-	for i := range t.takings[:t.n] {
-		t.takings[i].from.giveBack(t.takings[i].key, now)
+	for _, one := range t.takings[:t.n] {
+		if !one.later {
+			one.from.giveBack(one.key, now)
+		}
 	}
 	t.n = 0
 }

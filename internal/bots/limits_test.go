@@ -20,6 +20,7 @@ func from(address string) Who { return Who{Sale: "spring", Address: netip.MustPa
 func admitted(l *Limits, who Who, limits sale.Limits, n int, now time.Time) (through int) {
 	for range n {
 		if taken := l.Join(who, limits, now); !taken.Refused() {
+			taken.Keep(now)
 			through++
 		}
 	}
@@ -98,6 +99,13 @@ func TestAKeyHasALimitOfItsOwnFromEveryAddress(t *testing.T) {
 	if through != sale.DefaultJoinsPerKey {
 		t.Fatalf("%d places for one key", through)
 	}
+	for range 100 { // the customer comes with many tabs at once, who get no place of their own
+		taken := l.Join(Who{Sale: "spring", Holder: "bob"}, limits, start)
+		if taken.Refused() {
+			t.Fatal("a customer is held up by what was not given")
+		}
+		defer taken.GiveBack(start)
+	}
 	if taken := l.Join(Who{Sale: "spring"}, limits, start); taken.Refused() || taken.Tightest != "" {
 		t.Fatal("somebody of whom nothing is known is limited")
 	}
@@ -122,7 +130,7 @@ func TestTheMemoryIsBounded(t *testing.T) {
 	l, limits := NewLimits(most), sale.Limits{}.Resolved()
 	for i := range 3000 {
 		who := Who{Sale: "spring", Holder: fmt.Sprint(i), Address: netip.AddrFrom4([4]byte{byte(i >> 8), byte(i), 0, 1})}
-		l.Join(who, limits, start)
+		admitted(l, who, limits, 1, start)
 		if got := admitted(l, who, limits, 20, start); got != sale.DefaultJoinsPerKey-1 {
 			t.Fatalf("the last who came was forgotten: %d more", got)
 		}

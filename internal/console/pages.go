@@ -30,7 +30,7 @@ func parsePages() pages {
 	all := pages{}
 	for _, name := range []string{"sign_in", "sales", "sale", "sale_form", "level", "preflight", "keys", "shadow", "invites", "previews", "error"} {
 		t := template.New("layout.html").Funcs(helpers())
-		all[name] = template.Must(t.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/*_fields.html", "templates/"+name+".html"))
+		all[name] = template.Must(t.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/*_fields.html", "templates/*_panel.html", "templates/"+name+".html"))
 	}
 	return all
 }

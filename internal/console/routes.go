@@ -68,6 +68,7 @@ func (c *Console) apiRoutes() []apiRoute {
 		call("POST /admin/v1/sales/{sale}/draw/shares", auth.Viewer, c.postShare),
 		call("GET /admin/v1/sales/{sale}/previews", auth.Viewer, c.getPreviews),
 		call("GET /admin/v1/sales/{sale}/shadow", auth.Viewer, c.getShadow),
+		call("GET /admin/v1/sales/{sale}/bots", auth.Viewer, c.getBots),
 		call("GET /admin/v1/sales/{sale}/notifications", auth.Operator, c.getNotifications),
 		long("GET /admin/v1/sales/{sale}/orders", auth.Viewer, c.getOrders, exportTimeout),
 		call("GET /admin/v1/sales/{sale}/audit", auth.Viewer, c.getAudit),

@@ -22,6 +22,7 @@ type saleModel struct {
 	saleView
 	Live      liveView
 	LiveError string
+	Bots      *botsView // nil while nobody has come, or when it cannot be read
 	Trail     []auditView
 	RoomURL   string
 	Done      string            // what has just been done
@@ -56,6 +57,7 @@ func (c *Console) showSale(w http.ResponseWriter, r *http.Request, in visit, sta
 		m.RoomURL = c.deps.PublicURL + "/sales/" + url.PathEscape(rec.ID)
 	}
 	c.addLive(r, &m)
+	c.addBots(r, &m)
 	if m.Trail, err = c.trail(r, rec.ID); err != nil {
 		c.deps.Log.WarnContext(r.Context(), "the audit trail cannot be read", "sale", rec.ID, "error", err)
 	}
@@ -75,6 +77,18 @@ func (c *Console) addLive(r *http.Request, m *saleModel) {
 		return
 	}
 	m.Live = live
+}
+
+// addBots adds what became of the newcomers.
+func (c *Console) addBots(r *http.Request, m *saleModel) {
+	counts, err := c.deps.Ledger.Newcomers(r.Context(), m.ID)
+	switch {
+	case err != nil:
+		c.deps.Log.WarnContext(r.Context(), "the counts of newcomers cannot be read", "sale", m.ID, "error", err)
+	case len(counts) > 0:
+		view := viewBots(counts)
+		m.Bots = &view
+	}
 }
 
 // act runs what a form of the sale's page asks for and comes back to the page, with the reason

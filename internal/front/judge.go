@@ -68,14 +68,17 @@ func (s *Server) fromDatacentre(client netip.Addr) bool {
 
 // settle counts a newcomer by what became of them. What was taken for somebody who got nothing new is given back.
 func (s *Server) settle(c *call, j *judgement, gotNew bool, refused error) {
-	saleID := c.entry.Record().ID
+	saleID, now := c.entry.Record().ID, c.ctx.Time()
+	if gotNew {
+		j.taken.Keep(now)
+	}
 	switch {
 	case gotNew && j.noticed == "":
 		s.Newcomers.Note(saleID, "", bots.Joined)
 	case gotNew:
 		s.Newcomers.Note(saleID, j.noticed, bots.Noted)
 	default:
-		j.taken.GiveBack(c.ctx.Time())
+		j.taken.GiveBack(now)
 		if refused != nil && refused == j.refusal && j.noticed != "" { //nolint:errorlint // the very same
 			s.Newcomers.Note(saleID, j.noticed, bots.Blocked)
 		}
