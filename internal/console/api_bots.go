@@ -51,6 +51,8 @@ func (v ruleView) RuleWords() string {
 		return "Too many places for one network"
 	case bots.JoinsPerKey:
 		return "Too many places for one customer"
+	case bots.WrongProof:
+		return "A wrong proof of work"
 	case bots.Datacentre:
 		return "From a data centre"
 	default:
