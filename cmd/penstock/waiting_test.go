@@ -115,6 +115,7 @@ func (w *waitingRoom) join(n int) {
 		})
 	}
 	all.Wait()
+	rand.Shuffle(len(w.sample), func(i, j int) { w.sample[i], w.sample[j] = w.sample[j], w.sample[i] })
 	if w.t.Failed() {
 		w.t.FailNow()
 	}
