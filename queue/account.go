@@ -51,7 +51,7 @@ type Account struct {
 // Call says that the places of a lane up to Upto were called at a moment of Redis TIME.
 type Call struct {
 	AtMillis int64
-	Lane     uint64
+	Lane     Lane
 	Upto     uint64
 }
 
@@ -62,10 +62,10 @@ type Admission struct {
 }
 
 // InLane tells in which lane the ticket was given, 0 for that of everybody, and its number there.
-func (a Admission) InLane() (lane, number uint64) { return accountLane(uint64(a.Number)) }
+func (a Admission) InLane() (lane Lane, number uint64) { return accountLane(uint64(a.Number)) }
 
 // accountLane is in which lane a number counts, and the how-manieth it is there: see [Number].
-func accountLane(n uint64) (lane, at uint64) { return n / (maxNumber + 1), n & maxNumber }
+func accountLane(n uint64) (lane Lane, at uint64) { return Number(n).Lane(), Number(n).inLane() }
 
 // Limits are in force from a moment on; of 0, from the beginning.
 type Limits struct {
@@ -82,9 +82,9 @@ type Accounting struct {
 	account  Account
 	room     *Restored
 	starts   int64
-	admitted map[uint64]bitmap // by the lane
-	called   map[uint64]uint64 // watermarks by the lane
-	given    map[uint64]uint64 // highest numbers by the lane
+	admitted map[Lane]bitmap // by the lane
+	called   map[Lane]uint64 // watermarks by the lane
+	given    map[Lane]uint64 // highest numbers by the lane
 	draw     *Draw
 	drawRead bool
 	limits   limitLine
@@ -94,7 +94,7 @@ type Accounting struct {
 }
 
 type callMoment struct {
-	lane uint64
+	lane Lane
 	at   int64
 }
 
@@ -106,7 +106,7 @@ func NewAccounting(saleID string, startsMillis int64) *Accounting {
 	return &Accounting{
 		room:   newRestored(saleID),
 		starts: startsMillis, calls: make(map[callMoment]uint64), rolling: newRolling(),
-		admitted: make(map[uint64]bitmap), called: make(map[uint64]uint64), given: make(map[uint64]uint64),
+		admitted: make(map[Lane]bitmap), called: make(map[Lane]uint64), given: make(map[Lane]uint64),
 	}
 }
 
@@ -151,12 +151,11 @@ func (a *Accounting) Add(rec []byte) {
 
 // accountWithin is a counter of the lane that another one names.
 func accountWithin(named, counter uint64) uint64 {
-	lane, _ := accountLane(named)
-	return lane*(maxNumber+1) + counter
+	return uint64(numberIn(Number(named).Lane(), counter))
 }
 
 // raise brings the counter of a lane up to n.
-func (a *Accounting) raise(counters map[uint64]uint64, n uint64) {
+func (a *Accounting) raise(counters map[Lane]uint64, n uint64) {
 	lane, at := accountLane(n)
 	counters[lane] = max(counters[lane], at)
 }
@@ -290,7 +289,7 @@ func (a *Accounting) steps() []Call {
 	moments := slices.SortedFunc(maps.Keys(a.calls), func(x, y callMoment) int {
 		return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.lane, y.lane))
 	})
-	steps, reached := make([]Call, 0, len(moments)), make(map[uint64]uint64)
+	steps, reached := make([]Call, 0, len(moments)), make(map[Lane]uint64)
 	for _, m := range moments {
 		if upto := a.calls[m]; upto > reached[m.lane] {
 			reached[m.lane] = upto
@@ -305,7 +304,7 @@ func (a *Accounting) calledLater() (n int64) {
 	if a.account.Calls == nil || a.account.CallsUntimed > 0 {
 		return 0
 	}
-	step, called := 0, make(map[uint64]uint64)
+	step, called := 0, make(map[Lane]uint64)
 	for _, one := range a.account.Admissions {
 		for step < len(a.account.Calls) && a.account.Calls[step].AtMillis <= one.AtMillis {
 			called[a.account.Calls[step].Lane] = a.account.Calls[step].Upto

@@ -227,16 +227,16 @@ func TestALongLineIsReadInBoundedMemory(t *testing.T) {
 }
 
 func TestEachLaneIsCalledInItsOwnOrder(t *testing.T) {
-	const lane = 3 * (maxNumber + 1)
+	lane := uint64(numberIn(3, 0))
 	limits := limitsFrom(noon, 600, 500, sale.Queue)
-	in := accountOf(limits, calledAt(2, noon+1), calledAt(lane+1, noon+2), admittedAt(2, noon+3), admittedAt(lane+1, noon+4))
+	in := accountOf(limits, calledAt(2, noon+1), calledAt(lane+1, noon+2), admittedAt(2, noon+3), admittedAt(Number(lane+1), noon+4))
 	if in.Inversions != 0 || in.Called != 3 || in.Entrants != 3 || len(in.Calls) != 2 || in.Calls[1] != (Call{AtMillis: noon + 2, Lane: 3, Upto: 1}) {
 		t.Fatalf("%+v", in)
 	}
 	if got, number := in.Admissions[1].InLane(); got != 3 || number != 1 {
 		t.Fatalf("%+v", in.Admissions)
 	}
-	if out := accountOf(limits, calledAt(9, noon+1), admittedAt(lane+1, noon+3)); out.Inversions != 1 {
+	if out := accountOf(limits, calledAt(9, noon+1), admittedAt(Number(lane+1), noon+3)); out.Inversions != 1 {
 		t.Fatalf("a place of one lane is taken for called with that of another: %+v", out)
 	}
 }

@@ -112,7 +112,7 @@ func (j *judging) lists() {
 }
 
 // inLane is an entry of a list: that of a priority lane names the lane.
-func inLane(lane uint64, numbers ...int64) []int64 {
+func inLane(lane queue.Lane, numbers ...int64) []int64 {
 	if lane == 0 {
 		return numbers
 	}
