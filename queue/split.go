@@ -57,7 +57,7 @@ type laneHead struct {
 	at      uint64 // the place before the next visitor, or the last one that was looked at
 	found   bool   // whether somebody is at the place after at
 	skipped uint64
-	looked  uint64 // places looked at at which nobody was
+	looked  uint64 // places that were looked at, and had nobody
 }
 
 // waits reports whether somebody is there to be called.
