@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/penstock/penstock/internal/testenv"
 )
 
 const (
@@ -20,13 +22,21 @@ const (
 // joinTokenOf is what the shop signs for a customer.
 func joinTokenOf(t testing.TB, saleID, customer string) string {
 	t.Helper()
+	return laneTokenOf(t, saleID, customer, "")
+}
+
+// laneTokenOf is what the shop signs for a customer whom it gives a lane, "" for none.
+func laneTokenOf(t testing.TB, saleID, customer, lane string) string {
+	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(joinSecret)}, (&jose.SignerOptions{}).WithHeader("kid", "k1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	token, err := jwt.Signed(signer).Claims(jwt.Claims{
 		Subject: customer, Audience: jwt.Audience{saleID}, Expiry: jwt.NewNumericDate(time.Now().Add(10 * time.Minute)),
-	}).Serialize()
+	}).Claims(struct {
+		Lane string `json:"lane,omitempty"`
+	}{lane}).Serialize()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +46,10 @@ func joinTokenOf(t testing.TB, saleID, customer string) string {
 func TestInvitesGoFromTheCommandLineToTheLine(t *testing.T) {
 	s := newServer(t, joinKeys)
 	s.start()
-	s.createSale("drop", 10, map[string]any{"identity": map[string]any{"invite_only": true}})
+	s.createSale("drop", 10, map[string]any{
+		"identity":  map[string]any{"invite_only": true},
+		"admission": map[string]any{"lanes": []map[string]any{{"name": "vip", "share": 0.2}}},
+	})
 	file := filepath.Join(t.TempDir(), "invites.csv")
 	if err := os.WriteFile(file, []byte("code\nPRESS-0001\nPRESS-0002\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -66,9 +79,18 @@ func TestInvitesGoFromTheCommandLineToTheLine(t *testing.T) {
 	if got := join(http.StatusForbidden, made[2]).text("reason"); got != "invite_invalid" {
 		t.Fatalf("revoked: %s", got)
 	}
+	vip := strings.Fields(run("code", "invites", "generate", "--batch", "members", "--count", "1", "--lane", "vip"))
+	join(http.StatusCreated, vip[1])
+	testenv.Eventually(t, 5*time.Second, "one place is in the lane vip", func() bool {
+		doc := must(t, http.StatusOK, call{method: "GET", url: s.front + "/v1/sales/drop"})
+		return strings.Contains(string(doc.raw), `"entrants":1`) && strings.Contains(string(doc.raw), `"lanes":[{"name":"vip","called":1,"entrants":1}]`)
+	})
+	if out, code := s.command("invites", "generate", "--batch", "members", "--count", "1", "--lane", "staff", "--sale", "drop"); code == 0 || !strings.Contains(out, `no lane "staff"`) {
+		t.Fatalf("invites for a lane that the sale does not have: exit %d\n%s", code, out)
+	}
 	run("2 invites revoked", "invites", "revoke", "--batch", "press")
 	list := strings.Join(strings.Fields(run("BATCH", "invites", "list")), " ")
-	if !strings.Contains(list, "all 5 1 3") {
+	if !strings.Contains(list, "all 6 2 3") {
 		t.Fatalf("%s", list)
 	}
 }

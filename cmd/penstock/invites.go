@@ -63,7 +63,7 @@ func printInvites(out terminal, answer []byte) error {
 type invitesImportCommand struct {
 	config.Client
 	saleOf
-	File  string `short:"f" required:"" help:"CSV file with the column code; - reads standard input." placeholder:"FILE"`
+	File  string `short:"f" required:"" help:"CSV file with the column code, and perhaps the column lane; - reads standard input." placeholder:"FILE"`
 	Batch string `required:"" help:"The name of the batch." placeholder:"NAME"`
 }
 
@@ -114,6 +114,7 @@ type invitesGenerateCommand struct {
 	saleOf
 	Batch string `required:"" help:"The name of the batch." placeholder:"NAME"`
 	Count int    `required:"" help:"How many, 1 to 1,000,000." placeholder:"N"`
+	Lane  string `help:"The priority lane of the sale in which they give places. Unset, that of everybody." placeholder:"NAME"`
 }
 
 func (c *invitesGenerateCommand) Run(ctx context.Context, out terminal) error {
@@ -123,7 +124,7 @@ func (c *invitesGenerateCommand) Run(ctx context.Context, out terminal) error {
 	}
 	written := bufio.NewWriter(out.stdout)
 	for left := c.Count; left > 0 || left == c.Count; left -= invitesAtOnce {
-		body, err := json.Marshal(map[string]any{"batch": c.Batch, "count": min(left, invitesAtOnce)})
+		body, err := json.Marshal(map[string]any{"batch": c.Batch, "count": min(left, invitesAtOnce), "lane": c.Lane})
 		if err != nil {
 			return err
 		}
