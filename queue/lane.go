@@ -52,6 +52,14 @@ func (t *laneTerms) share(lane Lane) float64 {
 	return sale.DefaultLaneShare(t.priority)
 }
 
+// name is the name of a priority lane, "" for the lane of everybody and for one that the sale does not have.
+func (t *laneTerms) name(lane Lane) string {
+	if lane == 0 || lane > t.last() {
+		return ""
+	}
+	return t.priority[lane-1].Name
+}
+
 // LaneOf returns the lane of a name: that of everybody for "" and for a name that the sale does not have, which
 // gives no privilege.
 func (r *Room) LaneOf(name string) Lane {

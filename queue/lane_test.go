@@ -61,7 +61,7 @@ func TestEachLaneHasItsOwnPlacesAndAKeyKeepsItsLane(t *testing.T) {
 			if err != nil || parsed != ticket {
 				t.Fatalf("%v became %v: %v", ticket, parsed, err)
 			}
-			if view := other.Look(parsed, sale.PhaseLive, false); view.Place != place || view.Ahead != place-1 || view.State != Waiting {
+			if view := other.Look(parsed, sale.PhaseLive, false); view.Place != place || view.Ahead != place-1 || view.State != Waiting || r.LaneOf(view.Lane) != ticket.Number.Lane() {
 				t.Fatalf("%d in lane %d is told %+v; the place is %d", ticket.Number, ticket.Number.Lane(), view, place)
 			}
 		}

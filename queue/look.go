@@ -28,6 +28,8 @@ type View struct {
 	// Place counts from 1; it is 0 while PlaceKnown is false, that is before a draw.
 	Place      uint64
 	PlaceKnown bool
+	// Lane is the name of the priority lane in which the place is, "" for the lane of everybody.
+	Lane string
 	// Ahead is how many visitors are still to be called before this one.
 	Ahead uint64
 	// ETAP50Seconds and ETAP90Seconds say when the turn is expected: as likely as not, and nine
@@ -55,7 +57,7 @@ const (
 func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
 	s := r.snap.Load().of(t.Number)
 	now := s.nowMillis()
-	v := View{}
+	v := View{Lane: r.lanes.Load().name(t.Number.Lane())}
 	v.Place, v.PlaceKnown = s.place(t.Number)
 	if !v.PlaceKnown {
 		v.Place = 0

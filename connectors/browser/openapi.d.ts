@@ -1078,6 +1078,8 @@ export interface components {
             /** @description Null before a draw. */
             place: number | null;
             ahead: number | null;
+            /** @description The priority lane in which the place is; place and ahead count within it. Absent in the lane of everybody. */
+            lane?: string;
             /** @description Until the turn comes; both 0 when there is nothing to wait for. */
             eta_seconds: {
                 /** @description As likely as not by then. */

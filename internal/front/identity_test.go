@@ -153,8 +153,12 @@ func TestTheLaneComesFromTheSignedTokenAlone(t *testing.T) {
 		return ticket.Number.Lane()
 	}
 	vip := s.expect(201, "", "POST", springTickets, nil, tokenBody(laneToken(t, "spring", "ada", "vip", time.Minute)))
-	if lane(vip) != 1 {
+	if lane(vip) != 1 || vip.text(t, "lane") != "vip" {
 		t.Fatalf("the token names the lane vip: %s", vip.body)
+	}
+	vipPage := s.expect(200, "", "GET", "/sales/spring", header{"Accept": "text/html", "Cookie": "penstock_ticket_spring=" + vip.text(t, "ticket")}, "")
+	if !strings.Contains(string(vipPage.body), `<dt>Your line</dt><dd><bdi>vip</bdi></dd>`) {
+		t.Fatalf("the page does not tell the lane: %s", vipPage.body)
 	}
 	// On another device, with a token that names no lane or another one, the place is the same.
 	for _, other := range []string{"", "staff"} {
@@ -166,7 +170,7 @@ func TestTheLaneComesFromTheSignedTokenAlone(t *testing.T) {
 	if unknown := s.expect(201, "", "POST", springTickets, nil, tokenBody(laneToken(t, "spring", "bob", "staff", time.Minute))); lane(unknown) != 0 {
 		t.Fatalf("a lane that the sale does not have is a privilege: %s", unknown.body)
 	}
-	if plain := s.expect(201, "", "POST", springTickets+"?lane=vip", header{"Penstock-Lane": "vip"}, ""); lane(plain) != 0 {
+	if plain := s.expect(201, "", "POST", springTickets+"?lane=vip", header{"Penstock-Lane": "vip"}, ""); lane(plain) != 0 || strings.Contains(string(plain.body), `"lane"`) {
 		t.Fatalf("an address that names a lane is believed: %s", plain.body)
 	}
 	s.expect(400, "", "POST", springTickets, nil, `{"lane":"vip"}`)

@@ -223,6 +223,10 @@ func appendPlace(b []byte, p place) []byte {
 	} else {
 		b = append(b, `","place":null,"ahead":null`...)
 	}
+	if v.Lane != "" {
+		b = append(b, `,"lane":`...)
+		b = appendString(b, v.Lane)
+	}
 	b = append(b, `,"eta_seconds":{"p50":`...)
 	b = strconv.AppendInt(b, v.ETAP50Seconds, 10)
 	b = append(b, `,"p90":`...)
