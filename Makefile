@@ -64,6 +64,7 @@ test-connectors: build ## Test the connectors for shops (Go, Node, PHP), alone a
 	cd connectors/go && go vet ./... && go test -race -count=1 -timeout 2m ./...
 	cd connectors/node && npm ci --no-audit --no-fund && npm run check && npm test && npm pack --dry-run
 	php connectors/php/test/keys_test.php
+	php connectors/php/test/jointoken_test.php
 	PENSTOCK_TEST_BINARY=$(CURDIR)/bin/penstock node --test examples/medusa/test/middlewares.test.mjs
 	PENSTOCK_TEST_BINARY=$(CURDIR)/bin/penstock go test -count=1 -timeout 4m -tags connectors ./connectors/conformance
 

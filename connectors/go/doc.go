@@ -5,5 +5,7 @@
 // cookie of the shop. Passes are verified here, with Penstock's public keys. Who has no pass is sent to the
 // waiting room, which leads back to the page that was asked for.
 //
+// [SignJoinToken] signs what gives a customer of the shop one place in the waiting room.
+//
 // What cannot be checked is closed: while the keys have not been read for too long, the answer is 503.
 package penstock

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export interface Options {
@@ -45,3 +46,30 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  * @throws {TypeError} when the options cannot be right.
  */
 export function penstock(options: Options): Middleware;
+
+/** What the shop says to the waiting room of a customer who is logged in. */
+export interface JoinToken {
+  /** The shop's own key of the customer, 1 to 128 characters: whoever has the same key has the same place. */
+  customer: string;
+  /** The id of the sale, or what the sale says in identity.audience. */
+  audience: string;
+  /** For how long the token is good, 1 to 86400. A few minutes are enough. */
+  validSeconds: number;
+  /** The priority lane in which the customer waits. Default: that of everybody. */
+  lane?: string;
+  /** What the sale says in identity.issuer. */
+  issuer?: string;
+  /**
+   * A private key, Ed25519 (EdDSA) or P-256 (ES256), as KeyObject or in PEM; or a secret of 32 bytes or more that is in
+   * PENSTOCK_JOIN_KEYS too (HS256).
+   */
+  key: KeyObject | Uint8Array | string;
+  /** The kid of the key in the shop's JWKS, or its id in PENSTOCK_JOIN_KEYS. */
+  keyId: string;
+}
+
+/**
+ * Returns the token for the address or the body with which a customer joins: a JSON Web Token (RFC 7519).
+ * @throws {TypeError} what Penstock would refuse.
+ */
+export function signJoinToken(token: JoinToken): Promise<string>;

@@ -5,6 +5,8 @@ import { readOptions } from './options.js';
 import { addressOf, broughtBy, cookieOf, forwardedFor, navigates, setPassCookie } from './visitor.js';
 import { verifyPass } from './verify.js';
 
+export { signJoinToken } from './jointoken.js';
+
 export function penstock(given) {
   const options = readOptions(given);
   const api = new Penstock(options);
