@@ -27,6 +27,7 @@ type frontAnswer struct {
 	Ticket      string `json:"ticket"`
 	State       string `json:"state"`
 	Place       uint64 `json:"place"`
+	Lane        string `json:"lane"`
 	PollAfterMS int64  `json:"poll_after_ms"`
 }
 
