@@ -124,9 +124,12 @@ func (a *Accounting) Add(rec []byte) {
 	if kind == kindKeyed && len(rest) >= placeKeyBytes {
 		a.addKeyed(Number(n[0]), int64(n[2]), PlaceKey(rest[:placeKeyBytes]))
 	}
+	if kind == kindRenewed {
+		a.rolling.renew(a.room.passes[Number(n[0])].expires, int64(n[1]))
+	}
 	a.room.apply(kind, n, rest)
 	if a.account.Records%foldSweepEvery == 0 {
-		a.room.sweep()
+		a.room.sweep(a.room.lastMillis - foldSpareMillis)
 	}
 	switch kind {
 	case kindCalled:
@@ -143,7 +146,7 @@ func (a *Accounting) Add(rec []byte) {
 		a.drawRead = false
 	case kindKeyed:
 		a.raise(a.given, n[0])
-	case kindMark, kindRelease, kindLeave, kindProven, kindLowered: // the room has them
+	case kindMark, kindRelease, kindRenewed, kindLeave, kindProven, kindLowered: // the room has them
 	default:
 		a.account.Unread++
 	}

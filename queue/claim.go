@@ -132,7 +132,11 @@ func (r *Room) admit(ctx context.Context, n Number, v verdict) (Pass, string, er
 		if at == 0 {
 			at = v.issued*1000 + 999 // when exactly is not known any more: as late as it may have been
 		}
-		if err := r.deps.Journal(ctx, r.saleID, [][]byte{recordClaim(n, v.issued, v.expires, at)}); err != nil {
+		rec := recordClaim(n, v.issued, v.expires, at)
+		if v.status == "again" && v.waitMillis > 0 { // its claim was journaled before it was renewed
+			rec = recordRenewed(n, v.expires, v.waitMillis, at)
+		}
+		if err := r.deps.Journal(ctx, r.saleID, [][]byte{rec}); err != nil {
 			return Pass{}, "", unavailable("journal a pass of "+r.saleID, err)
 		}
 	}

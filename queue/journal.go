@@ -20,6 +20,7 @@ const (
 	kindState   = 'S' // mark of a lane; its watermark, floor, now and last deadline in the room's own time
 	kindDraw    = 'D' // drawn (0, 1), count; then the 32 bytes of the seed
 	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
+	kindRenewed = 'E' // ticket, expires s, how often it was renewed, when (ms)
 	kindRelease = 'R' // ticket
 	kindLeave   = 'L' // ticket
 	kindGiven   = 'N' // base in a lane, last: the numbers above base, up to last, were given
@@ -70,6 +71,10 @@ func recordDraw(seedText string, drawn bool, count uint64) []byte {
 
 func recordClaim(n Number, issued, expires, atMillis int64) []byte {
 	return record(kindClaim, uint64(n), uint64(issued), uint64(expires), uint64(atMillis))
+}
+
+func recordRenewed(n Number, expires, times, atMillis int64) []byte {
+	return record(kindRenewed, uint64(n), uint64(expires), uint64(times), uint64(atMillis))
 }
 
 func recordRelease(n Number) []byte { return record(kindRelease, uint64(n)) }
@@ -141,12 +146,22 @@ func (r *Restored) in(lane Lane) *RestoredLane {
 	return &r.lanes[lane-1]
 }
 
-type journaledPass struct{ issued, expires int64 }
+type journaledPass struct{ issued, expires, renewals int64 }
+
+// issuedText is how Redis holds the time of issue.
+func (p journaledPass) issuedText() string {
+	if p.renewals == 0 {
+		return decimal(p.issued)
+	}
+	return decimal(p.issued) + ":" + decimal(p.renewals)
+}
 
 const (
 	// foldSweepEvery is after how many records lapsed passes are dropped, so that a long journal
 	// needs no more memory than the passes that are alive.
 	foldSweepEvery = 4096
+	// foldSpareMillis is by how much records of several nodes may be out of their order.
+	foldSpareMillis = 60_000
 )
 
 // Fold reads a journal from its beginning. It never fails: what it does not know it passes over.
@@ -156,10 +171,10 @@ func Fold(records iter.Seq[[]byte]) *Restored {
 	for rec := range records {
 		r.take(rec)
 		if seen++; seen%foldSweepEvery == 0 {
-			r.sweep()
+			r.sweep(r.lastMillis - foldSpareMillis)
 		}
 	}
-	r.sweep()
+	r.sweep(r.lastMillis)
 	r.settleDraw()
 	return r
 }
@@ -185,7 +200,7 @@ func (r *Restored) take(rec []byte) {
 
 // recordNumbers is how many numbers a record of each kind begins with.
 var recordNumbers = map[byte]int{
-	kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindLeave: 1,
+	kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindRenewed: 4, kindLeave: 1,
 	kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
 	kindFrozen: 4, kindFact: 1, kindPart: 1,
 }
@@ -229,6 +244,8 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 		r.rite.takePart(int64(n[0]), rest)
 	case kindClaim:
 		r.claim(Number(n[0]), int64(n[1]), int64(n[2]), int64(n[3]))
+	case kindRenewed:
+		r.renew(Number(n[0]), int64(n[1]), int64(n[2]), int64(n[3]))
 	case kindRelease:
 		r.giveBack(Number(n[0]))
 	case kindLeave:
@@ -349,9 +366,9 @@ func (r *Restored) leave(n Number) {
 	r.left++
 }
 
-func (r *Restored) sweep() {
+func (r *Restored) sweep(untilMillis int64) {
 	for n, pass := range r.passes {
-		if pass.expires*1000 <= r.lastMillis {
+		if pass.expires*1000 <= untilMillis {
 			delete(r.passes, n)
 		}
 	}

@@ -165,7 +165,7 @@ func (a *arming) putPasses(ctx context.Context) (string, error) {
 	args := make([]string, 0, 3*len(a.restore.passes))
 	for _, n := range slices.Sorted(maps.Keys(a.restore.passes)) {
 		pass := a.restore.passes[n]
-		args = append(args, n.decimal(), decimal(pass.issued), decimal(pass.expires))
+		args = append(args, n.decimal(), pass.issuedText(), decimal(pass.expires))
 	}
 	return a.putAll(ctx, "passes", args, 3)
 }

@@ -112,6 +112,14 @@ func (r *rolling) add(at, expiresSeconds int64, limits *limitLine) {
 	}
 }
 
+// renew moves the end of one pass.
+func (r *rolling) renew(fromSeconds, toSeconds int64) {
+	if fromSeconds < toSeconds && r.expires[fromSeconds] > 0 {
+		r.expires[fromSeconds]--
+		r.expires[toSeconds]++
+	}
+}
+
 func (r *rolling) finish(limits *limitLine) { r.count(r.newest, limits) }
 
 // count goes on up to a moment, in the order of time.

@@ -37,6 +37,9 @@ var leaveBody string
 //go:embed scripts/release_pass.lua
 var releaseBody string
 
+//go:embed scripts/renew.lua
+var renewBody string
+
 //go:embed scripts/redeem.lua
 var redeemBody string
 
@@ -95,6 +98,7 @@ var (
 	leaveScript      = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
 	releaseScript    = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
 	sightScript      = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
+	renewScript      = redis.NewScript("room_renew", redis.ServerRunLua+roomLua+renewBody)
 	redeemScript     = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)
 	proofScript      = redis.NewScript("room_proof", redis.ServerRunLua+roomLua+proofBody)
 	proveScript      = redis.NewScript("room_prove", redis.ServerRunLua+roomLua+proveBody)
@@ -118,7 +122,7 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:used"),     // 5 tickets claimed or left (bitmap)
 		redis.Key(saleID, "room:grace"),    // 6 tickets with a deadline of their own (sorted set)
 		redis.Key(saleID, "room:changes"),  // 7 the last changes of single tickets (list)
-		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s (hash)
+		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s, and ":" and how often it was renewed (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)
 		redis.Key(saleID, "room:proven"),   // 10 uncertain numbers that have shown themselves (set)
 		redis.Key(saleID, "room:keys"),     // 11 places by key: key → number, epoch, time of issue and more (hash)

@@ -318,6 +318,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sales/{sale}/pass/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prolong the pass
+         * @description For sales with `admission.renewal`. The visitor keeps the slot, and gets a new token with a later end; the cookie of
+         *     the pass is replaced. The old token holds until its own end. A request that is repeated with the same token
+         *     is answered with the pass that it was given before. After the last renewal, and in a sale without, the answer is 409
+         *     `renewal_refused`.
+         */
+        post: operations["renewPass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sales/{sale}/reservations": {
         parameters: {
             query?: never;
@@ -863,7 +888,7 @@ export interface components {
             reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
             challenge?: components["schemas"]["Challenge"];
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "proof_required" | "proof_invalid" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "proof_required" | "proof_invalid" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "renewal_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         /** @description A task for the visitor's browser, in ALTCHA's shape. In a refusal, of `proof_required` and `proof_invalid`. */
         Challenge: {
@@ -1111,6 +1136,14 @@ export interface components {
             pass: string;
             /** Format: date-time */
             expires_at: string;
+        };
+        RenewedPass: {
+            /** @description A JWT; see /.well-known/jwks.json. */
+            pass: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** @description How often it may be renewed yet. */
+            renewals_left: number;
         };
         HandoverRequest: {
             code: string;
@@ -1435,7 +1468,7 @@ export interface components {
             };
         };
         /**
-         * @description `sale_not_open`, `sale_paused`, `already_resolved`, `already_ordered`, `extension_refused`,
+         * @description `sale_not_open`, `sale_paused`, `already_resolved`, `already_ordered`, `extension_refused`, `renewal_refused` (+`renewals_left`),
          *     `in_flight`.
          */
         Conflict: {
@@ -2193,6 +2226,39 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    renewPass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sale: components["parameters"]["sale"];
+            };
+            cookie?: never;
+        };
+        requestBody?: components["requestBodies"]["Nothing"];
+        responses: {
+            /** @description The pass with its new end. */
+            200: {
+                headers: {
+                    "Set-Cookie": components["headers"]["SetCookie"];
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenewedPass"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };

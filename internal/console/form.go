@@ -22,6 +22,8 @@ type saleForm struct {
 	Zone                              string // IANA; "" is UTC
 	Order, Mode                       string
 	Standby                           standbyForm
+	Renewal                           renewalForm
+	hasRenewal                        bool
 	Rate, MaxActive                   string
 	PassMinutes, ClaimMinutes         string
 	HoldMinutes, MaxExtensions        string
@@ -139,7 +141,8 @@ func fillSaleForm(rec sale.Record) *saleForm {
 		ID: rec.ID, Name: rec.Name, TargetURL: rec.TargetURL, Handover: string(rec.Handover),
 		OpensAt: showTime(rec.OpensAt), StartsAt: showTime(rec.StartsAt), EndsAt: showTime(rec.EndsAt),
 		Order: string(rec.Admission.Order), Mode: string(rec.Admission.Mode), Standby: fillStandby(rec.Admission.Standby),
-		Rate: strconv.Itoa(rec.Admission.RatePerMinute), MaxActive: strconv.Itoa(rec.Admission.MaxActive),
+		Renewal: fillRenewal(rec.Admission.Renewal),
+		Rate:    strconv.Itoa(rec.Admission.RatePerMinute), MaxActive: strconv.Itoa(rec.Admission.MaxActive),
 		PassMinutes: showMinutes(rec.Admission.PassTTL), ClaimMinutes: showMinutes(rec.Admission.ClaimWindow),
 		HoldMinutes: showMinutes(rec.Reservation.TTL), MaxExtensions: strconv.Itoa(rec.Reservation.MaxExtensions),
 		PerCustomer: showLimit(rec.Reservation.PerCustomer), Currency: "EUR", Durability: string(rec.Durability),
@@ -168,6 +171,7 @@ func readSaleForm(v url.Values) *saleForm {
 		ID: text("id"), Name: text("name"), TargetURL: text("target_url"), Handover: text("handover"),
 		OpensAt: text("opens_at"), StartsAt: text("starts_at"), EndsAt: text("ends_at"), Zone: text("zone"),
 		Order: text("admission.order"), Mode: text("admission.mode"), Standby: readStandby(v),
+		Renewal: readRenewal(v), hasRenewal: v.Has("admission.renewal.by") || v.Has("admission.renewal.max"),
 		Rate: text("admission.rate_per_minute"), MaxActive: text("admission.max_active"),
 		PassMinutes: text("admission.pass_ttl"), ClaimMinutes: text("admission.claim_window"),
 		HoldMinutes: text("reservation.ttl"), MaxExtensions: text("reservation.max_extensions"),
@@ -252,6 +256,9 @@ func (f *saleForm) admission(base sale.Admission) sale.Admission {
 	a.PassTTL = f.minutes("admission.pass_ttl", f.PassMinutes)
 	a.ClaimWindow = f.minutes("admission.claim_window", f.ClaimMinutes)
 	a.Standby = f.standby(a.Mode)
+	if f.hasRenewal {
+		a.Renewal = f.renewal()
+	}
 	return a
 }
 

@@ -61,7 +61,7 @@ func (f *saleForm) FaultInRules() bool {
 	for field := range f.Errors {
 		switch field {
 		case "reservation.per_customer", "reservation.max_extensions", "durability", "reservation.customer", "reservation.plus_tags", "failed_orders",
-			"admission.mode", "admission.release_on_order", "admission.pass_binding", "admission.max_networks", "admission.lanes", "channels", "default_channel", "spill", "without_pass":
+			"admission.mode", "admission.release_on_order", "admission.renewal.by", "admission.renewal.max", "admission.pass_binding", "admission.max_networks", "admission.lanes", "channels", "default_channel", "spill", "without_pass":
 			return true
 		}
 	}

@@ -99,7 +99,7 @@ func (s *Server) reserveOne(c *call, shop *auth.Identity, one *bulkReservation) 
 		if err != nil {
 			return bulkResult{err: err}
 		}
-		who.ticket, who.passUntil, who.passIssued = pass.ID, pass.ExpiresAt, pass.IssuedAt
+		who.ticket, who.passUntil, who.passIssued = pass.ID, lastEnd(c, pass), pass.IssuedAt
 	}
 	held, _, err := s.reserve(c.entry, &who, key, &one.reservationBody)
 	if err != nil {

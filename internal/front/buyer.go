@@ -18,13 +18,19 @@ type buyer struct {
 	shop *auth.Identity // nil for a visitor who comes without the shop's backend
 	// ticket is the number of the visitor's ticket; "" when there is none.
 	ticket string
-	// passUntil is when the visitor's pass is over; zero in the mode open, which needs none.
+	// passUntil is when the visitor's pass is over at the latest, however often it is renewed; zero in the mode
+	// open, which needs none. So long it belongs to one customer.
 	passUntil time.Time
 	// passIssued is when it was issued.
 	passIssued time.Time
 	// scope says whose idempotency keys are meant: the shop's, the visitor's, or those of a customer of whom
 	// nothing but the name is known.
 	scope string
+}
+
+func lastEnd(c *call, pass queue.Pass) time.Time {
+	rec := c.entry.Record()
+	return rec.Admission.LastEnd(pass.ExpiresAt)
 }
 
 // buyer finds out who asks for units. Errors: pass_required, pass_invalid, ticket_invalid, and those of shop.
@@ -43,7 +49,7 @@ func (s *Server) buyer(c *call, of *sale.Sale, parsed *reservationBody) (who buy
 	} else {
 		var pass queue.Pass
 		pass, err = s.pass(c)
-		who.ticket, who.passUntil, who.passIssued = pass.ID, pass.ExpiresAt, pass.IssuedAt
+		who.ticket, who.passUntil, who.passIssued = pass.ID, lastEnd(c, pass), pass.IssuedAt
 	}
 	if err != nil {
 		return buyer{}, err

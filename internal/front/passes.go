@@ -1,6 +1,8 @@
 package front
 
 import (
+	"strconv"
+
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
@@ -126,6 +128,39 @@ func (s *Server) passOf(entry *salecache.Entry, presented token) (queue.Pass, er
 		return queue.Pass{}, problem.With(problem.PassInvalid, "the pass was given back or taken back")
 	}
 	return pass, nil
+}
+
+// renewPass prolongs the pass that was presented, in place. Asked again with the same token it gives the same answer.
+func (s *Server) renewPass(c *call) error {
+	if err := c.readNothing(); err != nil {
+		return err
+	}
+	if err := seen(c.entry); err != nil {
+		return err
+	}
+	pass, err := s.passHere(c)
+	if err != nil {
+		return err
+	}
+	if err := intact(c.entry); err != nil {
+		return err
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	renewed, err := c.entry.Room().Renew(ctx, pass)
+	if err != nil {
+		return err
+	}
+	c.setPassCookie(renewed.Token, renewed.Pass.ExpiresAt, c.entry.Now())
+	c.buf = append(c.buf, `{"pass":`...)
+	c.buf = appendString(c.buf, renewed.Token)
+	c.buf = append(c.buf, `,"expires_at":`...)
+	c.buf = appendTime(c.buf, renewed.Pass.ExpiresAt)
+	c.buf = append(c.buf, `,"renewals_left":`...)
+	c.buf = strconv.AppendInt(c.buf, renewed.Left, 10)
+	c.buf = append(c.buf, '}')
+	c.sendJSON(200)
+	return nil
 }
 
 // deletePass gives the slot back to the line. Again is no error: the order may have given it back before.

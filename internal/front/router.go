@@ -26,6 +26,7 @@ const (
 	routeOffer
 	routePasses
 	routePass
+	routeRenew
 	routeReservations
 	routeReservationsBulk
 	routeSaleOrders
@@ -190,6 +191,9 @@ func matchSale(segments [][]byte, n int) target {
 	case 5:
 		if string(segments[3]) == "reservations" && string(segments[4]) == "bulk" {
 			return target{route: routeReservationsBulk, sale: segments[2]}
+		}
+		if string(segments[3]) == "pass" && string(segments[4]) == "renew" {
+			return target{route: routeRenew, sale: segments[2]}
 		}
 		if string(segments[3]) == "ticket" && string(segments[4]) == "notifications" {
 			return target{route: routeNotifications, sale: segments[2]}

@@ -55,6 +55,7 @@ func (s *Server) table() [routeCount]route {
 		routeOffer:            {template: "/v1/sales/{sale}/notifications", get: (*Server).getOffer, sameForAll: true},
 		routePasses:           {template: "/v1/sales/{sale}/passes", post: (*Server).postPasses},
 		routePass:             {template: "/v1/sales/{sale}/pass", delete: (*Server).deletePass},
+		routeRenew:            {template: "/v1/sales/{sale}/pass/renew", post: (*Server).renewPass},
 		routeReservations:     {template: "/v1/sales/{sale}/reservations", post: (*Server).postReservations, shedAt: loadReserve},
 		routeReservationsBulk: {template: "/v1/sales/{sale}/reservations/bulk", post: (*Server).postReservationsBulk, shedAt: loadReserve},
 		routeSaleOrders:       {template: "/v1/sales/{sale}/orders", get: (*Server).getOrders},

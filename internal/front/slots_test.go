@@ -3,6 +3,7 @@ package front
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/testenv"
@@ -108,4 +109,32 @@ func TestAnOrderDoesNotWaitForItsSlot(t *testing.T) {
 	if log := s.logged.String(); !strings.Contains(log, "could not be given back") {
 		t.Fatal("the log does not tell that the slot was kept")
 	}
+}
+
+func TestAVisitorRenewsThePass(t *testing.T) {
+	s := newStack(t)
+	entry := s.open(liveSale("spring", func(o *sale.Sale) {
+		o.Admission.Renewal = sale.Renewal{By: sale.Duration(5 * time.Minute), Max: 1}
+	}))
+	_, pass := s.admitted("spring")
+	s.held("spring", pass, "k")
+	renew := func(token string) answer {
+		return s.expect(200, "", "POST", "/v1/sales/spring/pass/renew", header{"Penstock-Pass": token}, "")
+	}
+	renewed := renew(pass)
+	if renewed.json(t)["renewals_left"] != 0.0 {
+		t.Fatalf("%s", renewed.body)
+	}
+	if again := renew(pass); string(again.body) != string(renewed.body) {
+		t.Fatalf("again: %s, want %s", again.body, renewed.body)
+	}
+	s.held("spring", renewed.text(t, "pass"), "k-2")
+	if got := s.figures(entry); got.used != 1 {
+		t.Fatalf("%d passes are active", got.used)
+	}
+	s.expect(409, "renewal_refused", "POST", "/v1/sales/spring/pass/renew", header{"Penstock-Pass": renewed.text(t, "pass")}, "")
+	s.expect(401, "pass_required", "POST", "/v1/sales/spring/pass/renew", nil, "")
+	// It belongs to its customer for as long as it can be renewed.
+	s.expect(403, "pass_bound", "POST", "/v1/sales/spring/reservations",
+		header{"Penstock-Pass": renewed.text(t, "pass"), "Idempotency-Key": "x"}, `{"customer":"eve","items":[{"sku":"SNKR-42","quantity":1}]}`)
 }

@@ -45,6 +45,7 @@ const (
 	AlreadyResolved        Code = "already_resolved"
 	AlreadyOrdered         Code = "already_ordered"
 	ExtensionRefused       Code = "extension_refused"
+	RenewalRefused         Code = "renewal_refused"
 	InFlight               Code = "in_flight"
 	Conflict               Code = "conflict"
 	SaleExists             Code = "sale_exists"
@@ -124,6 +125,7 @@ var table = map[Code]row{
 	AlreadyResolved:        {http.StatusConflict, "The reservation is already resolved"},
 	AlreadyOrdered:         {http.StatusConflict, "The reservation already became another order"},
 	ExtensionRefused:       {http.StatusConflict, "The reservation cannot be extended"},
+	RenewalRefused:         {http.StatusConflict, "The pass cannot be renewed"},
 	InFlight:               {http.StatusConflict, "The same request is still in flight"},
 	Conflict:               {http.StatusConflict, "Somebody else changed it first"},
 	SaleExists:             {http.StatusConflict, "A sale with this id exists"},

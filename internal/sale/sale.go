@@ -72,6 +72,8 @@ type Admission struct {
 	MaxNetworks int `json:"max_networks"`
 	// ReleaseOnOrder gives the slot of a pass back to the line once its holder has ordered.
 	ReleaseOnOrder Switch `json:"release_on_order"`
+	// Renewal lets a pass be prolonged; the zero value does not.
+	Renewal Renewal `json:"renewal,omitzero"`
 }
 
 // Terms bound a reservation.

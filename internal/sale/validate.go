@@ -168,6 +168,9 @@ func (s Sale) validateAdmission() error {
 	if err := validDuration("admission.claim_window", a.ClaimWindow); err != nil {
 		return err
 	}
+	if err := a.Renewal.validate(); err != nil {
+		return err
+	}
 	if a.PassBinding != BindNothing && a.PassBinding != BindNetwork && a.PassBinding != BindDevice {
 		return invalid("admission.pass_binding", "want none, network or device")
 	}

@@ -8,7 +8,7 @@
 --      3 token of the restore, then name, value, and so on:
 --        lanes (how many there are beside that of everybody)
 --        version epoch opens starts ends (ms) ended paused (0 or 1) mode order
---        rate (per minute) cap window ttl (ms)
+--        rate (per minute) cap window ttl (ms) renew_by (ms) renew_most
 --        plan (what else enters the draw, JSON or empty; as it is when the doors open), seed (hex) and commitment
 --        for a new room; and to restore:
 --        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, kept_plan,
@@ -83,7 +83,7 @@ if h[5] == '1' or tonumber(h[6]) > 0 then order = h[4] end
 
 redis.call('HSET', KEYS[1], 'term', term, 'run', run, 'version', a.version, 'epoch', a.epoch, 'opens', a.opens, 'starts', a.starts,
   'ends', a.ends, 'ended', a.ended, 'paused_at', int(paused_at), 'paused_total', int(paused_total), 'mode', mode, 'standby', standby, 'order', order,
-  'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl,
+  'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl, 'renew_by', a.renew_by, 'renew_most', a.renew_most,
   'rate_max', int(math.max(tonumber(h[8]), tonumber(a.rate))), 'cap_max', int(math.max(tonumber(h[7]), tonumber(a.cap))))
 
 -- The report on a sale compares the admissions with the limits that were in force.

@@ -2,7 +2,7 @@
 -- KEYS those of the room
 -- ARGV 1 ticket number  2 its place in its lane, 0 when unknown  3 the generation in which the place was worked out
 -- returns {status, issued s, expires s, wait ms, now ms}
---   ok, again           the pass with its times
+--   ok, again           the pass with its times; of one that was renewed, how often instead of wait ms
 --   stale               another generation: work out the place again
 --   lost, unknown       no room, or that of another run of the server; the number was never given
 --   early, ended, paused, not_called, missed
@@ -22,8 +22,8 @@ local run = (paused_at > 0 and paused_at or now) - tonumber(h[14])
 
 local expires = redis.call('ZSCORE', KEYS[2], number)
 if expires and tonumber(expires) > now then
-  local issued = redis.call('HGET', KEYS[8], number) or '0'
-  return {'again', issued, int(expires / 1000), 0, '0'}
+  local issued, times = string.match(redis.call('HGET', KEYS[8], number) or '', '^(%d+):?(%d*)$')
+  return {'again', issued or '0', int(expires / 1000), tonumber(times) or 0, times and times ~= '' and int(now) or '0'}
 end
 if tonumber(in_lane(number)) > tonumber(h[2] or 0) then return {'unknown', '0', '0', 0, '0'} end
 if redis.call('GETBIT', used_key(lane), in_lane(number)) == 1 then return {'missed', '0', '0', 0, '0'} end

@@ -27,7 +27,7 @@ end
 
 local expires = redis.call('ZSCORE', KEYS[2], number)
 if not expires or tonumber(expires) <= now then return {'over', '0', '0'} end
-local issued = redis.call('HGET', KEYS[3], number) or '0'
+local issued = string.match(redis.call('HGET', KEYS[3], number) or '', '^%d+') or '0'
 -- A pass that is younger than the code belongs to somebody else: the sale was made anew, and its numbers began
 -- again. Times of issue are whole seconds, rounded down.
 if tonumber(issued) * 1000 > made / 1000 + 1000 then return {'expired', '0', '0'} end

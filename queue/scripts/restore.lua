@@ -4,7 +4,7 @@
 -- KEYS those of the room, with all that lanes can have
 -- ARGV 1 term of the leader  2 token of this restore  3 step, and then what it takes:
 --      begin
---      passes   ticket, issued s, expires s, and so on
+--      passes   ticket, issued s (and ":" and how often it was renewed), expires s, and so on
 --      admits   entries of the last minute's admissions as admitted_lately reads them, in order
 --      used     lane, offset in bytes, part of the lane's bitmap
 --      proven   uncertain numbers that have shown themselves

@@ -85,12 +85,14 @@ local function add_due(ms, member)
   new_due[n + 1], new_due[n + 2] = ms, member
 end
 
--- Notes that the pass of request i has made a reservation.
+-- Notes that the pass of request i has made a reservation. It belongs to its customer until it is over at the latest,
+-- renewals included: the record says when that is.
 local function bind(i, pass, core)
   local b = bound[pass]
   bound_now[pass] = true
   if b then return add_bound(b, core) end
-  local until_ms = digits(gate[rank[pass]])
+  local last_end = tonumber(string.match(ARGV[at[i] + 2], '/(%d+)$') or 0)
+  local until_ms = digits(math.max(gate[rank[pass]], last_end))
   bound[pass] = {customer = customers[i], until_ms = until_ms, cores = core}
   add_due(until_ms, bound_name(pass))
   new_bound = new_bound + 1

@@ -1,7 +1,7 @@
 -- A pass belongs to the customer of its first reservation. That is one field of the hash of customers, named
 -- "#" and the pass (no customer has such a name):
 --   customer until reservations
--- until: when the pass is over (ms). reservations: the members of made that the pass made, separated by
+-- until: when the pass is over at the latest (ms). reservations: the members of made that the pass made, separated by
 -- commas, or "+" once there are more than BOUND_MOST. The list of what is due has the same name, at until; so
 -- the field goes when the pass is over. The field bound of the stock counts the passes that are bound.
 local BOUND_MOST = 8
