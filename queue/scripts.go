@@ -40,6 +40,9 @@ var releaseBody string
 //go:embed scripts/renew.lua
 var renewBody string
 
+//go:embed scripts/issued_passes.lua
+var issuedBody string
+
 //go:embed scripts/redeem.lua
 var redeemBody string
 
@@ -97,6 +100,7 @@ var (
 	claimScript      = redis.NewScript("room_claim", redis.ServerRunLua+roomLua+claimBody)
 	leaveScript      = redis.NewScript("room_leave", redis.ServerRunLua+roomLua+leaveBody)
 	releaseScript    = redis.NewScript("room_release_pass", redis.ServerRunLua+roomLua+releaseBody)
+	issuedScript     = redis.NewScript("room_issued_passes", redis.ServerRunLua+roomLua+issuedBody)
 	sightScript      = redis.NewScript("room_sight", redis.ServerRunLua+roomLua+sightBody)
 	renewScript      = redis.NewScript("room_renew", redis.ServerRunLua+roomLua+renewBody)
 	redeemScript     = redis.NewScript("room_redeem", redis.ServerRunLua+roomLua+redeemBody)

@@ -2,6 +2,7 @@ package reservation
 
 import (
 	"context"
+	"slices"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -15,6 +16,21 @@ func (s *Stock) Holds(ctx context.Context, bearer string) (bool, error) {
 	}
 	holds, err := s.holdings.Do(ctx, bearer)
 	return err != nil || holds, waited("holding", err)
+}
+
+// MaxHoldsEach bounds the bearers of one call of HoldsEach: together they have made less than unpackMost reservations.
+const MaxHoldsEach = 400
+
+// HoldsEach is Holds for at most MaxHoldsEach bearers, in one step. Codes: unavailable.
+func (s *Stock) HoldsEach(ctx context.Context, bearers []string) ([]bool, error) {
+	if len(bearers) == 0 {
+		return nil, nil
+	}
+	if len(bearers) > MaxHoldsEach || slices.ContainsFunc(bearers, func(b string) bool { return !validBearer(b) }) {
+		return nil, problem.With(problem.BadRequest, "want at most 400 bearers of 1 to 128 visible ASCII characters")
+	}
+	holds, err := s.runHolding(ctx, bearers)
+	return holds, waited("holding", err)
 }
 
 func (s *Stock) runHolding(ctx context.Context, bearers []string) ([]bool, error) {

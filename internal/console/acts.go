@@ -24,6 +24,7 @@ const (
 	actEnd      = "sale.end"
 	actMessage  = "sale.message"
 	actStock    = "sale.stock"
+	actRelease  = "sale.release"
 	actOverride = "level.override"
 	actAddKey   = "key.create"
 	actDropKey  = "key.delete"

@@ -76,6 +76,8 @@ func (v auditView) Label() string {
 		return "changed the message"
 	case actStock:
 		return "changed the stock"
+	case actRelease:
+		return "released passes that held nothing"
 	default:
 		return v.Action
 	}

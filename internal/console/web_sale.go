@@ -22,7 +22,8 @@ type saleModel struct {
 	saleView
 	Live      liveView
 	LiveError string
-	Bots      *botsView // nil while nobody has come, or when it cannot be read
+	Bots      *botsView    // nil while nobody has come, or when it cannot be read
+	Release   *releaseView // what a release would take back, when that was asked for
 	Trail     []auditView
 	RoomURL   string
 	Done      string            // what has just been done
@@ -58,6 +59,7 @@ func (c *Console) showSale(w http.ResponseWriter, r *http.Request, in visit, sta
 	}
 	c.addLive(r, &m)
 	c.addBots(r, &m)
+	c.addRelease(r, in, &m)
 	if m.Trail, err = c.trail(r, rec.ID); err != nil {
 		c.deps.Log.WarnContext(r.Context(), "the audit trail cannot be read", "sale", rec.ID, "error", err)
 	}
@@ -233,6 +235,8 @@ func doneText(done string) string {
 		return "The message is changed."
 	case "pace":
 		return "The pace is changed."
+	case "release":
+		return "The passes are released. Their slots go to the next in line."
 	case "stock":
 		return "The stock is changed."
 	case "stock-file":
