@@ -21,7 +21,9 @@ func (s *Stock) Holds(ctx context.Context, bearer string) (bool, error) {
 // MaxHoldsEach bounds the bearers of one call of HoldsEach: together they have made less than unpackMost reservations.
 const MaxHoldsEach = 400
 
-// HoldsEach is Holds for at most MaxHoldsEach bearers, in one step. Codes: unavailable.
+// HoldsEach reports of each bearer, MaxHoldsEach at most, whether its pass holds units that are not ordered, or may.
+// A pass that is active and of which no reservation is known has made none: a loss of Redis keeps with each
+// reservation who made it. Codes: unavailable.
 func (s *Stock) HoldsEach(ctx context.Context, bearers []string) ([]bool, error) {
 	if len(bearers) == 0 {
 		return nil, nil
@@ -29,11 +31,36 @@ func (s *Stock) HoldsEach(ctx context.Context, bearers []string) ([]bool, error)
 	if len(bearers) > MaxHoldsEach || slices.ContainsFunc(bearers, func(b string) bool { return !validBearer(b) }) {
 		return nil, problem.With(problem.BadRequest, "want at most 400 bearers of 1 to 128 visible ASCII characters")
 	}
-	holds, err := s.runHolding(ctx, bearers)
-	return holds, waited("holding", err)
+	answers, err := s.askHolding(ctx, bearers)
+	if err != nil {
+		return nil, waited("holding", err)
+	}
+	holds := make([]bool, len(answers))
+	for i, answer := range answers {
+		holds[i] = answer != holdsNothing && answer != reservedNothing
+	}
+	return holds, nil
 }
 
 func (s *Stock) runHolding(ctx context.Context, bearers []string) ([]bool, error) {
+	answers, err := s.askHolding(ctx, bearers)
+	if err != nil {
+		return nil, err
+	}
+	holds := make([]bool, len(answers))
+	for i, answer := range answers {
+		holds[i] = answer != holdsNothing
+	}
+	return holds, nil
+}
+
+// What holding.lua says of a pass, besides that it holds units or may.
+const (
+	holdsNothing    = 0
+	reservedNothing = 2
+)
+
+func (s *Stock) askHolding(ctx context.Context, bearers []string) ([]int64, error) {
 	args := append([]string{s.keys.records}, bearers...)
 	answer, err := holdingScript.Exec(ctx, s.deps.Redis, []string{s.keys.stock, s.keys.customers}, args).AsIntSlice()
 	if err != nil {
@@ -48,9 +75,5 @@ func (s *Stock) runHolding(ctx context.Context, bearers []string) ([]bool, error
 	if len(answer) != 1+len(bearers) {
 		return nil, errAnswer
 	}
-	holds := make([]bool, len(bearers))
-	for i := range bearers {
-		holds[i] = answer[1+i] != 0
-	}
-	return holds, nil
+	return answer[1:], nil
 }

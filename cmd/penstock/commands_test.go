@@ -24,6 +24,7 @@ import (
 const notRun = "# Not run by the tests: "
 
 var blocksNotRun = []string{
+	"docs/bots.md: needs a list of your own.",
 	"docs/forward-auth.md: needs a shop and a proxy of your own.",
 	"docs/proxy.md: needs a shop of your own. The quick start runs the same with one.",
 	"docs/proxy.md: needs a sites file of your own.",

@@ -34,6 +34,7 @@ var apiRoles = map[string]auth.Role{
 	"GET /admin/v1/sales/{sale}/previews":            auth.Viewer,
 	"GET /admin/v1/sales/{sale}/shadow":              auth.Viewer,
 	"GET /admin/v1/sales/{sale}/bots":                auth.Viewer,
+	"GET /admin/v1/sales/{sale}/fairness":            auth.Viewer,
 	"GET /admin/v1/sales/{sale}/notifications":       auth.Operator,
 	"POST /admin/v1/sales/{sale}/draw/shares":        auth.Viewer,
 	"GET /admin/v1/verify":                           auth.Viewer,
