@@ -28,7 +28,7 @@ func (j *joinRequest) identifies(rec *sale.Record) bool {
 // for whoever has none. Codes: join_refused with a reason, rate_limited, unavailable.
 func (s *Server) mayEnter(c *call, request joinRequest) (who queue.Keyed, judged judgement, err error) {
 	rec := c.entry.Record()
-	lane := ""
+	var lane string
 	if who.Person, lane, err = s.identifyPerson(c, &rec, request.joinToken); err != nil {
 		return queue.Keyed{}, judgement{}, err
 	}

@@ -14,17 +14,13 @@ import (
 // getRoomPage is the waiting room. It lets a newcomer in, tells who waits how things stand, admits
 // who is called, and sends who is admitted on to the shop: all of it without JavaScript.
 func (s *Server) getRoomPage(c *call) error {
-	preview := c.ctx.QueryArgs().Has(previewName)
-	if c.entry == nil && preview {
-		return s.sendDraftPreview(c)
+	if c.ctx.QueryArgs().Has(previewName) {
+		return s.servePreview(c)
 	}
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
 	}
 	rec := c.record()
-	if preview {
-		return s.sendPreview(c, &rec, c.entry.Now())
-	}
 	if c.ctx.QueryArgs().Has(moveLink) {
 		return s.askToMove(c, &rec)
 	}
@@ -58,6 +54,15 @@ func (s *Server) getRoomPage(c *call) error {
 		return s.serveIdentified(c, &rec, phase, request, here)
 	}
 	return s.serveNewcomer(c, &rec, phase)
+}
+
+// servePreview shows a state of the page to who has the link for it, also of a sale that is still a draft.
+func (s *Server) servePreview(c *call) error {
+	if c.entry == nil {
+		return s.sendDraftPreview(c)
+	}
+	rec := c.record()
+	return s.sendPreview(c, &rec, c.entry.Now())
 }
 
 // record is the sale with the message that is to be shown now.
@@ -223,6 +228,11 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 			// Not yet, after all: the page looks again in a moment.
 		}
 	}
+	return s.showPlace(c, rec, phase, here)
+}
+
+// showPlace sends the page of a place, or one of those that it leads to: for another device, and to be told of the turn.
+func (s *Server) showPlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
 	view := describePlace(rec, phase, here)
 	if c.ctx.QueryArgs().Has(deviceView) && view.OfferDevice {
 		return s.sendForDevice(c, rec, view, here)

@@ -88,21 +88,26 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 	p.wordItems()
 	p.OfferSound = page.Sound.On() && (p.PollMillis > 0 || view.Preview && view.Place != nil)
 	p.linkFairness(c)
-	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
-	if p.Offer = s.saleOffer(rec); p.Offer.Any() && view.OfferDevice && waits(queue.State(view.State)) {
-		p.NotifyPath = c.roomPathWith(notifyView)
-	}
-	if view.Preview && p.NotifyPath != "" {
-		p.NotifyPath = p.Path
-	}
-	if view.Preview {
-		p.LinkPath, p.DevicePath = p.Path, p.Path
-		p.Languages, p.PreviewText = nil, l.Text("preview.note")
-	}
+	s.setPaths(c, rec, &p)
 	if rec != nil || p.ReloadMillis > 0 { // each page of a sale shows what the operator says
 		p.ScriptWords = scriptWords(l, view.ShowStock && page.ShowStock == sale.StockNumbers)
 	}
 	return p
+}
+
+// setPaths fills in where the links of the page lead. In a preview they lead back to it.
+func (s *Server) setPaths(c *call, rec *sale.Record, p *roomPage) {
+	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
+	if p.Offer = s.saleOffer(rec); p.Offer.Any() && p.OfferDevice && waits(queue.State(p.State)) {
+		p.NotifyPath = c.roomPathWith(notifyView)
+	}
+	if p.Preview && p.NotifyPath != "" {
+		p.NotifyPath = p.Path
+	}
+	if p.Preview {
+		p.LinkPath, p.DevicePath = p.Path, p.Path
+		p.Languages, p.PreviewText = nil, p.Words.Text("preview.note")
+	}
 }
 
 // say fills in the texts of the state: the sale's own where it has them.
