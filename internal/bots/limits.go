@@ -88,13 +88,8 @@ func (t *Taken) Refused() bool { return t.Wait > 0 }
 // Join takes a place for a newcomer. Of a key it is only looked whether there is one: many tabs of one customer, who
 // get one place together, come at the same moment. Keep takes it.
 func (l *Limits) Join(who Who, limits sale.Limits, now time.Time) Taken {
-	var t Taken
-	if who.Address.IsValid() {
-		t.add(l.networks, who.network(JoinsPerNetwork), limits.JoinsPerNetwork)
-		t.add(l.addresses, who.site(JoinsPerAddress), limits.JoinsPerAddress)
-	}
+	t := l.of(who, limit{JoinsPerNetwork, limits.JoinsPerNetwork}, limit{JoinsPerAddress, limits.JoinsPerAddress}, limit{JoinsPerKey, limits.JoinsPerKey})
 	if who.Holder != "" {
-		t.add(l.holders, who.held(JoinsPerKey), limits.JoinsPerKey)
 		t.takings[t.n-1].later = true
 	}
 	return t.take(now)
@@ -102,15 +97,26 @@ func (l *Limits) Join(who Who, limits sale.Limits, now time.Time) Taken {
 
 // Act takes the right to one action.
 func (l *Limits) Act(who Who, limits sale.Limits, now time.Time) Taken {
-	var t Taken
+	t := l.of(who, limit{ActionsPerNetwork, limits.ActionsPerNetwork}, limit{ActionsPerAddress, limits.ActionsPerAddress}, limit{ActionsPerTicket, limits.ActionsPerTicket})
+	return t.take(now)
+}
+
+// limit is a rule and how much it leaves in a minute.
+type limit struct {
+	rule      Rule
+	perMinute int
+}
+
+// of lists what is to be taken of a client, the network first.
+func (l *Limits) of(who Who, network, site, holder limit) (t Taken) {
 	if who.Address.IsValid() {
-		t.add(l.networks, who.network(ActionsPerNetwork), limits.ActionsPerNetwork)
-		t.add(l.addresses, who.site(ActionsPerAddress), limits.ActionsPerAddress)
+		t.add(l.networks, who.network(network.rule), network.perMinute)
+		t.add(l.addresses, who.site(site.rule), site.perMinute)
 	}
 	if who.Holder != "" {
-		t.add(l.holders, who.held(ActionsPerTicket), limits.ActionsPerTicket)
+		t.add(l.holders, who.held(holder.rule), holder.perMinute)
 	}
-	return t.take(now)
+	return t
 }
 
 func (w Who) network(rule Rule) bucketKey {

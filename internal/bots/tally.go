@@ -24,10 +24,10 @@ func Outcomes() []Outcome { return []Outcome{Joined, Noted, Blocked, Decoyed} }
 
 // Count is how many newcomers of a sale had an outcome by a rule; the rule is empty for Joined.
 type Count struct {
-	Sale    string
-	Rule    Rule
-	Outcome Outcome
-	N       int64
+	Sale    string  `json:"-"`
+	Rule    Rule    `json:"rule"`
+	Outcome Outcome `json:"outcome"`
+	N       int64   `json:"count"`
 }
 
 const (
@@ -115,13 +115,16 @@ func (t *Tally) keep(ctx context.Context) {
 // Report is what became of the newcomers of a sale.
 type Report struct {
 	// People got a place and were not noticed; LikelyBots were noticed, and got a place or a decoy; Blocked got none.
-	People, LikelyBots, Blocked int64
-	// Rules are the counts by rule and outcome.
-	Rules []Count
+	People     int64 `json:"people"`
+	LikelyBots int64 `json:"likely_bots"`
+	Blocked    int64 `json:"blocked"`
+	// Rules are the counts by rule and outcome; never nil.
+	Rules []Count `json:"rules"`
 }
 
 // NewReport adds up the counts of one sale.
-func NewReport(counts []Count) (r Report) {
+func NewReport(counts []Count) Report {
+	r := Report{Rules: []Count{}}
 	for _, one := range counts {
 		switch one.Outcome {
 		case Joined:

@@ -42,6 +42,8 @@ func helpers() template.FuncMap {
 		"phaseLabel": phaseLabel,
 		"phaseHint":  phaseHint,
 		"count":      groupDigits,
+		"rule":       ruleWords,
+		"outcome":    outcomeWords,
 		"one":        func(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) },
 		"field":      viewField,
 		"choice":     viewChoice,

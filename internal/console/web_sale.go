@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -22,7 +23,7 @@ type saleModel struct {
 	saleView
 	Live      liveView
 	LiveError string
-	Bots      *botsView    // nil while nobody has come, or when it cannot be read
+	Bots      *bots.Report // nil while nobody has come, or when it cannot be read
 	Release   *releaseView // what a release would take back, when that was asked for
 	Trail     []auditView
 	RoomURL   string
@@ -88,8 +89,8 @@ func (c *Console) addBots(r *http.Request, m *saleModel) {
 	case err != nil:
 		c.deps.Log.WarnContext(r.Context(), "the counts of newcomers cannot be read", "sale", m.ID, "error", err)
 	case len(counts) > 0:
-		view := viewBots(counts)
-		m.Bots = &view
+		report := bots.NewReport(counts)
+		m.Bots = &report
 	}
 }
 
