@@ -65,18 +65,20 @@ test('without JavaScript the page says that it is needed', async () => {
   await page.context().close();
 });
 
+// stateAfterJoin has the client of a shop's page take a place, and tells its state.
+const stateAfterJoin = (page) => page.evaluate(async (front) => {
+  const client = window.Penstock.connect({ front, sale: 'client' });
+  const { state } = await client.join();
+  client.stop();
+  return state;
+}, server.front);
+
 test('the client on a page of another origin solves it beside the page', async () => {
   const page = await openPage();
   await page.goto(shopAt);
   let workers = 0;
   page.on('worker', () => { workers++; });
-  const { state } = await page.evaluate(async (front) => {
-    const client = window.Penstock.connect({ front, sale: 'client' });
-    const ticket = await client.join();
-    client.stop();
-    return ticket;
-  }, server.front);
-  assert.match(state, /waiting|called/);
+  assert.match(await stateAfterJoin(page), /waiting|called/);
   assert.equal(workers, 1);
   await page.context().close();
 });
@@ -85,13 +87,7 @@ test('where there can be no worker the client solves it on the page', async () =
   const page = await openPage();
   await page.addInitScript(() => { delete window.Worker; });
   await page.goto(shopAt);
-  const { state } = await page.evaluate(async (front) => {
-    const client = window.Penstock.connect({ front, sale: 'client' });
-    const ticket = await client.join();
-    client.stop();
-    return ticket;
-  }, server.front);
-  assert.match(state, /waiting|called/);
+  assert.match(await stateAfterJoin(page), /waiting|called/);
   await page.context().close();
 });
 
