@@ -24,8 +24,7 @@ type judgement struct {
 func (s *Server) judgeNewcomer(c *call, rec *sale.Record, request *joinRequest, person []queue.PlaceKey) judgement {
 	j := s.judgeOrigin(c, rec, person)
 	if j.refusal != nil {
-		from, _ := s.cameFrom(c, rec)
-		s.proofs.watch.Refused(from, c.ctx.Time())
+		s.proofs.watch.Refused(s.cameFrom(c, rec).From, c.ctx.Time())
 		return j
 	}
 	if wrong, err := s.judgeProof(c, rec, request.proof, person); err != nil {

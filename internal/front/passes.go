@@ -23,11 +23,7 @@ func (s *Server) postPasses(c *call) error {
 		return err
 	}
 	_ = s.tied(c, pass) // a program may claim for a browser, whose first use ties the pass then
-	c.buf = append(c.buf, `{"pass":`...)
-	c.buf = appendString(c.buf, token)
-	c.buf = append(c.buf, `,"expires_at":`...)
-	c.buf = appendTime(c.buf, pass.ExpiresAt)
-	c.buf = append(c.buf, '}')
+	c.buf = append(appendPass(c.buf, token, pass), '}')
 	if again {
 		c.sendJSON(200)
 		return nil
@@ -130,6 +126,14 @@ func (s *Server) passOf(entry *salecache.Entry, presented token) (queue.Pass, er
 	return pass, nil
 }
 
+// appendPass begins the document of a pass; the caller ends it.
+func appendPass(b []byte, token string, pass queue.Pass) []byte {
+	b = append(b, `{"pass":`...)
+	b = appendString(b, token)
+	b = append(b, `,"expires_at":`...)
+	return appendTime(b, pass.ExpiresAt)
+}
+
 // renewPass prolongs the pass that was presented, in place. Asked again with the same token it gives the same answer.
 func (s *Server) renewPass(c *call) error {
 	if err := c.readNothing(); err != nil {
@@ -152,11 +156,7 @@ func (s *Server) renewPass(c *call) error {
 		return err
 	}
 	c.setPassCookie(renewed.Token, renewed.Pass.ExpiresAt, c.entry.Now())
-	c.buf = append(c.buf, `{"pass":`...)
-	c.buf = appendString(c.buf, renewed.Token)
-	c.buf = append(c.buf, `,"expires_at":`...)
-	c.buf = appendTime(c.buf, renewed.Pass.ExpiresAt)
-	c.buf = append(c.buf, `,"renewals_left":`...)
+	c.buf = append(appendPass(c.buf, renewed.Token, renewed.Pass), `,"renewals_left":`...)
 	c.buf = strconv.AppendInt(c.buf, renewed.Left, 10)
 	c.buf = append(c.buf, '}')
 	c.sendJSON(200)

@@ -33,7 +33,7 @@ func (s *Server) getChallenge(c *call) error {
 	if err := intact(c.entry); err != nil {
 		return err
 	}
-	challenge, err := s.challenge(c, s.difficulty(c, &rec))
+	challenge, err := s.challenge(c, s.difficulty(c, s.cameFrom(c, &rec)))
 	if err != nil {
 		return err
 	}
@@ -64,17 +64,21 @@ func (s *Server) scope(c *call) (proof.Scope, error) {
 	return proof.Scope{Sale: c.entry.Record().ID, Requester: address.Site(s.visitorAddress(c)).String(), Epoch: epoch}, err
 }
 
-// cameFrom is what proofs count by.
-func (s *Server) cameFrom(c *call, rec *sale.Record) (from proof.From, client netip.Addr) {
-	client = s.clientAddress(c, rec.Bots.Limits.Unforwarded)
-	return proof.From{Sale: rec.ID, Address: address.Site(client), Network: address.Network(client)}, client
+// origin is where a request came from.
+type origin struct {
+	proof.From // what proofs count by
+	client     netip.Addr
+}
+
+func (s *Server) cameFrom(c *call, rec *sale.Record) origin {
+	client := s.clientAddress(c, rec.Bots.Limits.Unforwarded)
+	return origin{proof.From{Sale: rec.ID, Address: address.Site(client), Network: address.Network(client)}, client}
 }
 
 // difficulty is how much is asked of this request now.
-func (s *Server) difficulty(c *call, rec *sale.Record) proof.Difficulty {
-	from, client := s.cameFrom(c, rec)
-	behaviour := s.proofs.watch.Lately(from, c.ctx.Time())
-	behaviour.Datacentre = s.fromDatacentre(client)
+func (s *Server) difficulty(c *call, from origin) proof.Difficulty {
+	behaviour := s.proofs.watch.Lately(from.From, c.ctx.Time())
+	behaviour.Datacentre = s.fromDatacentre(from.client)
 	return proof.DifficultyFor(behaviour)
 }
 
@@ -84,17 +88,17 @@ func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []que
 	if !rec.Bots.Proof.On() || s.forMany(c) || s.keepsOwnPlace(c, person) {
 		return false, nil
 	}
-	from, _ := s.cameFrom(c, rec)
-	asked := s.difficulty(c, rec)
+	from := s.cameFrom(c, rec)
+	asked := s.difficulty(c, from)
 	if text == "" && rec.Bots.Proof == sale.ProofSuspicious && asked == 0 {
-		s.proofs.watch.Joined(from, c.ctx.Time())
+		s.proofs.watch.Joined(from.From, c.ctx.Time())
 		return false, nil
 	}
 	result, err := s.takeProof(c, text, asked)
 	s.metrics.proofs.WithLabelValues(string(result)).Inc()
 	switch result {
 	case proofTaken:
-		s.proofs.watch.Joined(from, c.ctx.Time())
+		s.proofs.watch.Joined(from.From, c.ctx.Time())
 		return false, nil
 	case proofUnavailable:
 		return false, err
@@ -105,8 +109,8 @@ func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []que
 	case proofExpired:
 		return false, s.askForProof(c, problem.ProofInvalid, "the challenge has expired: solve this one", asked)
 	default:
-		s.proofs.watch.Refused(from, c.ctx.Time())
-		return true, s.askForProof(c, problem.ProofInvalid, "this solves no challenge for you, or was used before: solve this one", s.difficulty(c, rec))
+		s.proofs.watch.Refused(from.From, c.ctx.Time())
+		return true, s.askForProof(c, problem.ProofInvalid, "this solves no challenge for you, or was used before: solve this one", s.difficulty(c, from))
 	}
 }
 
