@@ -26,14 +26,18 @@ func (s *Server) clientAddress(c *call, unforwarded bool) netip.Addr {
 }
 
 // mayAct counts a claim, a reservation or a wish to be notified, with a ticket or without one (""). A shop's backend
-// acts for many, and is not limited. Code: rate_limited.
+// acts for many, and is not limited; nor is a program on this machine, such as a load test. Code: rate_limited.
 func (s *Server) mayAct(c *call, ticket string) error {
 	rec := c.entry.Record()
 	limits := rec.Bots.Limits.Resolved()
 	if limits.Mode == sale.LimitNone {
 		return nil
 	}
-	who := bots.Who{Sale: rec.ID, Address: s.clientAddress(c, limits.Unforwarded), Holder: ticket}
+	from := s.clientAddress(c, limits.Unforwarded)
+	if !from.IsValid() && address.Peer(c.ctx.RemoteAddr()).IsLoopback() {
+		return nil
+	}
+	who := bots.Who{Sale: rec.ID, Address: from, Holder: ticket}
 	taken := s.limits.Act(who, limits, c.ctx.Time())
 	return s.overLimit(c, &taken, limits.Mode)
 }

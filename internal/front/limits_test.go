@@ -130,6 +130,34 @@ func TestWhereTheClientIsNotKnownNobodyIsLimited(t *testing.T) {
 	}
 }
 
+func TestAProgramOnThisMachineActsWithoutALimit(t *testing.T) {
+	s := newStack(t)
+	s.open(liveSale("spring", func(d *sale.Sale) { d.Bots.Limits = sale.Limits{ActionsPerTicket: 2} }))
+	s.open(liveSale("autumn", func(d *sale.Sale) { d.Bots.Limits = sale.Limits{ActionsPerTicket: 2, Unforwarded: true} }))
+	last := func(sale string, h header) int {
+		ticket := s.expect(201, "", "POST", "/v1/sales/"+sale+"/tickets", h, "").text(t, "ticket")
+		s.awaitState(sale, ticket, "called")
+		with := header{"Penstock-Ticket": ticket, "X-Forwarded-For": h["X-Forwarded-For"]}
+		if h == nil {
+			delete(with, "X-Forwarded-For")
+		}
+		var status int
+		for range 4 {
+			status = s.do("POST", "/v1/sales/"+sale+"/passes", with, "").StatusCode
+		}
+		return status
+	}
+	for _, one := range []struct {
+		sale string
+		from header
+		want int
+	}{{"spring", nil, 200}, {"spring", forwardedFor("203.0.113.1"), 429}, {"autumn", nil, 429}} {
+		if got := last(one.sale, one.from); got != one.want {
+			t.Errorf("%s, %v: the fourth claim got %d, want %d", one.sale, one.from, got, one.want)
+		}
+	}
+}
+
 func TestTheModeOfTheLimits(t *testing.T) {
 	s := newStack(t)
 	for id, mode := range map[string]sale.LimitMode{"logged": sale.LimitLog, "free": sale.LimitNone} {
