@@ -10,7 +10,8 @@ import (
 
 const (
 	// PlacesKeptEvery is how often each place by key is journaled again. The journal must keep its records for some
-	// hours longer, or a place would be lost with Redis in a room that is open for longer than that.
+	// hours longer, or a place would be lost with Redis in a room that is open for longer than that; package recovery,
+	// which knows both, does not compile otherwise.
 	PlacesKeptEvery = 36 * time.Hour
 	// placesPage is how many places are journaled at a time, about, and placesPageEvery how often: a sale with as many
 	// as there may be takes 17 minutes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"regexp"
@@ -13,8 +14,33 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/penstock/penstock/checkout"
 	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/queue"
 )
+
+// TestThePagesSayForHowLongTheJournalKeepsWhat compares what the pages say with what the program does.
+func TestThePagesSayForHowLongTheJournalKeepsWhat(t *testing.T) {
+	keeps, again := fmt.Sprintf("%.0f", checkout.JournalMaxAge.Hours()), fmt.Sprintf("%.0f", queue.PlacesKeptEvery.Hours())
+	for page, sentences := range map[string][]string{
+		"identity.md":      {"The journal keeps " + keeps + " hours.", "journals all keys again each " + again + " hours"},
+		"fairness.md":      {"forgets after " + keeps + " hours"},
+		"operations.md":    {"Records older than " + keeps + " hours are removed"},
+		"sizing.md":        {"The journal keeps its records for " + keeps + " h"},
+		"configuration.md": {"Records are removed only by age, after " + keeps + " hours."},
+	} {
+		data, err := os.ReadFile("../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(string(data)), " ")
+		for _, sentence := range sentences {
+			if !strings.Contains(text, sentence) {
+				t.Errorf("docs/%s does not say %q", page, sentence)
+			}
+		}
+	}
+}
 
 // TestOperationsListsEveryMetricAndNoOther compares the table of docs/operations.md, labels included,
 // with what a process of all roles registers.

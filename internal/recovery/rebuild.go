@@ -17,6 +17,11 @@ const (
 	drainWait = 30 * time.Second
 	// journalReach is how far back the journal is read: as far as it goes.
 	journalReach = checkout.JournalMaxAge
+	// leaderAway is for how long nobody may lead, at the least, before the journal drops places by key that were not
+	// journaled again. A round of them takes minutes.
+	leaderAway = 12 * time.Hour
+	// This line does not compile when the journal forgets sooner than that.
+	_ = uint64(journalReach - queue.PlacesKeptEvery - leaderAway)
 	// ordersPage is how many orders are read at a time.
 	ordersPage = 1000
 	// failedPage is smaller, as failed orders come with their documents.
