@@ -76,7 +76,7 @@ func TestAbsentPlacesAreThoseOfTheUnprovenNumbers(t *testing.T) {
 		gaps := spans{}.add(span{3, 9}).add(span{20, 31})
 		var draw *Draw
 		if rapid.Bool().Draw(t, "draw") {
-			draw = NewDraw(make([]byte, seedBytes), rapid.Uint64Range(1, 40).Draw(t, "count"))
+			draw = NewDraw(make([]byte, seedBytes), 0, rapid.Uint64Range(1, 40).Draw(t, "count"))
 		}
 		proven := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Number { return Number(rapid.Uint64Range(1, 40).Draw(t, "n")) })).Draw(t, "proven")
 		half := len(proven) / 2

@@ -85,7 +85,7 @@ type Accounting struct {
 	admitted map[Lane]bitmap // by the lane
 	called   map[Lane]uint64 // watermarks by the lane
 	given    map[Lane]uint64 // highest numbers by the lane
-	draw     *Draw
+	draws    [MaxLane + 1]*Draw
 	drawRead bool
 	limits   limitLine
 	rolling  rolling
@@ -209,21 +209,20 @@ func (a *Accounting) addClaim(n Number, expires, at int64) {
 	}
 }
 
-// placeOf is the place of a number in its lane, as far as the draw was made by now. There is a draw in the lane of
-// everybody alone.
+// placeOf is the place of a number in its lane, as far as the draw was made by now.
 func (a *Accounting) placeOf(n Number) uint64 {
-	lane, at := accountLane(uint64(n))
-	if lane > 0 {
-		return at
-	}
 	if !a.drawRead {
 		a.room.settleDraw()
-		a.draw, a.drawRead = a.room.draw(), true
+		for lane := range a.draws {
+			a.draws[lane] = a.room.draw(Lane(lane))
+		}
+		a.drawRead = true
 	}
-	if a.draw == nil {
-		return uint64(n)
+	lane, at := accountLane(uint64(n))
+	if lane > MaxLane || a.draws[lane] == nil {
+		return at
 	}
-	return a.draw.Place(n)
+	return a.draws[lane].Place(n)
 }
 
 func (a *Accounting) addFact(text []byte) {
@@ -265,7 +264,11 @@ func (a *Accounting) Account() Account {
 	for _, n := range a.called {
 		account.Called += n
 	}
-	account.Uncertain = a.given[0] - min(a.given[0], r.given.size())
+	for lane, given := range a.given {
+		if lane <= MaxLane {
+			account.Uncertain += given - min(given, r.in(lane).given.size())
+		}
+	}
 	account.Limits = a.limits
 	account.Minute, account.Active, account.Late = a.rolling.minute, a.rolling.active, a.rolling.late
 	account.Keys = int64(len(r.keyed))
@@ -332,7 +335,7 @@ func (a *Accounting) drawFacts() *DrawFacts {
 		return nil
 	}
 	k := drawKnown{
-		saleID: r.sale, commitment: Commitment(r.Seed), counted: r.Drawn || r.rite.frozen, count: r.DrawCount,
+		saleID: r.sale, commitment: Commitment(r.Seed), counted: r.Drawn || r.rite.frozen, counts: r.counts,
 		frozen: r.rite.frozenAt, published: r.rite.published, startsMillis: a.starts, plan: plan, round: r.rite.round, drawn: r.Drawn,
 	}
 	if k.drawn {

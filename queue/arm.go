@@ -172,6 +172,7 @@ func (r *Restored) restoredLane(lane Lane) []string {
 		"mark", decimal(int64(line.Mark)), "watermark", decimal(int64(line.Called)), "floor", decimal(int64(line.Floor)),
 		"gaps", line.gaps().String(), "absent", decimal(int64(line.absentAhead(away))),
 		"gone", decimal(int64(r.gone(lane, away))), "resolved", decimal(int64(r.resolved(lane, away))),
+		"draw_count", decimal(int64(r.counts.in(lane))),
 	}
 	for i := 0; i < len(args); i += 2 {
 		args[i] = laneField(lane, args[i])

@@ -6,13 +6,24 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+	"strconv"
 )
 
 // The draw, for whoever wants to check it:
 //
 // When the room is made, 32 random bytes are drawn, the seed, and the lower-case hex SHA-256 of
 // them, the commitment, is published. At the start the number of entrants so far, count, is fixed
-// and published with the seed. The ticket with entry number n (1 ≤ n ≤ count) then has the place
+// and published. Then the completed seed is worked out and shown. In a sale without a beacon and shares it is
+// the seed. Else it is HMAC-SHA256(key: seed, message: these lines, with a line feed between two of them):
+//
+//	penstock/draw/v2
+//	sale ID
+//	count COUNT
+//	lanes COUNTS                   in a sale with priority lanes: of each lane, that of everybody first
+//	beacon CHAIN-HASH ROUND SIGNATURE
+//	share PARTY SHARE              of each party
+//
+// A part that did not come is "missing". The ticket with entry number n (1 ≤ n ≤ count) has the place
 //
 //	place(n) = 1 + permute(n-1)
 //
@@ -25,7 +36,10 @@ import (
 //	F(round, x) = SipHash-2-4 of the 8 bytes LE64(round·2^32 + x)
 //
 // on left = the upper h bits and right = the lower h bits. The 16-byte key of SipHash is the first
-// half of HMAC-SHA256(key: seed, message: "penstock/draw/v1"). With one entrant the place is 1.
+// half of HMAC-SHA256(key: completed seed, message: "penstock/draw/v1"). With one entrant the place is 1.
+//
+// In a sale with priority lanes each lane has a draw of its own, among the count of those who have a number in it. In
+// the first priority lane the message is then "penstock/draw/v1 lane 1", and so on; in that of everybody it stays.
 const (
 	drawLabel       = "penstock/draw/v1"
 	drawRounds      = 8
@@ -33,8 +47,9 @@ const (
 	seedBytes       = 32
 )
 
-// Draw is the permutation of the tickets that came before the start.
+// Draw is the permutation of the tickets of one lane that came before the start.
 type Draw struct {
+	lane     Lane
 	count    uint64
 	half     uint
 	mask     uint64
@@ -43,17 +58,20 @@ type Draw struct {
 	seedText string
 }
 
-// NewDraw returns the draw among count tickets for a seed.
-func NewDraw(seed []byte, count uint64) *Draw {
+// NewDraw returns the draw among count tickets of a lane for a completed seed.
+func NewDraw(seed []byte, lane Lane, count uint64) *Draw {
 	mac := hmac.New(sha256.New, seed)
 	mac.Write([]byte(drawLabel))
+	if lane > 0 {
+		mac.Write([]byte(" lane " + strconv.Itoa(int(lane))))
+	}
 	key := mac.Sum(nil)
 	half := uint(drawMinHalfBits)
 	if count > 1 {
 		half = max(half, uint(bits.Len64(count-1)+1)/2)
 	}
 	return &Draw{
-		count: count, half: half, mask: 1<<half - 1,
+		lane: lane, count: count, half: half, mask: 1<<half - 1,
 		key0:     binary.LittleEndian.Uint64(key),
 		key1:     binary.LittleEndian.Uint64(key[8:]),
 		seedText: hex.EncodeToString(seed),
@@ -61,12 +79,12 @@ func NewDraw(seed []byte, count uint64) *Draw {
 }
 
 // drawFromText is NewDraw of a seed in hex, as Redis holds it; nil when it is none.
-func drawFromText(seedText string, count uint64) *Draw {
+func drawFromText(seedText string, lane Lane, count uint64) *Draw {
 	seed, err := hex.DecodeString(seedText)
 	if err != nil || len(seed) != seedBytes {
 		return nil
 	}
-	return NewDraw(seed, count)
+	return NewDraw(seed, lane, count)
 }
 
 // Commitment is what is published of a seed beforehand: lower-case hex SHA-256.
@@ -75,12 +93,13 @@ func Commitment(seed []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Place returns the place of a ticket. Those who came after the draw queue behind it.
+// Place returns the place of a ticket in its lane. Those who came after the draw queue behind it.
 func (d *Draw) Place(n Number) uint64 {
-	if n < 1 || uint64(n) > d.count {
-		return uint64(n)
+	at := n.inLane()
+	if at < 1 || at > d.count {
+		return at
 	}
-	x := uint64(n) - 1
+	x := at - 1
 	for {
 		if x = d.forward(x); x < d.count {
 			return x + 1
@@ -91,12 +110,12 @@ func (d *Draw) Place(n Number) uint64 {
 // NumberAt returns the ticket that has the place; it undoes Place.
 func (d *Draw) NumberAt(place uint64) Number {
 	if place < 1 || place > d.count {
-		return Number(place)
+		return numberIn(d.lane, place)
 	}
 	x := place - 1
 	for {
 		if x = d.backward(x); x < d.count {
-			return Number(x + 1)
+			return numberIn(d.lane, x+1)
 		}
 	}
 }

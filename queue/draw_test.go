@@ -12,7 +12,7 @@ func TestTheDrawGivesEveryPlaceOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.SliceOfN(rapid.Byte(), seedBytes, seedBytes).Draw(t, "seed")
 		count := rapid.Uint64Range(0, 3000).Draw(t, "count")
-		d := NewDraw(seed, count)
+		d := NewDraw(seed, 0, count)
 		taken := make([]bool, count+1)
 		for n := uint64(1); n <= count; n++ {
 			place := d.Place(Number(n))
@@ -28,7 +28,7 @@ func TestTheDrawGivesEveryPlaceOnce(t *testing.T) {
 }
 
 func TestLaterArrivalsStandBehindTheDraw(t *testing.T) {
-	d := NewDraw(make([]byte, seedBytes), 100)
+	d := NewDraw(make([]byte, seedBytes), 0, 100)
 	for n := Number(101); n < 200; n++ {
 		if d.Place(n) != uint64(n) || d.NumberAt(uint64(n)) != n {
 			t.Fatalf("ticket %d has place %d", n, d.Place(n))
@@ -41,7 +41,7 @@ func TestTheDrawInvertsForLargeCrowds(t *testing.T) {
 		seed := rapid.SliceOfN(rapid.Byte(), seedBytes, seedBytes).Draw(t, "seed")
 		count := rapid.Uint64Range(1, maxNumber).Draw(t, "count")
 		n := Number(rapid.Uint64Range(1, count).Draw(t, "ticket"))
-		d := NewDraw(seed, count)
+		d := NewDraw(seed, 0, count)
 		place := d.Place(n)
 		if place < 1 || place > count || d.NumberAt(place) != n {
 			t.Fatalf("ticket %d among %d: place %d, back %d", n, count, place, d.NumberAt(place))
@@ -59,7 +59,7 @@ func TestTheDrawFavoursNobody(t *testing.T) {
 			var seed [seedBytes]byte
 			for i := range uint64(draws) {
 				binary.LittleEndian.PutUint64(seed[:], i)
-				places[NewDraw(seed[:], count).Place(n)-1]++
+				places[NewDraw(seed[:], 0, count).Place(n)-1]++
 			}
 			expected := float64(draws) / float64(count)
 			chi := 0.0
@@ -91,7 +91,7 @@ func TestAKnownDraw(t *testing.T) {
 	if got := Commitment(seed); got != "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd" {
 		t.Fatalf("commitment %s", got)
 	}
-	d := NewDraw(seed, 10)
+	d := NewDraw(seed, 0, 10)
 	var got [10]uint64
 	for i := range got {
 		got[i] = d.Place(Number(i + 1))
@@ -104,7 +104,7 @@ func TestAKnownDraw(t *testing.T) {
 func BenchmarkDrawPlace(b *testing.B) {
 	for _, count := range []uint64{1000, 1_048_577} {
 		b.Run("", func(b *testing.B) {
-			d := NewDraw(make([]byte, seedBytes), count)
+			d := NewDraw(make([]byte, seedBytes), 0, count)
 			n := Number(0)
 			for b.Loop() {
 				n = n%Number(count) + 1

@@ -46,10 +46,12 @@ const mostDeviations = 6
 // permutation that favours a ticket in one of fifty draws, one that only rotates the places by half of what it should,
 // and one that takes a number modulo the count.
 func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
-	for _, count := range []uint64{2, 10, 50, 100} {
-		for _, n := range []Number{1, 2, Number(count/2 + 1), Number(count)} {
-			if got := chiSquared(count, func(seed []byte) uint64 { return NewDraw(seed, count).Place(n) }); got > mostDeviations || got < -mostDeviations {
-				t.Errorf("ticket %d of %d is %.1f standard deviations off", n, count, got)
+	for _, lane := range []Lane{0, 1, MaxLane} {
+		for _, count := range []uint64{2, 10, 50, 100} {
+			for _, n := range []uint64{1, 2, count/2 + 1, count} {
+				if got := chiSquared(count, func(seed []byte) uint64 { return NewDraw(seed, lane, count).Place(numberIn(lane, n)) }); math.Abs(got) > mostDeviations {
+					t.Errorf("ticket %d of %d in lane %d is %.1f standard deviations off", n, count, lane, got)
+				}
 			}
 		}
 	}
@@ -59,9 +61,9 @@ func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
 			if binary.LittleEndian.Uint64(seed)%50 == 0 {
 				return 1
 			}
-			return NewDraw(seed, count).Place(7)
+			return NewDraw(seed, 0, count).Place(7)
 		},
-		"half of the places only":   func(seed []byte) uint64 { return 1 + NewDraw(seed, count).Place(7)/2 },
+		"half of the places only":   func(seed []byte) uint64 { return 1 + NewDraw(seed, 0, count).Place(7)/2 },
 		"a number modulo the count": func(seed []byte) uint64 { return 1 + sipHash(0, 0, binary.LittleEndian.Uint64(seed))%64%count },
 	} {
 		if got := chiSquared(count, biased); got <= mostDeviations {
@@ -70,8 +72,8 @@ func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
 	}
 }
 
-// In the simulation insiderEntrants have joined. Until the count is frozen the insider may let up to insiderChoices
-// more join, or fewer, and chooses which of them is the insider's own.
+// In the simulation insiderEntrants have joined, in each lane. Until the counts are frozen the insider may let up to
+// insiderChoices more join, or fewer, and chooses which of them is the insider's own.
 const (
 	insiderEntrants = 600
 	insiderChoices  = 24
@@ -79,22 +81,28 @@ const (
 )
 
 // steer makes, of all the choices that the insider has, the one with the best place in the draw that the insider
-// believes in, and returns the share of the line that is ahead in the draw that is made.
-func steer(believed, made func(count uint64) *Draw) float64 {
-	best, count, share := Number(0), uint64(0), 2.0
-	for c := uint64(insiderEntrants + 1); c <= insiderEntrants+insiderChoices; c++ {
-		d := believed(c)
-		for n := Number(insiderEntrants + 1); n <= Number(c); n++ {
-			if ahead := float64(d.Place(n)-1) / float64(c); ahead < share {
-				best, count, share = n, c, ahead
+// believes in, and returns the share of the line that is ahead in the draw that is made. The insider's own place is in
+// a lane; the others come to the lane joined, which may be another one.
+func steer(lane, joined Lane, believed, made func(counts drawCounts) *Draw) float64 {
+	best, chosen, share := Number(0), drawCounts(nil), 2.0
+	for more := uint64(1); more <= insiderChoices; more++ {
+		counts := drawCounts{insiderEntrants, insiderEntrants}
+		counts[joined] += more
+		d, first := believed(counts), uint64(insiderEntrants)-insiderChoices
+		if joined == lane {
+			first = insiderEntrants
+		}
+		for n := first + 1; n <= counts[lane]; n++ {
+			if ahead := float64(d.Place(numberIn(lane, n))-1) / float64(counts[lane]); ahead < share {
+				best, chosen, share = numberIn(lane, n), counts, ahead
 			}
 		}
 	}
-	return float64(made(count).Place(best)-1) / float64(count)
+	return float64(made(chosen).Place(best)-1) / float64(chosen[lane])
 }
 
 // TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace simulates an operator who knows all that the servers know until the
-// count is frozen: the seed, the plan, every entrant. The beacon, or the share of the one party that keeps it to
+// counts are frozen: the seed, the plan, every entrant. The beacon, or the share of the one party that keeps it to
 // itself, is not among that. Where the seed alone decides, the same insider is nearly always in front.
 func TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
 	chance := rand.New(rand.NewPCG(20261201, 10))
@@ -110,28 +118,33 @@ func TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
 		"a beacon":                          {Beacon: &beaconPlan{ChainHash: "chain"}},
 		"shares, of which one is not known": {Shares: []sale.Share{{Party: "shop"}, {Party: "brand"}}},
 	}
-	for name, plan := range plans {
-		var tenth int
-		var sum float64
-		for range insiderSales {
-			seed, known := mustHex(t, random())[:seedBytes], random()[:64]
-			guess := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
-			comes := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
-			made := func(parts drawParts) func(uint64) *Draw {
-				return func(count uint64) *Draw { return NewDraw(completedSeed("drop", seed, count, plan, parts), count) }
+	for _, at := range []struct{ lane, joined Lane }{{0, 0}, {1, 1}, {1, 0}} {
+		lane := at.lane
+		for name, plan := range plans {
+			var tenth int
+			var sum float64
+			for range insiderSales {
+				seed, known := mustHex(t, random())[:seedBytes], random()[:64]
+				guess := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
+				comes := drawParts{Round: 7, Signature: random(), Shares: []string{known, random()[:64]}}
+				made := func(parts drawParts) func(drawCounts) *Draw {
+					return func(counts drawCounts) *Draw {
+						return NewDraw(completedSeed("drop", seed, counts, plan, parts), lane, counts.in(lane))
+					}
+				}
+				ahead := steer(lane, at.joined, made(guess), made(comes))
+				sum += ahead
+				if ahead < 0.1 {
+					tenth++
+				}
 			}
-			ahead := steer(made(guess), made(comes))
-			sum += ahead
-			if ahead < 0.1 {
-				tenth++
+			mean, inFront := sum/insiderSales, float64(tenth)/insiderSales
+			t.Logf("lane %d, others join lane %d, %s: %.3f of the line is ahead of the insider on average; in the first tenth in %.3f of the sales", lane, at.joined, name, mean, inFront)
+			// Of uniform places the mean has a standard deviation of 0.289/√2000 = 0.0065, and the share of 0.0067.
+			steered := mean < 0.5-6*0.0065 || inFront > 0.1+6*0.0067
+			if knew := plan.empty(); knew != steered || knew && inFront < 0.85 {
+				t.Errorf("lane %d, %s: steered is %v", lane, name, steered)
 			}
-		}
-		mean, inFront := sum/insiderSales, float64(tenth)/insiderSales
-		t.Logf("%s: %.3f of the line is ahead of the insider on average; in the first tenth in %.3f of the sales", name, mean, inFront)
-		// Of uniform places the mean has a standard deviation of 0.289/√2000 = 0.0065, and the share of 0.0067.
-		steered := mean < 0.5-6*0.0065 || inFront > 0.1+6*0.0067
-		if knew := plan.empty(); knew != steered || knew && inFront < 0.85 {
-			t.Errorf("%s: steered is %v", name, steered)
 		}
 	}
 }
@@ -160,7 +173,7 @@ func TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces(t *testin
 			if Commitment(seed) != r.Snapshot().DrawFacts.Commitment {
 				t.Fatal("the insider did not find the seed of the server")
 			}
-			guessed := NewDraw(seed, entrants)
+			guessed := NewDraw(seed, 0, entrants)
 			testenv.Eventually(t, 20*time.Second, "the draw is made", func() bool {
 				if want, wants := r.WantsBeacon(); wants {
 					if err := r.GiveBeacon(context.Background(), testTerm, want, b.Sign(want.Round)); err != nil {

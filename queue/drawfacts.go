@@ -17,6 +17,8 @@ type DrawFacts struct {
 	Seed string `json:"seed,omitempty"`
 	// Count is how many took part, from the start on, before the seed is shown.
 	Count *uint64 `json:"count,omitempty"`
+	// Lanes are the parts of Count in a sale with priority lanes: first of the lane of everybody, then of each other.
+	Lanes []uint64 `json:"lanes,omitempty"`
 	// FrozenAt is when the count was frozen, and PublishedAt when it was published.
 	FrozenAt    time.Time `json:"frozen_at,omitzero"`
 	PublishedAt time.Time `json:"count_published_at,omitzero"`
@@ -63,7 +65,7 @@ type drawKnown struct {
 	saleID            string
 	commitment, seed  string // seed is "" until the draw is made
 	counted           bool
-	count             uint64
+	counts            drawCounts
 	frozen, published int64 // ms
 	startsMillis      int64
 	plan              drawPlan
@@ -75,7 +77,8 @@ type drawKnown struct {
 func (k drawKnown) facts() *DrawFacts {
 	f := &DrawFacts{Commitment: k.commitment, WaitSeconds: seconds(k.plan.WaitMillis), IfMissing: k.plan.IfMissing}
 	if k.counted {
-		f.Count, f.FrozenAt, f.PublishedAt = &k.count, moment(k.frozen), moment(k.published)
+		whole := k.counts.whole()
+		f.Count, f.Lanes, f.FrozenAt, f.PublishedAt = &whole, k.counts.byLane(), moment(k.frozen), moment(k.published)
 	}
 	if b := k.plan.Beacon; b != nil {
 		f.Beacon = k.beaconFacts(b)
@@ -89,8 +92,8 @@ func (k drawKnown) facts() *DrawFacts {
 	}
 	if k.drawn {
 		f.Seed = k.seed
-		if seed, err := hex.DecodeString(k.seed); err == nil {
-			f.CompletedSeed = hex.EncodeToString(completedSeed(k.saleID, seed, k.count, k.plan, k.parts))
+		if seed, err := hex.DecodeString(k.seed); err == nil && len(seed) == seedBytes {
+			f.CompletedSeed = hex.EncodeToString(completedSeed(k.saleID, seed, k.counts, k.plan, k.parts))
 		}
 	}
 	return f
@@ -125,15 +128,15 @@ func moment(millis int64) time.Time {
 	return time.UnixMilli(millis).UTC()
 }
 
-// publishDraw shows of the draw what may be seen, and keeps the permutation between refreshes. The commitment is
-// shown once it can no longer be lost, then the count, and the seed once the draw cannot.
-func (r *Room) publishDraw(next, last *Snapshot) {
-	if next.room.order != sale.Draw || !next.room.seedKept {
+// publishDraw shows of the draw what may be seen. The commitment is shown once it can no longer be lost, then the
+// counts, and the seed once the draw cannot. The counts that Redis has are nil when not all lanes are known: then this
+// node knows nothing of the draw yet.
+func (r *Room) publishDraw(next, last *Snapshot, counts drawCounts) {
+	if next.room.order != sale.Draw || !next.room.seedKept || counts == nil {
 		return
 	}
 	if last.DrawFacts != nil && last.room.sameDraw(&next.room) {
-		next.DrawCommitment, next.DrawCounted, next.DrawCount = last.DrawCommitment, last.DrawCounted, last.DrawCount
-		next.Drawn, next.DrawSeed, next.DrawFacts, next.draw = last.Drawn, last.DrawSeed, last.DrawFacts, last.draw
+		next.shareDraw(last)
 		return
 	}
 	plan, err := readPlan(next.room.plan)
@@ -143,10 +146,10 @@ func (r *Room) publishDraw(next, last *Snapshot) {
 	next.DrawCommitment = next.room.commitment
 	drawn := next.room.drawn && next.room.drawKept
 	if next.DrawCounted = next.room.drawn && (drawn || next.room.countKept > 0); next.DrawCounted {
-		next.DrawCount = next.room.drawCount
+		next.DrawCount, next.counts = counts.whole(), counts
 	}
 	k := drawKnown{
-		saleID: r.saleID, commitment: next.room.commitment, counted: next.DrawCounted, count: next.DrawCount,
+		saleID: r.saleID, commitment: next.room.commitment, counted: next.DrawCounted, counts: next.counts,
 		frozen: next.room.frozenAt, published: next.room.countKept, startsMillis: next.room.starts, plan: plan, round: next.room.round,
 	}
 	next.DrawFacts = k.facts()
@@ -157,13 +160,26 @@ func (r *Room) publishDraw(next, last *Snapshot) {
 		return
 	}
 	k.seed, k.drawn = next.room.seed, true
-	facts := k.facts()
-	if last.draw != nil && last.draw.count == k.count && last.draw.seedText == facts.CompletedSeed {
-		next.draw = last.draw
-	} else if next.draw = drawFromText(facts.CompletedSeed, k.count); next.draw == nil {
+	if facts := k.facts(); facts.CompletedSeed != "" {
+		next.Drawn, next.DrawSeed, next.DrawFacts = true, next.room.seed, facts
+	}
+}
+
+// shareDraw takes over what another view of the room tells of the draw.
+func (s *Snapshot) shareDraw(of *Snapshot) {
+	s.DrawCommitment, s.DrawCounted, s.DrawCount, s.counts = of.DrawCommitment, of.DrawCounted, of.DrawCount, of.counts
+	s.Drawn, s.DrawSeed, s.DrawFacts = of.Drawn, of.DrawSeed, of.DrawFacts
+}
+
+// permute takes the permutation of the lane, once the draw is made; it is kept between refreshes.
+func (s *Snapshot) permute(last *Draw) {
+	if !s.Drawn {
 		return
 	}
-	next.Drawn, next.DrawSeed, next.DrawFacts = true, next.room.seed, facts
+	seed, count := s.DrawFacts.CompletedSeed, s.counts.in(s.lane)
+	if s.draw = last; last == nil || last.count != count || last.seedText != seed {
+		s.draw = drawFromText(seed, s.lane, count)
+	}
 }
 
 // sameDraw reports whether the draw stands where it stood.

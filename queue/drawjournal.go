@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 
@@ -40,7 +41,9 @@ func recordPlan(epoch int64, plan string) []byte {
 }
 
 func recordFrozen(s *Snapshot) []byte {
-	return record(kindFrozen, uint64(s.Epoch), s.room.drawCount, uint64(s.room.frozenAt), s.room.round)
+	counts := s.drawCounts()
+	numbers := append([]uint64{uint64(s.Epoch), counts.in(0), uint64(s.room.frozenAt), s.room.round}, counts[1:]...)
+	return record(kindFrozen, numbers...)
 }
 
 // recordPublished returns nil when it is not known when the count was published: a room that was restored takes the
@@ -94,11 +97,11 @@ type drawJournaled struct {
 	plan      string
 	planEpoch int64
 	frozen    bool
-	count     uint64
+	counts    drawCounts
 	frozenAt  int64
 	published int64 // when the count was; 0 when that is not known
 	round     uint64
-	epoch     int64 // of the count
+	epoch     int64 // of the counts
 	shares    [sale.MaxShares]string
 	final     string
 	done      bool
@@ -121,12 +124,21 @@ func (d *drawJournaled) takeFact(epoch int64, text []byte) {
 	}
 }
 
-// takeFrozen notes the count. Of one epoch, the later round counts: it was chosen when it was too late for the other.
-func (d *drawJournaled) takeFrozen(epoch int64, count uint64, atMillis int64, round uint64) {
+// takeFrozen notes the counts; lanes are those of the priority lanes, as recordFrozen wrote them. Of one epoch, the
+// later round counts: it was chosen when it was too late for the other.
+func (d *drawJournaled) takeFrozen(epoch int64, count uint64, atMillis int64, round uint64, lanes []byte) {
 	if d.frozen && (epoch < d.epoch || epoch == d.epoch && round < d.round) {
 		return
 	}
-	d.frozen, d.epoch, d.count, d.frozenAt, d.round = true, epoch, min(count, maxNumber), atMillis, round
+	counts := drawCounts{min(count, maxNumber)}
+	for len(lanes) > 0 && len(counts) <= int(MaxLane) {
+		count, size := binary.Uvarint(lanes)
+		if size <= 0 {
+			return // cut off: who takes part is not known
+		}
+		counts, lanes = append(counts, min(count, maxNumber)), lanes[size:]
+	}
+	d.frozen, d.epoch, d.counts, d.frozenAt, d.round = true, epoch, counts, atMillis, round
 }
 
 func (d *drawJournaled) takePart(epoch int64, text []byte) {
@@ -172,14 +184,14 @@ func (r *Restored) takeSeed(seed []byte, drawn bool, count uint64) {
 	}
 	r.Seed = append([]byte(nil), seed...)
 	if drawn {
-		r.early = earlyDraw{done: true, count: min(count, maxNumber)}
+		r.early = earlyDraw{done: true, counts: drawCounts{min(count, maxNumber)}}
 	}
 }
 
 // earlyDraw is one that was made by an earlier version.
 type earlyDraw struct {
-	done  bool
-	count uint64
+	done   bool
+	counts drawCounts
 }
 
 // settleDraw says how far the draw is, from all that was read.
@@ -187,9 +199,9 @@ func (r *Restored) settleDraw() {
 	switch {
 	case r.Seed == nil:
 	case r.early.done:
-		r.Drawn, r.DrawCount, r.rite = true, r.early.count, drawJournaled{}
+		r.Drawn, r.counts, r.rite = true, r.early.counts, drawJournaled{}
 	case r.rite.frozen:
-		r.Drawn, r.DrawCount = r.rite.done, r.rite.count
+		r.Drawn, r.counts = r.rite.done, r.rite.counts
 	}
 }
 
@@ -206,7 +218,7 @@ func (r *Restored) restoredDraw() []string {
 		final = d.final
 	}
 	return []string{
-		"kept_plan", d.plan, "drawn", flag(frozen), "draw_count", decimal(int64(r.DrawCount)), "frozen_at", decimal(d.frozenAt),
+		"kept_plan", d.plan, "drawn", flag(frozen), "frozen_at", decimal(d.frozenAt),
 		"round", decimal(int64(d.round)), "count_kept", decimal(countKept), "shares", d.sharesText(), "final", final, "draw_kept", flag(r.Drawn),
 	}
 }

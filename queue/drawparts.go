@@ -34,17 +34,17 @@ func readParts(text string) (p drawParts, err error) {
 const completeLabel = "penstock/draw/v2"
 
 // completedSeed is the seed from which the places come. It is described in draw.go.
-func completedSeed(saleID string, seed []byte, count uint64, plan drawPlan, parts drawParts) []byte {
+func completedSeed(saleID string, seed []byte, counts drawCounts, plan drawPlan, parts drawParts) []byte {
 	if plan.empty() {
 		return seed
 	}
 	mac := hmac.New(sha256.New, seed)
-	mac.Write([]byte(completedMessage(saleID, count, plan, parts)))
+	mac.Write([]byte(completedMessage(saleID, counts, plan, parts)))
 	return mac.Sum(nil)
 }
 
-func completedMessage(saleID string, count uint64, plan drawPlan, parts drawParts) string {
-	lines := []string{completeLabel, "sale " + saleID, "count " + strconv.FormatUint(count, 10)}
+func completedMessage(saleID string, counts drawCounts, plan drawPlan, parts drawParts) string {
+	lines := append([]string{completeLabel, "sale " + saleID}, counts.lines()...)
 	if plan.Beacon != nil {
 		lines = append(lines, "beacon "+plan.Beacon.ChainHash+" "+strconv.FormatUint(parts.Round, 10)+" "+orMissing(parts.Signature))
 	}

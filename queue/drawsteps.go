@@ -16,12 +16,15 @@ import (
 // is in the journal:
 //
 //  1. the seed, which is the server's part, and what else will enter: then the commitment is shown;
-//  2. from the start on, the count of entrants, which the first write since has frozen, and the round of the
-//     beacon: then the count is shown;
+//  2. from the start on, the count of entrants in each lane, which the first write since has frozen, and the round
+//     of the beacon: then the counts are shown;
 //  3. which parts have entered: then the seed is shown, and places are told.
 func (r *Room) prepareDraw(ctx context.Context, s *Snapshot, term int64) (*Snapshot, error) {
 	if s.room.order != sale.Draw || s.room.drawKept || s.NowMillis < s.room.opens {
 		return s, nil
+	}
+	if len(s.lanes) != s.room.lanes {
+		return s, nil // this process does not know the sale's lanes yet, and would leave some of them out
 	}
 	for _, step := range []func(context.Context, *Snapshot, int64) (*Snapshot, bool, error){
 		r.commitSeed, r.freezeCount, r.publishCount, r.completeDraw,
@@ -62,7 +65,7 @@ func (r *Room) freezeCount(ctx context.Context, s *Snapshot, term int64) (next *
 	return next, err == nil && next.room.drawn, err
 }
 
-// publishCount journals the count and the round before the count is shown. The round is fixed in Redis first, so
+// publishCount journals the counts and the round before the counts are shown. The round is fixed in Redis first, so
 // that the journal says what Redis says.
 func (r *Room) publishCount(ctx context.Context, s *Snapshot, term int64) (next *Snapshot, on bool, err error) {
 	if s.room.countKept > 0 {

@@ -26,7 +26,7 @@ const (
 	kindGiven   = 'N' // base in a lane, last: the numbers above base, up to last, were given
 	kindProven  = 'P' // ticket: an uncertain number that somebody has
 	kindLowered = 'T' // mark of a lane before, base, last: no number above last was given
-	kindFrozen  = 'G' // epoch, count of entrants, when it was frozen (ms), round of the beacon or 0
+	kindFrozen  = 'G' // epoch, count of entrants, when it was frozen (ms), round of the beacon or 0; then the counts of the priority lanes
 	kindFact    = 'F' // epoch; then JSON: see keptFact
 	kindPart    = 'H' // epoch; then JSON: see keptPart
 	kindKeyed   = 'K' // number, epoch, issued ms; then the 12 bytes of the key and the rest of the ticket
@@ -112,12 +112,12 @@ type RestoredLane struct {
 type Restored struct {
 	// RestoredLane is that of everybody.
 	RestoredLane
-	// Seed is that of the draw, 32 bytes, or nil. Drawn says that the draw was made among DrawCount.
-	Seed      []byte
-	Drawn     bool
-	DrawCount uint64
+	// Seed is that of the draw, 32 bytes, or nil. Drawn says that the draw was made.
+	Seed  []byte
+	Drawn bool
 
-	sale                    string // whose room it is; set when it is restored
+	counts                  drawCounts // how many take part in the draw, once that is frozen
+	sale                    string     // whose room it is; set when it is restored
 	early                   earlyDraw
 	rite                    drawJournaled // the draw, step by step
 	claimed, left, released int64
@@ -237,7 +237,7 @@ func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 	case kindDraw:
 		r.takeSeed(rest, n[0] == 1, n[1])
 	case kindFrozen:
-		r.rite.takeFrozen(int64(n[0]), n[1], int64(n[2]), n[3])
+		r.rite.takeFrozen(int64(n[0]), n[1], int64(n[2]), n[3], rest)
 	case kindFact:
 		r.rite.takeFact(int64(n[0]), rest)
 	case kindPart:

@@ -31,25 +31,17 @@ func (r *RestoredLane) gaps() spans {
 
 // absences are those of a lane of the restored room.
 func (r *Restored) absences(lane Lane) *absences {
-	return newAbsences(lane, r.in(lane).gaps(), slices.Collect(maps.Keys(r.proven)), r.drawOf(lane))
+	return newAbsences(lane, r.in(lane).gaps(), slices.Collect(maps.Keys(r.proven)), r.draw(lane))
 }
 
-// drawOf is the draw of a lane: only that of everybody has one.
-func (r *Restored) drawOf(lane Lane) *Draw {
-	if lane > 0 {
-		return nil
-	}
-	return r.draw()
-}
-
-// draw is that of the restored room; nil when none was made.
-func (r *Restored) draw() *Draw {
+// draw is that of a lane of the restored room; nil when none was made.
+func (r *Restored) draw(lane Lane) *Draw {
 	if !r.Drawn || r.Seed == nil {
 		return nil
 	}
 	plan, _ := readPlan(r.rite.plan)
 	parts, _ := readParts(r.rite.final)
-	return NewDraw(completedSeed(r.sale, r.Seed, r.DrawCount, plan, parts), r.DrawCount)
+	return NewDraw(completedSeed(r.sale, r.Seed, r.counts, plan, parts), lane, r.counts.in(lane))
 }
 
 // absentAhead counts the absent places beyond the watermark.
@@ -60,7 +52,7 @@ func (r *RestoredLane) absentAhead(away *absences) uint64 {
 // resolved counts the places of a lane called whose windows are open and for whom nobody need be waited: their
 // tickets are used, or were absent when the watermark passed.
 func (r *Restored) resolved(lane Lane, away *absences) (n uint64) {
-	draw, line := r.drawOf(lane), r.in(lane)
+	draw, line := r.draw(lane), r.in(lane)
 	for place := line.Floor + 1; place <= min(line.Called, line.Mark); place++ {
 		number := numberIn(lane, place)
 		if draw != nil {
@@ -76,7 +68,7 @@ func (r *Restored) resolved(lane Lane, away *absences) (n uint64) {
 // gone counts the used tickets of a lane beyond the watermark.
 func (r *Restored) gone(lane Lane, away *absences) (n uint64) {
 	line := r.in(lane)
-	draw, called := r.drawOf(lane), min(line.Called, line.Mark)
+	draw, called := r.draw(lane), min(line.Called, line.Mark)
 	for i, bits := range r.used[lane] {
 		if bits == 0 || draw == nil && uint64(i)*8+7 <= called {
 			continue

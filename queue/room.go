@@ -188,7 +188,8 @@ func (r *Room) refresh(ctx context.Context, leader bool) error {
 	next.anchor = anchor
 	takeCalls(&next, last, answer.kind, answer.calls)
 	r.takeTickets(&next, answer)
-	r.publishDraw(&next, last)
+	r.publishDraw(&next, last, answer.drawCounts())
+	next.permute(last.draw)
 	r.takeLane(&next, last, answer)
 	r.takeLanes(&next, last, answer)
 	r.measure(&next, terms)
@@ -209,6 +210,8 @@ func (r *Room) takeLanes(next, last *Snapshot, answer reply) {
 		one, was := &got.state, last.of(numberIn(Lane(i+1), 1))
 		one.anchor, one.whole = next.anchor, next
 		takeCalls(one, was, answer.kind, got.calls)
+		one.shareDraw(next)
+		one.permute(was.draw)
 		r.takeLane(one, was, answer)
 		next.lanes = append(next.lanes, one)
 	}

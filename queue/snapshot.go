@@ -29,7 +29,8 @@ type Snapshot struct {
 	Active             int
 	AdmittedLastMinute int
 	// DrawCommitment is set for a draw, once it can no longer be lost. DrawCount is set once the count of
-	// entrants is frozen for good, which DrawCounted says; DrawSeed, the server's part, follows with the draw.
+	// entrants, over all lanes, is frozen for good, which DrawCounted says; DrawSeed, the server's part, follows with
+	// the draw.
 	DrawCommitment string
 	DrawCount      uint64
 	DrawCounted    bool
@@ -54,7 +55,8 @@ type Snapshot struct {
 
 	anchor time.Time // the local moment of NowMillis, with its monotonic reading
 	room   roomState
-	draw   *Draw // nil unless places come from it
+	counts drawCounts // of which DrawCount is the sum
+	draw   *Draw      // of the lane; nil unless places come from it
 	absent *absences
 	calls  []calls // open windows, by place
 	pace   pace
@@ -87,6 +89,7 @@ type roomState struct {
 	standby                            bool    // the leader switches the line on and off
 	arrivals, lookedAt, calmSince      int64   // in the last minute, when the leader looked at them, and since when it is calm (0: it is not), ms
 	gone                               uint64  // beyond the watermark, tickets that are used up
+	lanes                              int     // how many there are beside that of everybody
 	owed                               float64 // calls that the lane is behind its share; see splitCalls
 	proveUntil                         int64   // until when the line waits for them, in the room's own time
 	opens, starts, ends                int64
@@ -97,7 +100,7 @@ type roomState struct {
 	seed                               string
 	commitment                         string
 	seedKept, drawn, drawKept          bool
-	drawCount                          uint64
+	drawCount                          uint64 // of the lane
 	plan                               string // what else enters the draw; see drawPlan
 	frozenAt, countKept                int64  // when the count was frozen, and when it was published; ms, or 0
 	round                              uint64 // of the beacon; 0 while it is not fixed
@@ -201,7 +204,7 @@ func (s *Snapshot) emptyLane(lane Lane) *Snapshot {
 	one.Called, one.Entrants, one.Waiting, one.Outstanding = 0, 0, 0, 0
 	one.draw, one.absent, one.calls, one.graces = nil, nil, nil, 0
 	one.room.mark, one.room.floor, one.room.base, one.room.gaps = 0, 0, 0, ""
-	one.room.absent, one.room.gone, one.room.openResolved, one.room.owed = 0, 0, 0, 0
+	one.room.absent, one.room.gone, one.room.openResolved, one.room.owed, one.room.drawCount = 0, 0, 0, 0, 0
 	return &one
 }
 

@@ -39,10 +39,12 @@ type RoomStats struct {
 	Paused         bool    `json:"paused"`
 	Drawn          bool    `json:"drawn"`
 	DrawCount      uint64  `json:"draw_count"`
-	// DrawCommitment is "" until it is published.
-	DrawCommitment  string `json:"-"`
-	Epoch           int64  `json:"epoch"`
-	SettingsVersion int64  `json:"settings_version"`
+	// DrawCommitment is "" until it is published. DrawLanes are the parts of DrawCount by the lane, that of everybody
+	// first.
+	DrawCommitment  string   `json:"-"`
+	DrawLanes       []uint64 `json:"-"`
+	Epoch           int64    `json:"epoch"`
+	SettingsVersion int64    `json:"settings_version"`
 	// Lanes are the lanes of a sale that has any beside that of everybody, which is the first. The figures above are
 	// sums over them.
 	Lanes []LaneStats `json:"lanes,omitempty"`
@@ -82,7 +84,7 @@ func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats Roo
 		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow,
 		PeakActive: s.room.peakActive, PeakPerMinute: s.room.peakMinute,
 		MaxActiveLimit: s.room.capMax, PerMinuteLimit: s.room.rateMax,
-		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: s.room.drawCount,
+		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: answer.drawCounts().whole(), DrawLanes: answer.drawCounts(),
 		DrawCommitment: publishedCommitment(&s),
 		Epoch:          s.Epoch, SettingsVersion: s.room.version,
 	}

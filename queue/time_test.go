@@ -353,7 +353,7 @@ func TestTheDrawFromCommitmentToSeed(t *testing.T) {
 	if !s.Drawn || s.DrawCount != 50 || s.DrawCommitment != commitment || s.Called == 0 {
 		t.Fatalf("after the draw: %+v", s)
 	}
-	d := drawFromText(s.DrawSeed, s.DrawCount)
+	d := drawFromText(s.DrawSeed, 0, s.DrawCount)
 	if d == nil || Commitment(mustHex(t, s.DrawSeed)) != commitment {
 		t.Fatalf("seed %q does not fit the commitment %s", s.DrawSeed, commitment)
 	}
@@ -371,7 +371,7 @@ func TestTheDrawFromCommitmentToSeed(t *testing.T) {
 	t.Cleanup(stale.Close)
 	mustClaim(t, stale, first)
 	restored := j.fold()
-	if !restored.Drawn || restored.DrawCount != 50 {
+	if !restored.Drawn || restored.counts.whole() != 50 {
 		t.Fatalf("the journal knows %+v", restored)
 	}
 }

@@ -161,7 +161,7 @@ func TestTheScriptFindsThatAReportHolds(t *testing.T) {
 	if e.report.Verdict != Holds {
 		t.Fatalf("%+v", e.report.Checks)
 	}
-	draw := queue.NewDraw(unhex(e.report.Draw.CompletedSeed), *e.report.Draw.Count)
+	draw := queue.NewDraw(unhex(e.report.Draw.CompletedSeed), 0, *e.report.Draw.Count)
 	for _, n := range []queue.Number{1, 23, 60, 61} {
 		out, code := recheck(t, e.report, e.saved, "beacon="+e.beacon.URL, fmt.Sprintf("ticket=%d", n))
 		if code != 0 || strings.Contains(out, "NOT CHECKED ") || !strings.Contains(out, fmt.Sprintf("ticket %d had place %d,", n, draw.Place(n))) {

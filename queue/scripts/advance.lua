@@ -22,7 +22,7 @@ local run = (paused_at > 0 and paused_at or now) - tonumber(h[12])
 local live = now >= tonumber(h[5]) and now < tonumber(h[6]) and h[7] ~= '1' and paused_at == 0
 
 if h[8] == 'draw' and h[9] == '0' and now >= tonumber(h[5]) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h[2], 'frozen_at', int(now))
+  freeze_entrants(now, h[24])
 end
 if ARGV[7] == '1' then redis.call('HSET', KEYS[1], 'seed_kept', '1') end
 if ARGV[8] == '1' then redis.call('HSET', KEYS[1], 'draw_kept', '1') end

@@ -12,13 +12,13 @@
 --        plan (what else enters the draw, JSON or empty; as it is when the doors open), seed (hex) and commitment
 --        for a new room; and to restore:
 --        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, kept_plan,
---        drawn (0 or 1: the count was frozen), draw_count, frozen_at and count_kept (ms, or 0), round, shares, final
+--        drawn (0 or 1: the counts were frozen), draw_count, frozen_at and count_kept (ms, or 0), round, shares, final
 --        (the parts that entered, or empty), draw_kept (0 or 1), first_expiry (ms, or 0), gaps (first-last … of uncertain numbers), absent (how
 --        many of those may still be called), gone (how many used tickets the line has yet to pass over), rated
 --        (admissions of the last minute), resolved (how many of those called above the floor nobody waits
 --        for), prove_near and prove_far (how long the line waits for them, ms: from now, and before the
---        start); of lanes beside that of everybody, mark, watermark, floor, gaps, absent, gone and resolved have
---        the number of the lane in front, "1:mark"
+--        start); of lanes beside that of everybody, mark, watermark, floor, gaps, absent, gone, resolved and draw_count
+--        have the number of the lane in front, "1:mark"
 -- returns {made or kept or older (a newer version is in force), term}, {lost, term} (to change: there is no
 --   room of this run), {anew, term} (to restore: begin again), {old_term, the later term}
 local time = redis.call('TIME')
@@ -52,7 +52,7 @@ if tonumber(a.version) < tonumber(h[1]) then return {'older', term} end
 redis.call('HSET', KEYS[1], 'lanes', a.lanes)
 for lane = 1, tonumber(a.lanes) do
   if redis.call('HEXISTS', KEYS[1], field(lane, 'entrants')) == 0 then
-    for _, name in ipairs({'entrants', 'mark', 'top', 'base', 'called', 'floor', 'last_deadline', 'open_resolved', 'absent', 'gone', 'owed'}) do
+    for _, name in ipairs({'entrants', 'mark', 'top', 'base', 'called', 'floor', 'last_deadline', 'open_resolved', 'absent', 'gone', 'owed', 'draw_count'}) do
       redis.call('HSET', KEYS[1], field(lane, name), '0')
     end
     redis.call('HSET', KEYS[1], field(lane, 'gaps'), '')
@@ -116,7 +116,8 @@ if restore then
   if a.kept_seed ~= '' then
     redis.call('HSET', KEYS[1], 'seed', a.kept_seed, 'commitment', a.kept_commitment, 'seed_kept', '1', 'draw_plan', a.kept_plan)
     if a.drawn == '1' then
-      redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', a.draw_count, 'frozen_at', a.frozen_at, 'draw_round', a.round,
+      for lane = 0, tonumber(a.lanes) do redis.call('HSET', KEYS[1], field(lane, 'draw_count'), a[field(lane, 'draw_count')]) end
+      redis.call('HSET', KEYS[1], 'drawn', '1', 'frozen_at', a.frozen_at, 'draw_round', a.round,
         'count_kept', a.count_kept, 'draw_shares', a.shares, 'draw_final', a.final, 'draw_kept', a.draw_kept, 'order', 'draw')
     end
   end

@@ -43,7 +43,7 @@ if lane > tonumber(h.lanes or 0) then return answer('closed', 0) end
 
 -- The first call at or after the start fixes who takes part in the draw, be it this script or advance.
 if h.order == 'draw' and h.drawn == '0' and now >= tonumber(h.starts) then
-  redis.call('HSET', KEYS[1], 'drawn', '1', 'draw_count', h.entrants, 'frozen_at', int(now))
+  freeze_entrants(now, h.lanes)
 end
 
 local may, credit = may_walk_in(h, now, run, tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))

@@ -18,6 +18,14 @@ local function field(lane, name) return lane == 0 and name or int(lane) .. ':' .
 local function calls_key(lane) return lane == 0 and KEYS[4] or KEYS[ROOM_KEYS + 2 * lane - 1] end
 local function used_key(lane) return lane == 0 and KEYS[5] or KEYS[ROOM_KEYS + 2 * lane] end
 
+-- Fixes who takes part in the draw: in each lane, whoever has a number by now.
+local function freeze_entrants(now, lanes)
+  redis.call('HSET', KEYS[1], 'drawn', '1', 'frozen_at', int(now))
+  for lane = 0, tonumber(lanes or 0) do
+    redis.call('HSET', KEYS[1], field(lane, 'draw_count'), redis.call('HGET', KEYS[1], field(lane, 'entrants')))
+  end
+end
+
 -- Counts the admissions that weigh on the rate now. The list has one entry for each ms in which somebody was
 -- admitted, "ms:before", where before is how many had been admitted until then; rated is how many have been
 -- until now. An admission weighs until it is more than 60,000 ms old by the truncated clock, so that no

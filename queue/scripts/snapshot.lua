@@ -48,7 +48,7 @@ local function windows(lane, called, known_called, from)
 end
 reply[8] = windows(0, h[6], ARGV[3], ARGV[4])
 for lane = 1, math.min(tonumber(h[65] or 0), (#KEYS - ROOM_KEYS) / 2) do
-  local names = {'entrants', 'mark', 'called', 'floor', 'open_resolved', 'base', 'gaps', 'absent', 'gone', 'owed'}
+  local names = {'entrants', 'mark', 'called', 'floor', 'open_resolved', 'base', 'gaps', 'absent', 'gone', 'owed', 'draw_count'}
   for i, name in ipairs(names) do names[i] = field(lane, name) end
   local fields = redis.call('HMGET', KEYS[1], unpack(names))
   reply[10][3 * lane - 2] = fields
