@@ -144,7 +144,7 @@ func (s *Snapshot) end() uint64 {
 func (r *Room) houseDue(s *Snapshot) bool {
 	run := s.runMillis(s.NowMillis)
 	for _, lane := range s.all() {
-		if len(lane.calls) > 0 && lane.calls[0].deadlineMillis <= run {
+		if lane.closing(run) {
 			return true
 		}
 	}
@@ -153,6 +153,12 @@ func (r *Room) houseDue(s *Snapshot) bool {
 	}
 	busy := s.Active > 0 || s.AdmittedLastMinute > 0 || s.AllWaiting() > 0 || s.AllOutstanding() > 0
 	return busy && s.NowMillis-s.room.creditAt >= keepHouseEvery.Milliseconds()
+}
+
+// closing reports whether a window of the lane has lapsed and is to be closed.
+func (s *Snapshot) closing(run int64) bool {
+	open := s.open()
+	return len(open) > 0 && open[0].deadlineMillis <= run
 }
 
 func (s *Snapshot) line() Line {
@@ -222,7 +228,7 @@ func (s *Snapshot) openWindows() (seen openWindows) {
 	oldest := now - patience
 	expected, above := s.graces, s.room.floor
 	seen.called = append(seen.called, calledAgo{open: s.graces})
-	for _, c := range s.calls {
+	for _, c := range s.open() {
 		o := s.resolved[c.deadlineMillis]
 		open := max(int64(c.last-above)-o.came-o.left, 0)
 		if at := c.deadlineMillis - s.room.window; at >= oldest {
@@ -258,7 +264,7 @@ func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, s
 	m := d.Memory
 	args := []string{
 		s.room.gen, strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
-		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept, decimal(term), decimal(s.room.left),
+		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept, decimal(term), decimal(s.room.left), decimal(s.room.late),
 	}
 	lanes := s.all()
 	for _, lane := range lanes {

@@ -142,6 +142,7 @@ func (a *arming) settings(seed []byte) []string {
 		"ended", flag(rec.Ended), "paused", flag(rec.Paused), "mode", string(ad.Mode), "order", string(ad.Order),
 		"rate", decimal(int64(ad.RatePerMinute)), "cap", decimal(int64(ad.MaxActive)),
 		"window", decimal(ad.ClaimWindow.Std().Milliseconds()), "ttl", decimal(ad.PassTTL.Std().Milliseconds()),
+		"late_window", decimal(lateWindowMillis(ad)),
 		"renew_by", decimal(ad.Renewal.By.Std().Milliseconds()), "renew_most", decimal(int64(ad.Renewal.Max)),
 		"plan", planOf(rec.Draw).text(), "seed", hex.EncodeToString(seed), "commitment", Commitment(seed),
 	}

@@ -21,14 +21,22 @@ const (
 	maxRetryMillis = 5_000
 )
 
-// Claim admits a called ticket. The same ticket gets the same pass and the same token, with again
-// set, until the pass expires or is given back. In mode open the line, the cap and the rate do
-// not apply: every ticket is admitted once the sale has started.
-//
-// The error is not_called (with poll_after_ms), turn_missed, sale_paused, sale_not_open,
-// ticket_invalid or unavailable. A called ticket that meets the cap or the rate is answered
-// not_called too; its window starts again.
+// Claim is [Room.ClaimIn] at a node that knows nothing of the stock and the degradation level: whoever is late is not
+// admitted.
 func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
+	return r.ClaimIn(ctx, t, Outside{})
+}
+
+// ClaimIn admits a called ticket. The same ticket gets the same pass and the same token, with again
+// set, until the pass expires or is given back. In mode open the line, the cap and the rate do
+// not apply: every ticket is admitted once the sale has started. Whoever comes after the time to claim is admitted
+// for one more window, if the sale has that grace, while there is room beside all who are called; in is what the
+// node knows of the stock and of the degradation level.
+//
+// The error is not_called (with poll_after_ms), turn_missed (with take_up_before and poll_after_ms while there may be
+// room later), sale_paused, sale_not_open, ticket_invalid or unavailable. A called ticket that meets the cap or the rate is answered
+// not_called too; its window starts again.
+func (r *Room) ClaimIn(ctx context.Context, t Ticket, in Outside) (pass Pass, token string, again bool, err error) {
 	for range claimRounds {
 		s := r.snap.Load().of(t.Number)
 		if s.absent.has(t.Number) {
@@ -41,7 +49,7 @@ func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, ag
 			return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
 		}
 		_, known := s.place(t.Number)
-		verdict, err := r.claimOnce(ctx, t.Number, s.placeOrZero(t.Number), s.room.gen)
+		verdict, err := r.claimOnce(ctx, t.Number, s.placeOrZero(t.Number), s.room.gen, in)
 		if err != nil {
 			return Pass{}, "", false, unavailable("claim in "+r.saleID, err)
 		}
@@ -78,9 +86,9 @@ type verdict struct {
 	nowMillis       int64
 }
 
-func (r *Room) claimOnce(ctx context.Context, n Number, place uint64, gen string) (verdict, error) {
-	parts, err := claimScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys,
-		[]string{n.decimal(), strconv.FormatUint(place, 10), gen}).ToArray()
+func (r *Room) claimOnce(ctx context.Context, n Number, place uint64, gen string, in Outside) (verdict, error) {
+	args := append([]string{n.decimal(), strconv.FormatUint(place, 10), gen}, r.knownOutside(in)...)
+	parts, err := claimScript.Exec(ctx, r.deps.Redis, r.lanes.Load().keys, args).ToArray()
 	if err != nil {
 		return verdict{}, fmt.Errorf("claim script: %w", err)
 	}
@@ -102,6 +110,8 @@ func (r *Room) settleClaim(ctx context.Context, t Ticket, v verdict) (Pass, stri
 		return pass, token, v.status == "again" && err == nil, err
 	case "missed":
 		return Pass{}, "", false, problem.With(problem.TurnMissed, "this ticket was called and its time to claim is over, or it was used")
+	case "late":
+		return Pass{}, "", false, r.noRoomForLate(t)
 	case "paused":
 		return Pass{}, "", false, problem.With(problem.SalePaused, "the sale is paused; the time to claim stands still")
 	case "ended":

@@ -53,8 +53,8 @@ func (s *Snapshot) nextDue() (due int64) {
 		due = sooner(due, from)
 	}
 	for _, lane := range s.all() {
-		if len(lane.calls) > 0 && !s.Paused {
-			due = sooner(due, lane.calls[0].deadlineMillis+s.room.pausedTotal)
+		if open := lane.open(); len(open) > 0 && !s.Paused {
+			due = sooner(due, open[0].deadlineMillis+s.room.pausedTotal)
 		}
 	}
 	if s.graces > 0 && !s.Paused {

@@ -205,9 +205,12 @@ func (r *Room) takeNumbers(ctx context.Context, b *joinBatch) (grant, error) {
 
 // limits are what a node knows, and the lane, as join.lua takes it.
 func (r *Room) limits(in Outside, lane Lane) []string {
-	return []string{
-		decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64), decimal(int64(lane)),
-	}
+	return append(r.knownOutside(in), decimal(int64(lane)))
+}
+
+// knownOutside is what a node knows of the stock and of the degradation level, as the scripts take it.
+func (r *Room) knownOutside(in Outside) []string {
+	return []string{decimal(in.free()), decimal(r.units.Load()), strconv.FormatFloat(in.LevelFactor, 'f', 4, 64)}
 }
 
 // readGrant reads the answer of join.lua.

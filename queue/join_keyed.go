@@ -299,6 +299,13 @@ func (r *Restored) KeyedPlaces() int {
 	return len(r.keyed)
 }
 
+// replaced notes that the key of a place got another one: its turn cannot be taken up any more.
+func (r *Restored) replaced(n Number) {
+	if !r.used.has(n) {
+		r.used.set(n)
+	}
+}
+
 // keepPlace notes a place of a key. Each one that a key gets in a lane has a higher number than the one before.
 func (r *Restored) keepPlace(n [5]uint64, rest []byte) {
 	number := Number(n[0])
@@ -319,7 +326,11 @@ func (r *Restored) keepPlace(n [5]uint64, rest []byte) {
 		late = last.issuedMillis > int64(n[2])
 	}
 	if known && late {
+		r.replaced(number)
 		return
+	}
+	if known && last.number != number {
+		r.replaced(last.number)
 	}
 	if r.keyed == nil {
 		r.keyed = make(map[PlaceKey]keptPlace)

@@ -39,6 +39,18 @@ func (s *Snapshot) recordsOfState() [][]byte {
 	return append(records, recordGiven(s.lane, s.room.base, s.Entrants))
 }
 
+// recordLapsed has the journal close the windows of the lane that have lapsed, so that a loss of Redis gives nobody a
+// turn back that is over. Beside a call it is not needed: that closes them too.
+func (s *Snapshot) recordLapsed(run int64) []byte {
+	floor, deadline := s.room.floor, int64(0)
+	for _, c := range s.open() {
+		if deadline = c.deadlineMillis; deadline <= run {
+			floor = c.last
+		}
+	}
+	return recordState(s.lane, s.room.mark, s.Called, floor, run, deadline)
+}
+
 // keepState journals the whole state when a room is new to this leader, when its limits were changed, and then now
 // and again.
 func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
@@ -82,10 +94,13 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, d Decision) error {
 		return nil
 	}
 	var records [][]byte
+	run := s.runMillis(s.NowMillis)
 	for _, lane := range s.all() {
-		if called := d.move(lane).Called; called > lane.Called {
-			run := s.runMillis(s.NowMillis)
+		switch called := d.move(lane).Called; {
+		case called > lane.Called:
 			records = append(records, recordCalled(lane.lane, called, run, run+s.room.window+max(s.room.window/256, 100), s.NowMillis))
+		case lane.closing(run):
+			records = append(records, lane.recordLapsed(run))
 		}
 	}
 	given := r.givenDue(s, len(records) > 0)

@@ -38,6 +38,8 @@ type View struct {
 	PollAfterMillis              int64
 	// ClaimBefore is set for a called visitor.
 	ClaimBefore time.Time
+	// TakeUpBefore is set for whoever missed the turn and may still claim, while there is room.
+	TakeUpBefore time.Time
 	// Outlook is set for whoever is still to be called, once the place is known.
 	Outlook Outlook
 	// Items[:Named] are the items that the visitor came for.
@@ -134,6 +136,7 @@ func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut b
 	}
 	called, deadline := s.calledUntil(v, n, f.graceUntil)
 	if called && s.runMillis(now) >= deadline && s.Mode != sale.Open {
+		s.tellGrace(v, phase, now)
 		return Missed
 	}
 	return s.standing(v, phase, heldOut, called, deadline)
@@ -190,6 +193,8 @@ func (s *Snapshot) foresee(v *View, now int64) {
 		v.PollAfterMillis = jittered(max(pollMillis(v.ETAP50Seconds*1000, s.AllWaiting(), s.pace.likely), pollHeldMillis))
 	case Paused:
 		v.PollAfterMillis = jittered(pollIdleMillis(pollPausedMillis, s.AllWaiting()))
+	case Missed:
+		v.PollAfterMillis = jittered(pollIdleMillis(v.pollMissed(), s.AllWaiting()))
 	default:
 		v.PollAfterMillis = jittered(pollIdleMillis(pollOverMillis, s.AllWaiting()))
 	}

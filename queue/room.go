@@ -297,7 +297,7 @@ func takeCalls(next, last *Snapshot, kind string, got []calls) {
 	switch {
 	case kind == "full":
 		known = nil
-	case next.Called == last.Called && next.room.floor == last.room.floor:
+	case next.Called == last.Called && next.room.forgotten == last.room.forgotten:
 		next.calls = known
 		return
 	case next.Called != last.Called && len(known) > 0:
@@ -305,7 +305,7 @@ func takeCalls(next, last *Snapshot, kind string, got []calls) {
 	}
 	merged := make([]calls, 0, len(known)+len(got))
 	for _, c := range known {
-		if c.last > next.room.floor {
+		if c.last > next.room.forgotten {
 			merged = append(merged, c)
 		}
 	}

@@ -58,7 +58,7 @@ type Snapshot struct {
 	counts drawCounts // of which DrawCount is the sum
 	draw   *Draw      // of the lane; nil unless places come from it
 	absent *absences
-	calls  []calls // open windows, by place
+	calls  []calls // windows by place: the closed ones whose grace may last, and the open ones
 	pace   pace
 
 	leavingMinute int // of AdmittedLastMinute, those who count no longer after room.delay
@@ -94,6 +94,9 @@ type roomState struct {
 	proveUntil                         int64   // until when the line waits for them, in the room's own time
 	opens, starts, ends                int64
 	window, ttl                        int64
+	lateWindow                         int64  // for how long after its window a turn may be taken up, ms; 0 for not at all
+	forgotten                          uint64 // of the places up to it that is over, and their windows are not kept
+	late                               int64  // how many were admitted in this way
 	ended                              bool
 	order                              sale.Order
 	pausedAt, pausedTotal              int64
@@ -165,11 +168,21 @@ func (s *Snapshot) deadline(place uint64) int64 {
 	if place <= s.room.floor {
 		return 0
 	}
+	return s.deadlineOfCall(place)
+}
+
+// deadlineOfCall is deadline of a closed window too, as long as it is kept.
+func (s *Snapshot) deadlineOfCall(place uint64) int64 {
 	i := sort.Search(len(s.calls), func(i int) bool { return s.calls[i].last >= place })
 	if i == len(s.calls) {
 		return 0
 	}
 	return s.calls[i].deadlineMillis
+}
+
+// open are the windows that are not closed.
+func (s *Snapshot) open() []calls {
+	return s.calls[sort.Search(len(s.calls), func(i int) bool { return s.calls[i].last > s.room.floor }):]
 }
 
 // ErrLost says that Redis does not hold the room, or holds one that was armed on another run of the
@@ -203,7 +216,7 @@ func (s *Snapshot) emptyLane(lane Lane) *Snapshot {
 	one.lane, one.lanes, one.whole = lane, nil, s
 	one.Called, one.Entrants, one.Waiting, one.Outstanding = 0, 0, 0, 0
 	one.draw, one.absent, one.calls, one.graces = nil, nil, nil, 0
-	one.room.mark, one.room.floor, one.room.base, one.room.gaps = 0, 0, 0, ""
+	one.room.mark, one.room.floor, one.room.forgotten, one.room.base, one.room.gaps = 0, 0, 0, 0, ""
 	one.room.absent, one.room.gone, one.room.openResolved, one.room.owed, one.room.drawCount = 0, 0, 0, 0, 0
 	return &one
 }

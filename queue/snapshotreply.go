@@ -87,7 +87,7 @@ func (p *parser) lanes(whole *Snapshot, parts []rueidis.RedisMessage, resolved m
 		s.Entrants, s.room.mark, s.Called, s.room.floor = p.unsigned(f[0]), p.unsigned(f[1]), p.unsigned(f[2]), p.unsigned(f[3])
 		s.room.openResolved, s.room.base, s.room.gaps = p.number(f[4]), p.unsigned(f[5]), f[6]
 		s.room.absent, s.room.gone, s.room.owed = p.unsigned(f[7]), p.unsigned(f[8]), p.real(f[9])
-		s.room.drawCount = uint64(p.later(f[10]))
+		s.room.drawCount, s.room.forgotten = uint64(p.later(f[10])), uint64(p.later(f[11]))
 		s.Outstanding, s.resolved = outstanding(&s, 0), resolved[number]
 		s.Waiting = s.waiting(s.room.absent)
 		lanes = append(lanes, laneReply{state: s, calls: p.calls(p.texts(parts[i+1])), used: text(parts[i+2])})
@@ -95,7 +95,7 @@ func (p *parser) lanes(whole *Snapshot, parts []rueidis.RedisMessage, resolved m
 	return lanes
 }
 
-const laneFields = 11
+const laneFields = 12
 
 // outstanding counts the called whose window is open and who have not come: those above the floor
 // who are not resolved, and those whose window was renewed.
@@ -204,7 +204,7 @@ func (p *parser) resolved(flat []string) map[Lane]map[int64]outcome {
 	return lanes
 }
 
-const roomFields = 65
+const roomFields = 68
 
 // room reads the hash, in the order of snapshot.lua.
 func (p *parser) room(f []string) Snapshot {
@@ -232,7 +232,7 @@ func (p *parser) room(f []string) Snapshot {
 		base: p.unsigned(f[43]), gaps: f[44], absent: p.unsigned(f[45]), proveUntil: p.number(f[46]),
 		wanted: parseWanted(f[48]), gone: p.unsigned(f[57]),
 		standby: f[59] == "1", arrivals: p.number(f[60]), lookedAt: p.number(f[61]), calmSince: p.number(f[62]),
-		owed: p.maybe(f[63]), lanes: int(p.later(f[64])),
+		owed: p.maybe(f[63]), lanes: int(p.later(f[64])), late: p.later(f[65]), lateWindow: p.later(f[66]), forgotten: uint64(p.later(f[67])),
 	}
 	s.Paused = s.room.pausedAt > 0
 	s.Waiting = s.waiting(s.room.absent)

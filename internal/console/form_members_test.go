@@ -91,7 +91,7 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 	b := s.signedIn(auth.Marketer)
 	v := saleValues("spring")
 	for field, value := range map[string]string{
-		"admission.pass_binding": "device", "admission.max_networks": "3", "admission.release_on_order": "false",
+		"admission.pass_binding": "device", "admission.max_networks": "3", "admission.release_on_order": "false", "admission.grace": "false",
 		"admission.renewal.by": "5", "admission.renewal.max": "2",
 		"reservation.customer": "normalized", "reservation.plus_tags": "drop", "failed_orders": "withhold",
 		"channels": " web 800\r\n\r\napp: 200\r\nmarket 5", "default_channel": "app",
@@ -103,6 +103,7 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 	got := s.record("spring").Sale
 	want := got
 	want.Admission.PassBinding, want.Admission.MaxNetworks, want.Admission.ReleaseOnOrder = sale.BindDevice, 3, sale.Off()
+	want.Admission.Grace = sale.Off()
 	want.Admission.Renewal = sale.Renewal{By: sale.Duration(5 * time.Minute), Max: 2}
 	want.Reservation.Customer, want.Reservation.PlusTags, want.FailedOrders = sale.Normalized, sale.DropTags, sale.WithholdUnits
 	want.Channels, want.DefaultChannel = map[string]int64{"web": 800, "app": 200, "market": 5}, "app"
@@ -117,11 +118,12 @@ func TestTheRulesOfASaleAreSetByForm(t *testing.T) {
 
 	v.Set("version", "1")
 	v.Set("admission.release_on_order", "true")
+	v.Set("admission.grace", "true")
 	for _, field := range []string{"channels", "default_channel", "spill", "without_pass", "admission.renewal.by", "admission.renewal.max"} {
 		v.Set(field, "")
 	}
 	b.submit("/sales/spring/edit", v).expect(303)
-	if got := s.record("spring"); !got.Admission.ReleaseOnOrder.On() || len(got.Channels) != 0 || got.DefaultChannel != "" || got.Spill != nil || got.WithoutPass != nil || got.Admission.Renewal != (sale.Renewal{}) {
+	if got := s.record("spring"); !got.Admission.ReleaseOnOrder.On() || !got.Admission.Grace.On() || len(got.Channels) != 0 || got.DefaultChannel != "" || got.Spill != nil || got.WithoutPass != nil || got.Admission.Renewal != (sale.Renewal{}) {
 		t.Fatalf("got %+v", got.Sale)
 	}
 }

@@ -13,6 +13,7 @@ import (
 // rulesForm is the part of the form with the rules that most sales leave as they are.
 type rulesForm struct {
 	PassBinding, MaxNetworks, ReleaseOnOrder string
+	Grace                                    string
 	Customer, PlusTags, FailedOrders         string
 	Channels                                 string // a line for each: its name and its share
 	DefaultChannel                           string
@@ -34,8 +35,8 @@ const (
 func fillRules(s sale.Sale) rulesForm {
 	return rulesForm{
 		PassBinding: string(s.Admission.PassBinding), MaxNetworks: strconv.Itoa(s.Admission.MaxNetworks),
-		ReleaseOnOrder: strconv.FormatBool(s.Admission.ReleaseOnOrder.On()),
-		Customer:       string(s.Reservation.Customer), PlusTags: string(s.Reservation.PlusTags), FailedOrders: string(s.FailedOrders),
+		ReleaseOnOrder: strconv.FormatBool(s.Admission.ReleaseOnOrder.On()), Grace: strconv.FormatBool(s.Admission.Grace.On()),
+		Customer: string(s.Reservation.Customer), PlusTags: string(s.Reservation.PlusTags), FailedOrders: string(s.FailedOrders),
 		Channels: showChannels(s.Channels), DefaultChannel: s.DefaultChannel,
 		Lanes: showLanes(s.Admission.Lanes), Spill: showSpill(s.Spill), WithoutPass: strings.Join(s.WithoutPass, ", "),
 	}
@@ -45,6 +46,7 @@ func readRules(v url.Values) rulesForm {
 	text := func(name string) string { return strings.TrimSpace(v.Get(name)) }
 	return rulesForm{
 		PassBinding: text("admission.pass_binding"), MaxNetworks: text("admission.max_networks"), ReleaseOnOrder: text("admission.release_on_order"),
+		Grace:    text("admission.grace"),
 		Customer: text("reservation.customer"), PlusTags: text("reservation.plus_tags"), FailedOrders: text("failed_orders"),
 		Channels: text("channels"), DefaultChannel: text("default_channel"), hasChannels: v.Has("channels"),
 		Lanes: text("admission.lanes"), hasLanes: v.Has("admission.lanes"), Spill: text("spill"), WithoutPass: text("without_pass"), hasSpill: v.Has("spill") && v.Has("without_pass"),
@@ -61,7 +63,7 @@ func (f *saleForm) FaultInRules() bool {
 	for field := range f.Errors {
 		switch field {
 		case "reservation.per_customer", "reservation.max_extensions", "durability", "reservation.customer", "reservation.plus_tags", "failed_orders",
-			"admission.mode", "admission.release_on_order", "admission.renewal.by", "admission.renewal.max", "admission.pass_binding", "admission.max_networks", "admission.lanes", "channels", "default_channel", "spill", "without_pass":
+			"admission.mode", "admission.release_on_order", "admission.grace", "admission.renewal.by", "admission.renewal.max", "admission.pass_binding", "admission.max_networks", "admission.lanes", "channels", "default_channel", "spill", "without_pass":
 			return true
 		}
 	}
@@ -75,12 +77,8 @@ func (f *saleForm) rules(s *sale.Sale) {
 	if f.MaxNetworks != "" {
 		s.Admission.MaxNetworks = int(f.number("admission.max_networks", f.MaxNetworks, false))
 	}
-	switch f.ReleaseOnOrder {
-	case switchOn:
-		s.Admission.ReleaseOnOrder = sale.Switch{}
-	case switchOff:
-		s.Admission.ReleaseOnOrder = sale.Off()
-	}
+	turn(&s.Admission.ReleaseOnOrder, f.ReleaseOnOrder)
+	turn(&s.Admission.Grace, f.Grace)
 	if f.hasLanes {
 		s.Admission.Lanes = f.lanes()
 	}
@@ -97,6 +95,16 @@ func (f *saleForm) rules(s *sale.Sale) {
 	replace(&s.Reservation.PlusTags, f.PlusTags)
 	if f.hasChannels {
 		s.Channels, s.DefaultChannel = f.channels(), f.DefaultChannel
+	}
+}
+
+// turn sets a switch to what was chosen. What the form did not send stays as it is.
+func turn(member *sale.Switch, chosen string) {
+	switch chosen {
+	case switchOn:
+		*member = sale.Switch{}
+	case switchOff:
+		*member = sale.Off()
 	}
 }
 

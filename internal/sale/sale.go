@@ -72,6 +72,8 @@ type Admission struct {
 	MaxNetworks int `json:"max_networks"`
 	// ReleaseOnOrder gives the slot of a pass back to the line once its holder has ordered.
 	ReleaseOnOrder Switch `json:"release_on_order"`
+	// Grace lets a called visitor who comes too late be admitted for one more claim window, while there is room.
+	Grace Switch `json:"grace"`
 	// Renewal lets a pass be prolonged; the zero value does not.
 	Renewal Renewal `json:"renewal,omitzero"`
 }

@@ -107,6 +107,9 @@ func TestTheSwitchesOfASaleAreOnUnlessItSaysOtherwise(t *testing.T) {
 		if err != nil || back.Admission.ReleaseOnOrder.On() != on {
 			t.Fatalf("%s came back as %v, %v", member, back.Admission.ReleaseOnOrder.On(), err)
 		}
+		if !s.Admission.Grace.On() || !back.Admission.Grace.On() {
+			t.Fatalf("%s switches the grace off", member)
+		}
 	}
 	if s, err := Decode([]byte(minimal)); err != nil || s.Reservation.Customer != Normalized || s.Reservation.PlusTags != KeepTags {
 		t.Fatalf("%+v, %v", s.Reservation, err)

@@ -8,7 +8,7 @@
 --      3 token of the restore, then name, value, and so on:
 --        lanes (how many there are beside that of everybody)
 --        version epoch opens starts ends (ms) ended paused (0 or 1) mode order
---        rate (per minute) cap window ttl (ms) renew_by (ms) renew_most
+--        rate (per minute) cap window ttl (ms) late_window (ms; 0 when nobody may be late) renew_by (ms) renew_most
 --        plan (what else enters the draw, JSON or empty; as it is when the doors open), seed (hex) and commitment
 --        for a new room; and to restore:
 --        mark, watermark, floor, claimed, left, released, kept_seed (hex, or empty), kept_commitment, kept_plan,
@@ -42,7 +42,7 @@ if not there then
     'paused_at', '0', 'paused_total', '0', 'seed', a.seed, 'commitment', a.commitment, 'seed_kept', '0', 'drawn', '0',
     'draw_count', '0', 'draw_kept', '0', 'next_expiry', '0', 'peak_active', '0', 'peak_minute', '0', 'cap_max', '0', 'rate_max', '0',
     'order', a.order, 'gaps', '', 'absent', '0', 'prove_until', '0', 'wanted', '', 'gone', '0', 'rated', '0',
-    'standby', '0', 'arrivals', '0', 'looked_at', '0', 'calm_since', '0', 'owed', '0')
+    'standby', '0', 'arrivals', '0', 'looked_at', '0', 'calm_since', '0', 'owed', '0', 'late', '0')
 end
 
 local h = redis.call('HMGET', KEYS[1], 'version', 'paused_at', 'paused_total', 'order', 'drawn', 'called', 'cap_max', 'rate_max', 'seed_kept',
@@ -57,6 +57,10 @@ for lane = 1, tonumber(a.lanes) do
     end
     redis.call('HSET', KEYS[1], field(lane, 'gaps'), '')
   end
+end
+-- A new room has closed no window yet. In one that an earlier version made, their grace is over.
+for lane = 0, tonumber(a.lanes) do
+  redis.call('HSETNX', KEYS[1], field(lane, 'forgotten'), redis.call('HGET', KEYS[1], field(lane, 'floor')))
 end
 local paused_at, paused_total = tonumber(h[2]), tonumber(h[3])
 -- A sale in standby begins with the gate open, unless somebody waits or it comes back from a loss, when it is not
@@ -83,7 +87,7 @@ if h[5] == '1' or tonumber(h[6]) > 0 then order = h[4] end
 
 redis.call('HSET', KEYS[1], 'term', term, 'run', run, 'version', a.version, 'epoch', a.epoch, 'opens', a.opens, 'starts', a.starts,
   'ends', a.ends, 'ended', a.ended, 'paused_at', int(paused_at), 'paused_total', int(paused_total), 'mode', mode, 'standby', standby, 'order', order,
-  'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl, 'renew_by', a.renew_by, 'renew_most', a.renew_most,
+  'rate', a.rate, 'cap', a.cap, 'window', a.window, 'ttl', a.ttl, 'late_window', a.late_window, 'renew_by', a.renew_by, 'renew_most', a.renew_most,
   'rate_max', int(math.max(tonumber(h[8]), tonumber(a.rate))), 'cap_max', int(math.max(tonumber(h[7]), tonumber(a.cap))))
 
 -- The report on a sale compares the admissions with the limits that were in force.
@@ -105,6 +109,7 @@ if restore then
     local floor = math.min(tonumber(of('floor')), called)
     redis.call('HSET', KEYS[1], field(lane, 'mark'), mark, field(lane, 'top'), mark, field(lane, 'base'), mark,
       field(lane, 'entrants'), mark, field(lane, 'called'), int(called), field(lane, 'floor'), int(floor),
+      field(lane, 'forgotten'), int(floor), -- who came too late before the loss has lost the turn
       field(lane, 'gaps'), of('gaps'), field(lane, 'absent'), of('absent'), field(lane, 'gone'), of('gone'))
     if called > floor then -- open windows start again, as one
       local deadline = int(own + tonumber(a.window))

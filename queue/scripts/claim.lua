@@ -1,6 +1,9 @@
--- Admits one called ticket, if the cap and the rolling rate allow it. The same ticket gets the same pass.
--- KEYS those of the room
+-- Admits one called ticket, if the cap and the rolling rate allow it. The same ticket gets the same pass. A ticket
+-- whose time to claim is over is admitted for one more window, while there is room beside all who are called.
+-- KEYS those of the room, with those of its lanes
 -- ARGV 1 ticket number  2 its place in its lane, 0 when unknown  3 the generation in which the place was worked out
+--      4 units that are free, below 0 when that is not known  5 units allocated  6 factor of the degradation level: 0
+--      admits nobody who is late
 -- returns {status, issued s, expires s, wait ms, now ms}
 --   ok, again           the pass with its times; of one that was renewed, how often instead of wait ms
 --   stale               another generation: work out the place again
@@ -8,11 +11,13 @@
 --   early, ended, paused, not_called, missed
 --   full, rate          refused for the cap or the rate alone: the ticket's window starts again;
 --                       wait ms until a slot may be free
+--   late                the time to claim is over, but its grace is not, and there is no room at this moment
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lane = lane_of(ARGV[1])
 local h = redis.call('HMGET', KEYS[1], 'gen', field(lane, 'entrants'), field(lane, 'called'), field(lane, 'floor'), 'starts', 'ends', 'ended', 'mode', 'rate', 'cap',
-  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run', 'rated', 'drawn', 'order')
+  'window', 'ttl', 'paused_at', 'paused_total', 'next_expiry', 'peak_active', 'peak_minute', 'delay', 'run', 'rated', 'drawn', 'order',
+  'late_window', field(lane, 'forgotten'))
 if not h[1] or h[19] ~= server_run() then return {'lost', '0', '0', 0, '0'} end
 local number, place = ARGV[1], tonumber(ARGV[2])
 local floor, open = tonumber(h[4] or 0), h[8] == 'open'
@@ -40,9 +45,14 @@ if called and place > floor then
   cohort = redis.call('ZRANGEBYSCORE', calls_key(lane), ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
 end
 local deadline = tonumber(grace or cohort)
-if not open then
-  if not called then return {'not_called', '0', '0', 0, '0'} end
-  if not deadline or run >= deadline then return {'missed', '0', '0', 0, '0'} end
+if not open and not called then return {'not_called', '0', '0', 0, '0'} end
+local late = not open and (not deadline or run >= deadline)
+if late then
+  local until_run = end_of_grace(lane, place, tonumber(h[23] or 0), tonumber(h[24] or h[4]))
+  if run >= until_run then return {'missed', '0', '0', 0, '0'} end
+  if tonumber(ARGV[6]) <= 0 or room_beside_the_called(now, tonumber(ARGV[4]), tonumber(ARGV[5])) < 1 then
+    return {'late', '0', '0', 0, '0'}
+  end
 end
 
 local function resolve()
@@ -95,9 +105,10 @@ if grace then redis.call('ZREM', KEYS[6], number) end
 if place > tonumber(h[3]) or place == 0 and h[22] == 'draw' and h[21] == '0' then redis.call('HINCRBY', KEYS[1], field(lane, 'gone'), 1) end
 change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
 redis.call('HINCRBY', KEYS[1], 'claimed', 1)
+if late then redis.call('HINCRBY', KEYS[1], 'late', 1) end
 local set = {}
 -- How long visitors take from the call to the claim, as a moving average.
-if cohort and not grace then
+if cohort and not grace and not late then
   local took, delay = math.max(0, run - (tonumber(cohort) - tonumber(h[11]))), tonumber(h[18])
   set = {'delay', int(delay < 0 and took or delay + (took - delay) / 16)}
 end

@@ -20,7 +20,7 @@ local paused_at = tonumber(h[4])
 local run = (paused_at > 0 and paused_at or now) - tonumber(h[5])
 local width = 12
 
--- Whether nothing more comes of a number: left, missed, or its pass is over.
+-- Whether nothing more comes of a number, but perhaps by grace: left, missed, or its pass is over.
 local function over(value, place)
   local number = string.match(value, '^%??(%d+):')
   if not number then return true end
@@ -58,16 +58,26 @@ local function answer(v, how, value)
   answers[v.at], answers[v.at + 1] = how, value
 end
 
+-- Whoever gets another place can no longer take up the turn that was missed.
+local function end_grace(number)
+  if not number or redis.call('SETBIT', used_key(lane_of(number)), in_lane(number), 1) == 1 then return end
+  redis.call('HINCRBY', room, 'seq', 1)
+  if redis.call('RPUSH', KEYS[7], 'l:' .. number) > 8192 then redis.call('LTRIM', KEYS[7], -4096, -1) end
+end
+
 local function bare(value) return string.gsub(value, '^%?', '') end
 
 local function decide(v)
   local value = find(v.persons)
-  if value and v.old ~= '' and bare(value) == v.old and over(value, v.place) then value = nil end
+  if value and v.old ~= '' and bare(value) == v.old and over(value, v.place) then
+    v.over, value = string.match(value, '^%??(%d+):'), nil
+  end
   if not value then
     value = find(v.codes)
     if value and v.persons ~= '' and not over(value, v.place) then
       if string.sub(value, 1, 1) ~= '?' then value = '?' .. value end
       write(v, value)
+      end_grace(v.over)
     end
   end
   if value then return answer(v, 'had', value) end
@@ -115,6 +125,7 @@ for _, v in ipairs(fresh) do
   elseif left > 0 then
     v.value = '?' .. string.format('%.0f', number) .. ':' .. given[6] .. ':' .. given[5] .. ':' .. v.more
     write(v, v.value)
+    end_grace(v.over)
     answer(v, 'new', v.value)
     number, left = number + 1, left - 1
   else

@@ -50,6 +50,13 @@ local function admitted_lately(key, now, rated)
   return rated - before, low, ms
 end
 
+-- Tells until when, in the room's own time, a place that was called may be claimed at all: late_window longer than the
+-- call that reached it. Up to the place forgotten it is over. Returns 0 when it is over, or nobody may be late.
+local function end_of_grace(lane, place, late_window, forgotten)
+  if late_window <= 0 or place <= forgotten then return 0 end
+  local deadline = redis.call('ZRANGEBYSCORE', calls_key(lane), int(place), '+inf', 'LIMIT', 0, 1)[1]
+  return deadline and tonumber(deadline) + late_window or 0
+end
 
 -- Moves the watermark of a lane and opens a window for those whom it passes, of whom nobody is at some places. Calls of
 -- about the same moment share a deadline, rounded up, so that a window of any length has at most some 256 of

@@ -16,11 +16,38 @@ local function people_in_lanes(room)
   return waiting, absent, math.max(0, coming)
 end
 
--- Says how many visitors may be called as they join, when nobody waits in any lane. The pace, the cap, the rolling
--- minute and the units that are there bound it. Everybody called who may still come counts in full, so that whoever
--- is called here finds a slot.
+-- Says for how many there is room beside the called who may still come. These count in full, so that everybody who
+-- is called finds a slot. The cap, the rolling minute and the units that are there bound it.
 -- room has the fields of the room by name; units and allocated are those that the node knows of (units below 0:
--- not known); factor is that of the degradation level.
+-- not known).
+local function room_beside(coming, room, now, units, allocated)
+  local function n(name) return tonumber(room[name]) end
+  local active = redis.call('ZCARD', KEYS[2])
+  if n('next_expiry') > 0 and n('next_expiry') <= now then
+    active = redis.call('ZCOUNT', KEYS[2], '(' .. int(now), '+inf')
+  end
+  local minute = admitted_lately(KEYS[3], now, n('rated'))
+  local free = math.min(n('cap') - active, n('rate') - minute) - coming
+  if units >= 0 then
+    -- Of the admitted, those who may still take a unit; see byStock in controller.go.
+    local taken = math.max(allocated - units, 0)
+    local undecided = math.min(active, minute, math.max(n('claimed') - taken, 0))
+    free = math.min(free, units - undecided - coming)
+  end
+  return free
+end
+
+-- Says for how many there is room beside all who are called. Arguments as of room_beside.
+local function room_beside_the_called(now, units, allocated)
+  local names, room = {'entrants', 'called', 'absent', 'gone', 'floor', 'open_resolved', 'lanes', 'cap', 'rate', 'rated', 'next_expiry', 'claimed'}, {}
+  local values = redis.call('HMGET', KEYS[1], unpack(names))
+  for i, name in ipairs(names) do room[name] = values[i] end
+  local _, _, coming = people_in_lanes(room)
+  return room_beside(coming, room, now, units, allocated)
+end
+
+-- Says how many visitors may be called as they join, when nobody waits in any lane. The pace and the room beside the
+-- called bound it. factor is that of the degradation level; the other arguments are those of room_beside.
 -- Returns how many, and the pace's credit now.
 local function may_walk_in(room, now, run, units, allocated, factor)
   local function n(name) return tonumber(room[name]) end
@@ -40,18 +67,7 @@ local function may_walk_in(room, now, run, units, allocated, factor)
   end
   credit = math.min(credit, burst)
 
-  local active = redis.call('ZCARD', KEYS[2])
-  if n('next_expiry') > 0 and n('next_expiry') <= now then
-    active = redis.call('ZCOUNT', KEYS[2], '(' .. int(now), '+inf')
-  end
-  local minute = admitted_lately(KEYS[3], now, n('rated'))
-  local free = math.min(n('cap') - active, n('rate') - minute) - coming
-  if units >= 0 then
-    -- Of the admitted, those who may still take a unit; see byStock in controller.go.
-    local taken = math.max(allocated - units, 0)
-    local undecided = math.min(active, minute, math.max(n('claimed') - taken, 0))
-    free = math.min(free, units - undecided - coming)
-  end
+  local free = room_beside(coming, room, now, units, allocated)
   return math.max(0, math.floor(math.min(credit + 1e-9, free))), credit
 end
 

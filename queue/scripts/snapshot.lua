@@ -18,7 +18,8 @@ local h = redis.call('HMGET', KEYS[1], 'gen', 'epoch', 'seq', 'entrants', 'mark'
   'opens', 'starts', 'ends', 'ended', 'mode', 'order', 'paused_at', 'paused_total', 'seed', 'commitment', 'seed_kept', 'drawn',
   'draw_count', 'draw_kept', 'open_resolved', 'claimed', 'left', 'released', 'shown', 'noshow', 'seen_shown', 'seen_noshow',
   'credit', 'credit_at', 'showup', 'next_expiry', 'peak_active', 'peak_minute', 'cap_max', 'rate_max', 'version', 'delay', 'base', 'gaps', 'absent', 'prove_until', 'run', 'wanted',
-  'draw_plan', 'frozen_at', 'draw_round', 'count_kept', 'draw_beacon', 'draw_shares', 'draw_final', 'limits_at', 'gone', 'rated', 'standby', 'arrivals', 'looked_at', 'calm_since', 'owed', 'lanes')
+  'draw_plan', 'frozen_at', 'draw_round', 'count_kept', 'draw_beacon', 'draw_shares', 'draw_final', 'limits_at', 'gone', 'rated', 'standby', 'arrivals', 'looked_at', 'calm_since', 'owed', 'lanes',
+  'late', 'late_window', 'forgotten')
 if not h[1] or h[48] ~= server_run() then return {stamp} end
 
 local active, next_expiry = redis.call('ZCARD', KEYS[2]), tonumber(h[37])
@@ -40,7 +41,7 @@ elseif h[1] == ARGV[1] and (seq == known or seq > known and seq - known <= redis
 end
 reply[7], reply[8], reply[9], reply[10] = kind, {}, {}, {}
 
--- The open windows of a lane that the node does not know.
+-- The windows of a lane that the node does not know, those too whose grace lasts.
 local function windows(lane, called, known_called, from)
   if kind == 'full' then return redis.call('ZRANGE', calls_key(lane), 0, -1, 'WITHSCORES') end
   if kind == 'none' or called == known_called then return {} end
@@ -48,7 +49,7 @@ local function windows(lane, called, known_called, from)
 end
 reply[8] = windows(0, h[6], ARGV[3], ARGV[4])
 for lane = 1, math.min(tonumber(h[65] or 0), (#KEYS - ROOM_KEYS) / 2) do
-  local names = {'entrants', 'mark', 'called', 'floor', 'open_resolved', 'base', 'gaps', 'absent', 'gone', 'owed', 'draw_count'}
+  local names = {'entrants', 'mark', 'called', 'floor', 'open_resolved', 'base', 'gaps', 'absent', 'gone', 'owed', 'draw_count', 'forgotten'}
   for i, name in ipairs(names) do names[i] = field(lane, name) end
   local fields = redis.call('HMGET', KEYS[1], unpack(names))
   reply[10][3 * lane - 2] = fields
