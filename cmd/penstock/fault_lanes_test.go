@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"sync"
@@ -13,9 +12,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-
-	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/queue"
 )
 
 const (
@@ -177,19 +173,7 @@ func (l *laneCrowd) comeAgain() {
 func (l *laneCrowd) judge(natsURL string, wiped time.Time) {
 	t := l.t
 	t.Helper()
-	broker, err := checkout.Connect(t.Context(), natsURL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = broker.Close(t.Context()) }()
-	reading := queue.NewAccounting("lanes", 0)
-	for record, err := range broker.Journal().Replay(t.Context(), "lanes", time.Time{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		reading.Add(record)
-	}
-	account := reading.Account()
+	account := readAccount(t, natsURL, "lanes")
 	var called [2]uint64
 	off, after := 0.0, 0
 	for i, step := range account.Calls {
@@ -209,13 +193,7 @@ func (l *laneCrowd) judge(natsURL string, wiped time.Time) {
 	}
 	t.Logf("called %v, admitted %v, %d of them after Redis was emptied; at most %.1f calls from the shares; in 60 s %+v; active %+v; inversions %d",
 		called, admitted, after, off, account.Minute, account.Active, account.Inversions)
-	if account.Inversions > 0 || account.TwoPasses > 0 || account.KeyDuplicates > 0 || account.Unread > 0 {
-		t.Errorf("%d inversions, %d second passes, %d second places, %d records that cannot be read",
-			account.Inversions, account.TwoPasses, account.KeyDuplicates, account.Unread)
-	}
-	if account.Minute.Over > 0 || account.Active.Over > 0 || account.Minute.Unlimited > 0 || account.Late > 0 {
-		t.Error("a limit was not kept")
-	}
+	wantLimitsKept(t, account)
 	if off > lanesMostOff {
 		t.Error("the calls do not follow the shares")
 	}
