@@ -25,8 +25,9 @@ const (
 )
 
 type saleCommand struct {
-	Apply saleApplyCommand `cmd:"" help:"Create or change sales from a file, on a running server."`
-	List  saleListCommand  `cmd:"" help:"List the sales of a running server."`
+	Apply   saleApplyCommand   `cmd:"" help:"Create or change sales from a file, on a running server."`
+	List    saleListCommand    `cmd:"" help:"List the sales of a running server."`
+	Release saleReleaseCommand `cmd:"" help:"Count the passes of a sale that hold no units, or release them with --confirm: their slots go to the next in line."`
 }
 
 type saleApplyCommand struct {
