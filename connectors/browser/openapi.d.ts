@@ -927,6 +927,8 @@ export interface components {
                 seed?: string;
                 /** @description How many took part; from the start on, before the seed is shown. */
                 count?: number;
+                /** @description In a sale with priority lanes, how many of `count` took part in each: first in that of everybody, then in each of `lanes` of the sale, in the same order. Each lane is drawn by itself, from the same seed. */
+                lanes?: number[];
                 /**
                  * Format: date-time
                  * @description When the count was frozen.
@@ -1034,6 +1036,8 @@ export interface components {
                 parties?: string[];
                 detail: string;
             };
+            /** @description The names of the priority lanes. In the lists, the first is lane 1; without a lane is the lane of everybody. */
+            lanes?: string[];
             /** @description As `draw` of the public document. Null in a sale without a draw, and when the journal has nothing of it. */
             draw: Record<string, never> | null;
             line: {

@@ -2,6 +2,7 @@ package fairness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ func Judge(e Evidence) Report {
 		Format: Format, Sale: e.Record.ID, Name: e.Record.Name, Order: e.Record.Admission.Order,
 		OpensAt: e.Record.OpensAt, StartsAt: e.Record.StartsAt, EndsAt: e.Record.EndsAt, EndedEarly: e.Record.Ended,
 		MadeAt: e.MadeAt, Bots: e.Bots,
+	}
+	for _, lane := range e.Record.Admission.Lanes {
+		r.Lanes = append(r.Lanes, lane.Name)
 	}
 	j := judging{Evidence: e, report: &r}
 	j.figures()
@@ -190,6 +194,10 @@ func (j *judging) draw() {
 		j.check("seed_as_committed", Broken, "redis published the commitment %s, and the seed in the journal has %s", j.Room.DrawCommitment, d.Commitment)
 	case j.Room.Ready && d.Count != nil && j.Room.DrawCount != *d.Count:
 		j.check("seed_as_committed", Broken, "redis published %d entrants, and the journal %d", j.Room.DrawCount, *d.Count)
+	case j.Room.Ready && len(d.Lanes) > 0 && !slices.Equal(j.Room.DrawLanes, d.Lanes):
+		j.check("seed_as_committed", Broken, "redis published the entrants of the lanes as %d, and the journal as %d", j.Room.DrawLanes, d.Lanes)
+	case len(j.report.Lanes) > 0 && len(d.Lanes) != len(j.report.Lanes)+1:
+		j.check("seed_as_committed", Unknown, "the sale has %d priority lanes, and the journal counts %d", len(j.report.Lanes), max(len(d.Lanes)-1, 0))
 	default:
 		j.check("seed_as_committed", j.whole(true), "the seed has the commitment %s, and %d took part", d.Commitment, *d.Count)
 	}

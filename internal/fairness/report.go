@@ -42,6 +42,8 @@ type Report struct {
 	Verdict    Verdict    `json:"verdict"`
 	Checks     []Check    `json:"checks"`
 	Trust      Trust      `json:"trust"`
+	// Lanes are the names of the priority lanes, in their order: lane 1 is the first. Lane 0 is that of everybody.
+	Lanes []string `json:"lanes,omitempty"`
 	// Draw is nil in a sale without one, and when the journal has nothing of it.
 	Draw *queue.DrawFacts `json:"draw"`
 	Line Line             `json:"line"`
@@ -54,7 +56,7 @@ type Report struct {
 	Bots   *Bots   `json:"bots"`
 	Limits []Limit `json:"limits"`
 	// Calls are [ms, place]: up to which place was called from when on. Admissions are [ms, number of the ticket].
-	// Those of a priority lane have its number, from 1 on, at the end. Both are nil in a sale that has too many for a
+	// Those of a priority lane have its number in Lanes, from 1 on, at the end. Both are nil in a sale that has too many for a
 	// file.
 	Calls      [][]int64 `json:"calls"`
 	Admissions [][]int64 `json:"admissions"`

@@ -40,6 +40,18 @@ func (r *Report) WriteText(w io.Writer) error {
 	return p.err
 }
 
+// lane is how a lane is called; 0 is that of everybody.
+func (r *Report) lane(i int) string {
+	switch {
+	case i == 0:
+		return "everybody"
+	case i <= len(r.Lanes):
+		return "lane " + r.Lanes[i-1]
+	default:
+		return fmt.Sprintf("lane %d", i)
+	}
+}
+
 func (a *Active) text() string {
 	if a.Counted != nil {
 		return fmt.Sprint(*a.Counted)
@@ -66,6 +78,9 @@ func (p *printer) draw(r *Report) {
 	p.line("  commitment      %s", d.Commitment)
 	if d.Count != nil {
 		p.line("  entrants drawn  %d, frozen %s, published %s", *d.Count, stamp(d.FrozenAt), stamp(d.PublishedAt))
+		for i, count := range d.Lanes {
+			p.line("    %-13s %d", r.lane(i), count)
+		}
 	}
 	if d.Seed != "" {
 		p.line("  seed            %s", d.Seed)

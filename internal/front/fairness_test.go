@@ -88,10 +88,11 @@ func TestAReportOnAnotherEndOfTheSaleIsNotThisOne(t *testing.T) {
 func TestThePageOfAReportSaysWhatItSays(t *testing.T) {
 	s, record, row, _ := reported(t)
 	rec := record()
-	row.Store(&ledger.FairnessReport{Sale: "spring", CreatedMillis: rec.CreatedAt.UnixMilli(), EndsMillis: rec.EndsAt.UnixMilli(), Body: reportBody})
+	body := strings.Replace(strings.Replace(reportBody, `"draw":{`, `"lanes":["gold"],"draw":{`, 1), `"count":12345,`, `"count":12345,"lanes":[12211,134],`, 1)
+	row.Store(&ledger.FairnessReport{Sale: "spring", CreatedMillis: rec.CreatedAt.UnixMilli(), EndsMillis: rec.EndsAt.UnixMilli(), Body: body})
 	s.change(s.Sales.Get("spring"), func(r *sale.Record) { r.Ended = true })
 	for language, want := range map[string][]string{
-		"en": {`lang="en" dir="ltr"`, "20,000", "12,345", "At least one of these: brand.", "not recorded", "at most 4, of 50 allowed", "c0ffee", "5 places were called", "Spring &lt;b&gt;drop", "Not all of this is known"},
+		"en": {`lang="en" dir="ltr"`, "20,000", "12,345", "Took part in the draw: gold", "134", "At least one of these: brand.", "not recorded", "at most 4, of 50 allowed", "c0ffee", "5 places were called", "Spring &lt;b&gt;drop", "Not all of this is known"},
 		"de": {`lang="de" dir="ltr"`, "20.000", "Mindestens einem von diesen: brand.", "nicht aufgezeichnet"},
 		"ar": {`lang="ar" dir="rtl"`, "غير مسجّل", "20,000"},
 	} {

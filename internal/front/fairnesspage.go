@@ -84,6 +84,7 @@ func (p *fairnessPage) figures(r *fairness.Report) {
 	add("joined", l.Number(r.Line.Joined))
 	if r.Draw != nil && r.Draw.Count != nil {
 		add("drawn", l.Number(*r.Draw.Count))
+		p.drawnIn(r)
 	}
 	add("called", l.Number(r.Line.Called))
 	add("admitted", count(r.Line.Admitted))
@@ -101,6 +102,15 @@ func (p *fairnessPage) figures(r *fairness.Report) {
 		add("bots", l.Text("fairness.not_recorded"))
 	} else {
 		add("bots", count(r.Bots.Removed))
+	}
+}
+
+// drawnIn tells how many took part in the draw in each priority lane.
+func (p *fairnessPage) drawnIn(r *fairness.Report) {
+	for i, name := range r.Lanes {
+		if i+1 < len(r.Draw.Lanes) {
+			p.Figures = append(p.Figures, fairnessRow{p.Words.Text("fairness.drawn") + ": " + name, p.Words.Number(r.Draw.Lanes[i+1])})
+		}
 	}
 }
 

@@ -67,8 +67,5 @@ func (a Admission) validateLanes() error {
 	if DefaultLaneShare(a.Lanes) < MinDefaultLaneShare-1e-9 {
 		return invalid("admission.lanes", "the shares leave less than %v to the lane of everybody", MinDefaultLaneShare)
 	}
-	if len(a.Lanes) > 0 && a.Order == Draw {
-		return invalid("admission.lanes", "go with the order fifo: a draw has one line")
-	}
 	return nil
 }

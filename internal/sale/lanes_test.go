@@ -32,8 +32,10 @@ func TestLanesLeaveSomethingToEverybody(t *testing.T) {
 		}
 	}
 	draw := strings.Replace(withLanes(`[{"name":"vip","share":0.2}]`), `"lanes"`, `"order":"draw","lanes"`, 1)
-	draw = strings.Replace(draw, `"id"`, `"opens_at":"2026-12-01T09:00:00Z","id"`, 1)
-	if _, err := Decode([]byte(draw)); err == nil || !strings.Contains(err.Error(), "order fifo") {
+	if _, err := Decode([]byte(draw)); err == nil || !strings.Contains(err.Error(), "opens_at before starts_at") {
+		t.Errorf("a draw with lanes and without a time before it: %v", err)
+	}
+	if _, err := Decode([]byte(strings.Replace(draw, `"id"`, `"opens_at":"2026-12-01T09:00:00Z","id"`, 1))); err != nil {
 		t.Errorf("a draw with lanes: %v", err)
 	}
 }
