@@ -72,12 +72,14 @@ func (a *arrivals) Accept() (net.Conn, error) {
 // It decides nothing about the request. fasthttp reads the same bytes again and judges them.
 type arrival struct {
 	*listener.Conn
-	buffers *buffers
-	stream  net.Conn        // what is read and written: the connection, or TLS on it
-	raw     syscall.RawConn // nil with TLS
-	between bool            // the next Read begins a request
-	shop    *proxy.Proxy
-	relay   relayState
+	buffers   *buffers
+	stream    net.Conn        // what is read and written: the connection, or TLS on it
+	raw       syscall.RawConn // nil with TLS
+	between   bool            // the next Read begins a request
+	began     bool            // a request has begun before
+	deadlines deadlines
+	shop      *proxy.Proxy
+	relay     relayState
 
 	buf        []byte // what has arrived; nil or buf[from:to] is not yet read by fasthttp
 	from, to   int
@@ -138,10 +140,12 @@ func (a *arrival) release() {
 	a.buf, a.from, a.to = nil, 0, 0
 }
 
-// awaitRequest returns when a request of Penstock's own has arrived. Those for the shop are relayed before. The
-// deadline for the first byte is set already.
+// awaitRequest returns when a request of Penstock's own has arrived. Those for the shop are relayed before.
 func (a *arrival) awaitRequest() error {
 	for {
+		if err := a.awaitFirstByteWithin(); err != nil {
+			return err
+		}
 		var head progress
 		if err := a.awaitHead(&head); err != nil {
 			return err
@@ -169,6 +173,16 @@ func (a *arrival) awaitRequest() error {
 		}
 		return nil
 	}
+}
+
+// awaitFirstByteWithin sets the time for the first byte of the next request.
+func (a *arrival) awaitFirstByteWithin() error {
+	limit := firstTimeout
+	if a.began {
+		limit = idleTimeout
+	}
+	a.began = true
+	return a.readWithin(limit)
 }
 
 // awaitHead returns when the headers have arrived, or too much for headers.

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/penstock/penstock/internal/listener"
 )
@@ -54,6 +53,7 @@ func (a *arrival) relayToShop(head *progress) (relayed bool, err error) {
 		return false, net.ErrClosed // it was closed to make room for others, or at the end
 	}
 	result := exchange.Relay(a.stream, a.buf[end:a.to], a.raw == nil)
+	a.deadlines = deadlines{} // it has set its own
 	a.keepRest(end+result.Used, result.Surplus)
 	if result.Linger {
 		listener.Drain(a.stream)
@@ -64,7 +64,7 @@ func (a *arrival) relayToShop(head *progress) (relayed bool, err error) {
 		_ = a.closeNow()
 		return false, io.EOF
 	}
-	return true, a.SetReadDeadline(time.Now().Add(idleTimeout))
+	return true, nil
 }
 
 // keepRest leaves in the buffer what has arrived after a request.

@@ -29,7 +29,11 @@ func (s *stack) raw() *raw {
 	}
 	s.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(2 * waitFor))
-	return &raw{Conn: conn, t: s.t, answers: bufio.NewReader(conn)}
+	return newRaw(s.t, conn)
+}
+
+func newRaw(t testing.TB, conn net.Conn) *raw {
+	return &raw{Conn: conn, t: t, answers: bufio.NewReader(conn)}
 }
 
 func (r *raw) send(text string) {

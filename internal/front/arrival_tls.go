@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"time"
 )
 
 // encryptedArrival is an arrival over TLS. fasthttp knows it by its methods.
@@ -19,8 +20,13 @@ func (a *arrival) encrypt(config *tls.Config) *encryptedArrival {
 	return &encryptedArrival{arrival: a, secured: secured}
 }
 
-// Handshake makes the connection one of TLS for fasthttp, which has set a deadline.
-func (e *encryptedArrival) Handshake() error { return e.secured.HandshakeContext(context.Background()) }
+// Handshake makes the connection one of TLS for fasthttp.
+func (e *encryptedArrival) Handshake() error {
+	if err := e.SetDeadline(time.Now().Add(firstTimeout)); err != nil {
+		return err
+	}
+	return e.secured.HandshakeContext(context.Background())
+}
 
 // ConnectionState tells what was agreed on.
 func (e *encryptedArrival) ConnectionState() tls.ConnectionState { return e.secured.ConnectionState() }
@@ -38,7 +44,12 @@ func arrivalOf(conn net.Conn) *arrival {
 }
 
 // Write implements net.Conn.
-func (a *arrival) Write(p []byte) (int, error) { return a.stream.Write(p) }
+func (a *arrival) Write(p []byte) (int, error) {
+	if err := a.writeWithin(writeTimeout); err != nil {
+		return 0, err
+	}
+	return a.stream.Write(p)
+}
 
 // moreDecrypted reads what has arrived where it cannot be seen beforehand whether anything has.
 func (a *arrival) moreDecrypted() error {

@@ -125,7 +125,7 @@ func (s *Server) orderOne(shop *auth.Identity, one *bulkOrder) bulkResult {
 	}
 	entry, err := s.saleToOrderFrom(one.Reservation)
 	if err == nil {
-		err = mayActOn(shop, entry.Record().ID)
+		err = mayActOn(shop, entry.ID())
 	}
 	if err != nil {
 		return bulkResult{err: err}

@@ -67,7 +67,7 @@ func (s *Server) sendForDevice(c *call, rec *sale.Record, view roomView, here pl
 
 // movedTicket is the ticket in the link of another device.
 func (s *Server) movedTicket(c *call) (token string, ok bool) {
-	saleID := c.entry.Record().ID
+	saleID := c.entry.ID()
 	token, ok = s.RoomLinks.OpenTicket(saleID, string(c.ctx.QueryArgs().Peek(moveLink)), c.entry.Now())
 	if !ok {
 		return "", false

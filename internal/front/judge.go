@@ -67,7 +67,7 @@ func (s *Server) fromDatacentre(client netip.Addr) bool {
 
 // settle counts a newcomer by what became of them. What was taken for somebody who got nothing new is given back.
 func (s *Server) settle(c *call, j *judgement, gotNew bool, refused error) {
-	saleID, now := c.entry.Record().ID, c.ctx.Time()
+	saleID, now := c.entry.ID(), c.ctx.Time()
 	if gotNew {
 		j.taken.Keep(now)
 	}

@@ -29,7 +29,7 @@ func (s *Server) postOrders(c *call) error {
 	if c.entry, err = s.saleToOrderFrom(parsed.Reservation); err != nil {
 		return err
 	}
-	c.sale = []byte(c.entry.Record().ID)
+	c.sale = []byte(c.entry.ID())
 	who, err := s.claimant(c, parsed.Reservation)
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func bestPass(tokens tokens, verify func(token) (queue.Pass, error)) (best queue
 
 // passOf returns the pass of a token, if it holds. Error: pass_invalid.
 func (s *Server) passOf(entry *salecache.Entry, presented token) (queue.Pass, error) {
-	pass, err := s.Passes.Verify(string(presented.text), entry.Record().ID, entry.Now())
+	pass, err := s.Passes.Verify(string(presented.text), entry.ID(), entry.Now())
 	if err != nil {
 		return queue.Pass{}, err
 	}
@@ -166,7 +166,7 @@ func (s *Server) renewPass(c *call) error {
 // deletePass gives the slot back to the line. Again is no error: the order may have given it back before.
 func (s *Server) deletePass(c *call) error {
 	pass, err := s.passThat(c, func(presented token) (queue.Pass, error) {
-		return s.Passes.Verify(string(presented.text), c.entry.Record().ID, c.entry.Now())
+		return s.Passes.Verify(string(presented.text), c.entry.ID(), c.entry.Now())
 	})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (s *Server) placeInAddress(c *call) (place, bool) {
 		return place{}, false
 	}
 	token := string(clip(text))
-	ticket, err := s.Tickets.Parse(token, c.entry.Record().ID)
+	ticket, err := s.Tickets.Parse(token, c.entry.ID())
 	if err != nil {
 		return place{}, false
 	}

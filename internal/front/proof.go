@@ -61,7 +61,7 @@ func (s *Server) scope(c *call) (proof.Scope, error) {
 		return proof.Scope{}, problem.With(problem.Unavailable, "proofs of work cannot be checked here")
 	}
 	epoch, err := c.entry.Room().Epoch()
-	return proof.Scope{Sale: c.entry.Record().ID, Requester: address.Site(s.visitorAddress(c)).String(), Epoch: epoch}, err
+	return proof.Scope{Sale: c.entry.ID(), Requester: address.Site(s.visitorAddress(c)).String(), Epoch: epoch}, err
 }
 
 // origin is where a request came from.

@@ -118,10 +118,11 @@ const spareWorkers = 64
 const DefaultMaxInFlight = 2048
 
 const (
-	// readTimeout is the time for the first byte on a new connection.
-	readTimeout  = 10 * time.Second
-	writeTimeout = 15 * time.Second
+	// firstTimeout is the time for the first byte on a new connection, idleTimeout that for the first byte of each
+	// further request, and writeTimeout that for an answer to be taken. Arrivals see to them, not fasthttp.
+	firstTimeout = 10 * time.Second
 	idleTimeout  = 75 * time.Second
+	writeTimeout = 15 * time.Second
 )
 
 // Server is the front of one node.
@@ -237,9 +238,6 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		ConnState:                    followArrival,
 		HeaderReceived:               boundBody,
 		Concurrency:                  s.MaxConnections + s.MaxConnections/8 + spareWorkers,
-		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
-		IdleTimeout:                  idleTimeout,
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true,
@@ -247,10 +245,10 @@ func (s *Server) newHTTP() *fasthttp.Server {
 	}
 }
 
-// boundBody gives the rest of a body that had not arrived with the headers a time of its own: one
-// that the client sends only when it is asked for it.
+// boundBody gives a body a time of its own that did not arrive with the headers: one that the client sends only
+// when it is asked for it.
 func boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if header.ContentLength() == 0 {
+	if header.IsGet() || len(header.PeekCanonical(expectHeader)) == 0 {
 		return fasthttp.RequestConfig{}
 	}
 	return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}

@@ -27,7 +27,7 @@ func (s *Server) admitInShadow(entry *salecache.Entry, presented tokens, from vi
 		verdict.Reason = string(problem.PassInvalid)
 	}
 	if s.Shadow != nil {
-		s.Shadow.Gate(entry.Record().ID, verdict)
+		s.Shadow.Gate(entry.ID(), verdict)
 	}
 	got.shadow = verdict.String()
 	return got

@@ -40,7 +40,7 @@ func (s *slots) giveBack(entry *salecache.Entry, ticket string, passUntil time.T
 	if err != nil || !entry.Now().Before(passUntil) || !entry.Record().Admission.ReleaseOnOrder.On() {
 		return
 	}
-	pass := queue.Pass{Sale: entry.Record().ID, Ticket: queue.Number(number), ID: ticket}
+	pass := queue.Pass{Sale: entry.ID(), Ticket: queue.Number(number), ID: ticket}
 	if entry.Room().Revoked(pass) {
 		return
 	}

@@ -149,7 +149,7 @@ func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
 func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
 	tokens, held := c.tokens(ticketHeader, ticketCookie), false
 	for presented := range tokens.all {
-		ticket, refused := s.Tickets.Parse(string(presented.text), c.entry.Record().ID)
+		ticket, refused := s.Tickets.Parse(string(presented.text), c.entry.ID())
 		switch {
 		case refused == nil && presented.inHeader:
 			return ticket, presented, nil

@@ -81,7 +81,7 @@ func Relay(d Deps) Task {
 		return orders.visit(ctx, func(ctx context.Context, entry *salecache.Entry) error {
 			n, err := d.Desk.Relay(ctx, entry.Stock(), entry.Record())
 			if n > 0 {
-				d.Log.Info("republished orders whose publisher did not finish", "sale", entry.Record().ID, "orders", n)
+				d.Log.Info("republished orders whose publisher did not finish", "sale", entry.ID(), "orders", n)
 			}
 			return err
 		})

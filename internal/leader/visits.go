@@ -58,7 +58,7 @@ func (v *visits) visit(ctx context.Context, do func(context.Context, *salecache.
 		case errors.As(err, &old):
 			return err
 		case err != nil && ctx.Err() == nil:
-			v.deps.Log.Debug("a step of a sale failed and is tried again", "step", v.step, "sale", entry.Record().ID, "error", err)
+			v.deps.Log.Debug("a step of a sale failed and is tried again", "step", v.step, "sale", entry.ID(), "error", err)
 			failed = append(failed, err)
 		}
 	}

@@ -22,7 +22,7 @@ const (
 // PhaseAt tells the phase at a moment of the one clock (Redis TIME). It is pure: a sale opens,
 // starts and ends on every node by itself, with nobody writing that it does.
 // An instant belongs to the phase that begins with it.
-func (r Record) PhaseAt(now time.Time, soldOut bool) Phase {
+func (r *Record) PhaseAt(now time.Time, soldOut bool) Phase {
 	switch {
 	case r.Draft:
 		return PhaseDraft

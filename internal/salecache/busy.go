@@ -167,7 +167,7 @@ func (c *Cache) refreshLoop(ctx context.Context, entry *Entry) {
 		}
 		err := c.refreshOne(ctx, entry)
 		if err != nil && !failing && ctx.Err() == nil {
-			c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.Record().ID, "error", err)
+			c.deps.Log.Warn("a sale cannot be refreshed; its last view stays in force", "sale", entry.ID(), "error", err)
 		}
 		next := entry.pace()
 		if failing = err != nil; failing {

@@ -16,6 +16,7 @@ import (
 
 // Entry is one sale on this node. It is safe for concurrent use; fetch it for each request.
 type Entry struct {
+	id     string
 	room   *queue.Room
 	stock  *reservation.Stock
 	record atomic.Pointer[sale.Record]
@@ -50,7 +51,7 @@ type view struct {
 }
 
 func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
-	entry := &Entry{born: time.Now(), wake: make(chan struct{}, 1), stirred: c.lookNow, changes: &c.changes}
+	entry := &Entry{id: rec.ID, born: time.Now(), wake: make(chan struct{}, 1), stirred: c.lookNow, changes: &c.changes}
 	lost := func() { entry.Touch(); c.AskLeader() }
 	entry.room = c.deps.OpenRoom(rec, lost)
 	entry.stock = c.deps.OpenStock(rec, entry.room.GateKey(), lost)
@@ -63,6 +64,9 @@ func (c *Cache) newEntry(ctx context.Context, rec sale.Record) (*Entry, error) {
 	}
 	return entry, nil
 }
+
+// ID is that of the sale.
+func (e *Entry) ID() string { return e.id }
 
 // Record returns the current version of the sale.
 func (e *Entry) Record() sale.Record { return *e.record.Load() }
