@@ -29,11 +29,14 @@ const (
 	rushLines     = 40              // connections to each gate
 	rushStep      = 5 * time.Second // of the log
 	// rushLeastUse is the share of the rate that is asked of the minute in which nobody leads for about 3 s, which are
-	// 5 % of it, on a machine that has other work.
-	rushLeastUse = 0.95
-	// rushMostRefused is the share of the claims that may meet a limit: a machine that has other work keeps visitors
-	// from claiming for a while, and then they come together.
-	rushMostRefused = 0.01
+	// 5 % of it.
+	rushLeastUse = 0.97
+	// rushMostRefused is the share of the claims that may meet a limit.
+	rushMostRefused = 0.001
+	// On a machine that has other work the visitors themselves come late, and then together. What they leave of the
+	// rate says nothing of the calls when more than rushMostSlow of the answers took longer than rushSlow.
+	rushSlow     = 250 * time.Millisecond
+	rushMostSlow = 0.01
 )
 
 // TestFaultARushKeepsEveryLimitAndUsesTheRate lets 20,000 visitors come to three gates within ten seconds. Three of
@@ -70,16 +73,9 @@ func TestFaultARushKeepsEveryLimitAndUsesTheRate(t *testing.T) {
 	all.Wait()
 	t.Logf("%d joined, %d claimed; gate %d led and was killed after %s; %d requests broke off",
 		w.joined.Load(), w.claimed.Load(), killed, rushKillAfter, w.broken.Load())
-	refused, sum := make([]int64, len(w.refused)), int64(0)
-	for i := range refused {
-		refused[i] = w.refused[i].Load()
-		sum += refused[i]
-	}
-	t.Logf("claims of the called that met a limit in each %s: %v", rushStep, refused)
-	if float64(sum) > rushMostRefused*float64(w.claimed.Load()) {
-		t.Errorf("%d claims of the called met a limit", sum)
-	}
-	readRushLog(t, stores.nats.URL).judge(t, began)
+	log := readRushLog(t, stores.nats.URL)
+	log.judgeLimits(t)
+	w.judgeUse(log.used(t, began))
 }
 
 // rush is the crowd.
@@ -89,14 +85,22 @@ type rush struct {
 	lines                   chan *frontConn
 	began, until            time.Time
 	joined, claimed, broken atomic.Int64
+	answered, slow          atomic.Int64 // from when the crowd has come
 	// refused are claims of the called for whom there was no room at that moment, by the step in which that was.
 	refused [rushFor/rushStep + 1]atomic.Int64
 }
 
 // send makes a request over a line that is free. A line that broke is replaced by one to another gate.
 func (w *rush) send(method, path, ticket string) frontAnswer {
+	sent := time.Now()
 	c := <-w.lines
 	a := c.call(method, path, ticket)
+	if a.status != 0 && sent.After(w.began.Add(rushWithin)) {
+		w.answered.Add(1)
+		if time.Since(sent) > rushSlow {
+			w.slow.Add(1)
+		}
+	}
 	if a.status == 0 {
 		w.broken.Add(1)
 		c.close()
@@ -138,6 +142,28 @@ func (w *rush) visit(i int, at time.Time) {
 			w.refused[min(time.Since(w.began), rushFor)/rushStep].Add(1)
 		}
 		<-time.After(200 * time.Millisecond)
+	}
+}
+
+// judgeUse judges the share of the rate that was used, and the claims that met a limit.
+func (w *rush) judgeUse(used float64) {
+	w.t.Helper()
+	refused, sum := make([]int64, len(w.refused)), int64(0)
+	for i := range refused {
+		refused[i] = w.refused[i].Load()
+		sum += refused[i]
+	}
+	slow := float64(w.slow.Load()) / float64(max(w.answered.Load(), 1))
+	w.t.Logf("claims of the called that met a limit in each %s: %v; %.2f %% of the answers took longer than %s", rushStep, refused, 100*slow, rushSlow)
+	if slow > rushMostSlow {
+		w.t.Log("too slow a machine to judge how much of the rate was used")
+		return
+	}
+	if float64(sum) > rushMostRefused*float64(w.claimed.Load()) {
+		w.t.Errorf("%d claims of the called met a limit", sum)
+	}
+	if used < rushLeastUse {
+		w.t.Errorf("%.1f %% of the rate was used, want %.0f %%", 100*used, 100*rushLeastUse)
 	}
 }
 
@@ -202,8 +228,9 @@ func readRushLog(t *testing.T, natsURL string) *rushLog {
 	return log
 }
 
-// judge compares every rolling minute, and every moment at which somebody was admitted, with the limits.
-func (l *rushLog) judge(t *testing.T, began time.Time) {
+// judgeLimits compares every rolling minute, and every moment at which somebody was admitted, with the limits.
+func (l *rushLog) judgeLimits(t *testing.T) {
+	t.Helper()
 	if len(l.admitted) == 0 {
 		t.Fatal("nobody was admitted")
 	}
@@ -217,7 +244,16 @@ func (l *rushLog) judge(t *testing.T, began time.Time) {
 		}
 		mostInMinute, mostActive = max(mostInMinute, i-first+1), max(mostActive, i+1-over)
 	}
-	// The minute after the first, in which the leader is killed.
+	t.Logf("%d admissions; most in any 60 s: %d of %d; most active: %d of %d; inversions: %d",
+		len(l.admitted), mostInMinute, rushRate, mostActive, rushCap, l.inversions)
+	if mostInMinute > rushRate || mostActive > rushCap || l.inversions > 0 {
+		t.Error("a limit was not kept")
+	}
+}
+
+// used is the share of the rate that was used in the minute after the first, in which the leader is killed.
+func (l *rushLog) used(t *testing.T, began time.Time) float64 {
+	t.Helper()
 	used, steps := 0, make([]int, rushFor/rushStep+1)
 	from := began.Add(time.Minute).UnixMilli()
 	for _, at := range l.admitted {
@@ -226,13 +262,7 @@ func (l *rushLog) judge(t *testing.T, began time.Time) {
 			used++
 		}
 	}
-	t.Logf("%d admissions; most in any 60 s: %d of %d; most active: %d of %d; inversions: %d; second minute: %.1f %% of the rate",
-		len(l.admitted), mostInMinute, rushRate, mostActive, rushCap, l.inversions, 100*float64(used)/rushRate)
-	t.Logf("admitted in each %s: %v", rushStep, steps)
-	if mostInMinute > rushRate || mostActive > rushCap || l.inversions > 0 {
-		t.Error("a limit was not kept")
-	}
-	if float64(used) < rushLeastUse*rushRate {
-		t.Error("too little of the rate was used")
-	}
+	share := float64(used) / rushRate
+	t.Logf("admitted in each %s: %v; second minute: %.1f %% of the rate", rushStep, steps, 100*share)
+	return share
 }
