@@ -78,6 +78,30 @@ func (b *buckets) look(key bucketKey, perMinute int, now time.Time, taken int) (
 	return 0, max(time.Millisecond, time.Duration(missing/float64(one.limiter.Limit())*float64(time.Second)))
 }
 
+// charge takes one token also when there is none, down to as many missing as come in a minute.
+func (b *buckets) charge(key bucketKey, perMinute int, now time.Time) {
+	s := b.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.find(key, perMinute, now)
+	if one.limiter.TokensAt(one.asked) > -float64(perMinute) {
+		one.limiter.ReserveN(one.asked, 1)
+	}
+}
+
+// owes is how long until there is a token in a bucket that was charged; 0 when there is one, or no bucket.
+func (b *buckets) owes(key bucketKey, perMinute int, now time.Time) time.Duration {
+	s := b.shard(key)
+	s.mu.Lock()
+	_, charged := s.byKey[key]
+	s.mu.Unlock()
+	if !charged {
+		return 0
+	}
+	_, wait := b.peek(key, perMinute, now)
+	return wait
+}
+
 // giveBack undoes a take.
 func (b *buckets) giveBack(key bucketKey, now time.Time) {
 	s := b.shard(key)

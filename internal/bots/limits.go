@@ -15,12 +15,14 @@ type Rule string
 
 // The limits.
 const (
-	JoinsPerNetwork   Rule = "joins_per_network"
-	JoinsPerAddress   Rule = "joins_per_address"
-	JoinsPerKey       Rule = "joins_per_key"
-	ActionsPerNetwork Rule = "actions_per_network"
-	ActionsPerAddress Rule = "actions_per_address"
-	ActionsPerTicket  Rule = "actions_per_ticket"
+	JoinsPerNetwork    Rule = "joins_per_network"
+	JoinsPerAddress    Rule = "joins_per_address"
+	JoinsPerKey        Rule = "joins_per_key"
+	ActionsPerNetwork  Rule = "actions_per_network"
+	ActionsPerAddress  Rule = "actions_per_address"
+	ActionsPerTicket   Rule = "actions_per_ticket"
+	ReleasesPerNetwork Rule = "releases_per_network"
+	ReleasesPerAddress Rule = "releases_per_address"
 )
 
 // The other rules.
@@ -31,7 +33,7 @@ const (
 
 // LimitRules are all limits there are.
 func LimitRules() []Rule {
-	return []Rule{JoinsPerNetwork, JoinsPerAddress, JoinsPerKey, ActionsPerNetwork, ActionsPerAddress, ActionsPerTicket}
+	return []Rule{JoinsPerNetwork, JoinsPerAddress, JoinsPerKey, ActionsPerNetwork, ActionsPerAddress, ActionsPerTicket, ReleasesPerNetwork, ReleasesPerAddress}
 }
 
 // DefaultBuckets is how many buckets of each kind a node keeps. One takes about 250 bytes.

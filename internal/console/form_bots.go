@@ -12,12 +12,14 @@ import (
 // limitFields are the figures of the limits, by the paths of their fields.
 func limitFields(l *sale.Limits) map[string]*int {
 	return map[string]*int{
-		"bots.limits.joins_per_address":   &l.JoinsPerAddress,
-		"bots.limits.joins_per_network":   &l.JoinsPerNetwork,
-		"bots.limits.joins_per_key":       &l.JoinsPerKey,
-		"bots.limits.actions_per_address": &l.ActionsPerAddress,
-		"bots.limits.actions_per_network": &l.ActionsPerNetwork,
-		"bots.limits.actions_per_ticket":  &l.ActionsPerTicket,
+		"bots.limits.joins_per_address":    &l.JoinsPerAddress,
+		"bots.limits.joins_per_network":    &l.JoinsPerNetwork,
+		"bots.limits.joins_per_key":        &l.JoinsPerKey,
+		"bots.limits.actions_per_address":  &l.ActionsPerAddress,
+		"bots.limits.actions_per_network":  &l.ActionsPerNetwork,
+		"bots.limits.actions_per_ticket":   &l.ActionsPerTicket,
+		"bots.limits.releases_per_address": &l.ReleasesPerAddress,
+		"bots.limits.releases_per_network": &l.ReleasesPerNetwork,
 	}
 }
 

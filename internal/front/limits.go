@@ -42,6 +42,34 @@ func (s *Server) mayAct(c *call, ticket string) error {
 	return s.overLimit(c, &taken, limits.Mode)
 }
 
+// mayReserve is mayAct for a reservation. From where many were given back, the next one has to wait. Code: rate_limited.
+func (s *Server) mayReserve(c *call, ticket string) error {
+	if err := s.mayAct(c, ticket); err != nil {
+		return err
+	}
+	who, limits, limited := s.givingBack(c)
+	if !limited {
+		return nil
+	}
+	owed := s.limits.Owed(who, limits, c.ctx.Time())
+	return s.overLimit(c, &owed, limits.Mode)
+}
+
+// gaveBack counts a reservation that was given back, which is never refused.
+func (s *Server) gaveBack(c *call) {
+	if who, limits, limited := s.givingBack(c); limited {
+		s.limits.Released(who, limits, c.ctx.Time())
+	}
+}
+
+// givingBack is for whom reservations that are given back are counted, and whether they are.
+func (s *Server) givingBack(c *call) (who bots.Who, limits sale.Limits, limited bool) {
+	rec := c.entry.Record()
+	limits = rec.Bots.Limits.Resolved()
+	from := s.clientAddress(c, limits.Unforwarded)
+	return bots.Who{Sale: rec.ID, Address: from}, limits, limits.Mode != sale.LimitNone && from.IsValid()
+}
+
 // overLimit is the refusal of what is over a limit, nil when it may go on. Code: rate_limited.
 func (s *Server) overLimit(c *call, taken *bots.Taken, mode sale.LimitMode) error {
 	if !taken.Refused() || s.forMany(c) {
@@ -69,6 +97,8 @@ func limitedBecause(rule bots.Rule) string {
 		return "too many places were taken for this customer; wait before the next one"
 	case bots.ActionsPerTicket:
 		return "too many requests came with this ticket; wait before the next one"
+	case bots.ReleasesPerNetwork, bots.ReleasesPerAddress:
+		return "many reservations were given back from your network; wait before the next one"
 	default:
 		return "too many requests came from your network; wait before the next one"
 	}

@@ -33,7 +33,7 @@ func (s *Server) postReservations(c *call) error {
 		return err
 	}
 	if who.shop == nil {
-		if err := s.mayAct(c, who.ticket); err != nil {
+		if err := s.mayReserve(c, who.ticket); err != nil {
 			return err
 		}
 	}
@@ -132,6 +132,9 @@ func (s *Server) deleteReservation(c *call) error {
 	defer cancel()
 	if err := stock.Release(ctx, id, who.proof()); err != nil {
 		return err
+	}
+	if who.shop == nil {
+		s.gaveBack(c)
 	}
 	c.sendNothing()
 	return nil

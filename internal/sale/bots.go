@@ -41,11 +41,14 @@ type Limits struct {
 	JoinsPerAddress int `json:"joins_per_address,omitempty"`
 	JoinsPerNetwork int `json:"joins_per_network,omitempty"`
 	JoinsPerKey     int `json:"joins_per_key,omitempty"`
-	// ActionsPerAddress, ActionsPerNetwork and ActionsPerTicket count claims, reservations, extensions, releases, and
-	// wishes to be notified.
+	// ActionsPerAddress, ActionsPerNetwork and ActionsPerTicket count claims, reservations, and wishes to be notified.
 	ActionsPerAddress int `json:"actions_per_address,omitempty"`
 	ActionsPerNetwork int `json:"actions_per_network,omitempty"`
 	ActionsPerTicket  int `json:"actions_per_ticket,omitempty"`
+	// ReleasesPerAddress and ReleasesPerNetwork count reservations that are given back. Giving back is never refused:
+	// beyond the limit the next reservation is.
+	ReleasesPerAddress int `json:"releases_per_address,omitempty"`
+	ReleasesPerNetwork int `json:"releases_per_network,omitempty"`
 	// Unforwarded has requests limited by the address of the connection also when that is a trusted proxy, or
 	// loopback, and names no visitor in X-Forwarded-For.
 	Unforwarded bool `json:"unforwarded,omitempty"`
@@ -63,13 +66,15 @@ const (
 
 // The defaults and the bound of the limits.
 const (
-	DefaultJoinsPerAddress   = 120
-	DefaultJoinsPerNetwork   = 1200
-	DefaultJoinsPerKey       = 10
-	DefaultActionsPerAddress = 1200
-	DefaultActionsPerNetwork = 12_000
-	DefaultActionsPerTicket  = 600
-	MaxLimit                 = 10_000_000
+	DefaultJoinsPerAddress    = 120
+	DefaultJoinsPerNetwork    = 1200
+	DefaultJoinsPerKey        = 10
+	DefaultActionsPerAddress  = 1200
+	DefaultActionsPerNetwork  = 12_000
+	DefaultActionsPerTicket   = 600
+	DefaultReleasesPerAddress = 120
+	DefaultReleasesPerNetwork = 1200
+	MaxLimit                  = 10_000_000
 )
 
 // Resolved returns the limits with the defaults in place of zeros.
@@ -81,6 +86,8 @@ func (l Limits) Resolved() Limits {
 	setDefault(&l.ActionsPerAddress, DefaultActionsPerAddress)
 	setDefault(&l.ActionsPerNetwork, DefaultActionsPerNetwork)
 	setDefault(&l.ActionsPerTicket, DefaultActionsPerTicket)
+	setDefault(&l.ReleasesPerAddress, DefaultReleasesPerAddress)
+	setDefault(&l.ReleasesPerNetwork, DefaultReleasesPerNetwork)
 	return l
 }
 
@@ -110,6 +117,7 @@ func (l Limits) validate() error {
 	}{
 		{"joins_per_address", l.JoinsPerAddress}, {"joins_per_network", l.JoinsPerNetwork}, {"joins_per_key", l.JoinsPerKey},
 		{"actions_per_address", l.ActionsPerAddress}, {"actions_per_network", l.ActionsPerNetwork}, {"actions_per_ticket", l.ActionsPerTicket},
+		{"releases_per_address", l.ReleasesPerAddress}, {"releases_per_network", l.ReleasesPerNetwork},
 	} {
 		if err := validRange("bots.limits."+one.name, int64(one.value), 0, MaxLimit); err != nil {
 			return err
