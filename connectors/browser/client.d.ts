@@ -6,6 +6,7 @@ type Schemas = components['schemas'];
 export type Sale = Schemas['Sale'];
 export type Ticket = Schemas['Ticket'];
 export type Pass = Schemas['Pass'];
+export type RenewedPass = Schemas['RenewedPass'];
 export type Reservation = Schemas['Reservation'];
 export type ReservationRequest = Schemas['ReservationRequest'];
 export type Order = Schemas['Order'];
@@ -91,6 +92,11 @@ export interface Client extends EventTarget {
   stop(): void;
   /** Turns a called ticket into the pass. Again, it gives the same pass. */
   claim(): Promise<Pass>;
+  /**
+   * Moves the end of the pass, where the sale allows it; the answer says how often it may be asked yet. It rejects with
+   * `renewal_refused` when the pass was renewed as often as it may be, or the sale renews none.
+   */
+  renew(): Promise<RenewedPass>;
   /** Leaves the line. A pass is given back too. */
   leave(): Promise<void>;
   /** Holds units. After a lost answer the same request again gets the same reservation, also after a reload. */

@@ -91,6 +91,9 @@ func (s *Server) joinFromPage(c *call) error {
 	if c.ctx.QueryArgs().Has(notifyView) {
 		return s.notifyFromPage(c, &rec)
 	}
+	if c.ctx.QueryArgs().Has(renewForm) {
+		return s.renewFromPage(c, &rec)
+	}
 	here, ok := s.placeOf(c)
 	request := c.joinFromQuery()
 	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, &rec, c.entry.Phase())
@@ -258,7 +261,8 @@ func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here 
 func (s *Server) sendToShop(c *call, rec *sale.Record) error {
 	to := s.destination(c, rec)
 	if to == "" {
-		return s.sendRoom(c, 200, rec, describeInside(rec))
+		pass, _ := s.passToHandOver(c)
+		return s.sendRoom(c, 200, rec, describeInside(rec, pass))
 	}
 	location, err := s.handOver(c, rec, to)
 	if err != nil {

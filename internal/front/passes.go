@@ -149,13 +149,10 @@ func (s *Server) renewPass(c *call) error {
 	if err := intact(c.entry); err != nil {
 		return err
 	}
-	ctx, cancel := within(stageTimeout)
-	defer cancel()
-	renewed, err := c.entry.Room().Renew(ctx, pass)
+	renewed, err := s.renew(c, pass)
 	if err != nil {
 		return err
 	}
-	c.setPassCookie(renewed.Token, renewed.Pass.ExpiresAt, c.entry.Now())
 	c.buf = append(appendPass(c.buf, renewed.Token, renewed.Pass), `,"renewals_left":`...)
 	c.buf = strconv.AppendInt(c.buf, renewed.Left, 10)
 	c.buf = append(c.buf, '}')

@@ -43,7 +43,7 @@ func (c *call) roomPathWith(name string, value ...string) string {
 	for pair := range strings.SplitSeq(string(c.ctx.URI().QueryString()), "&") {
 		key, _, _ := strings.Cut(pair, "=")
 		switch key {
-		case "", placeLink, deviceView, notifyView, moveLink, cookieCheck, previewName, name:
+		case "", placeLink, deviceView, notifyView, moveLink, renewForm, cookieCheck, previewName, name:
 			continue
 		}
 		query.WriteString("&" + pair)

@@ -76,7 +76,7 @@ func previewOf(rec *sale.Record, state string, now time.Time) roomView {
 	case "returning":
 		return describeReturning(rec.ID, rec, place{token: state, view: previewPlace(queue.Waiting)})
 	case "admitted":
-		return describeInside(rec)
+		return describeInside(rec, queue.Pass{ExpiresAt: now.Add(rec.Admission.PassTTL.Std())})
 	case "unlikely":
 		view := previewPlace(queue.Waiting)
 		view.Outlook = queue.Unlikely

@@ -51,6 +51,7 @@ type roomPage struct {
 	Offer           notify.Offer
 	Told            bool   // of their turn, as they have asked
 	BackPath        string // of the waiting room
+	RenewPath       string // of the form that prolongs the pass
 	Notify          *notifyPage
 	Code            *qrCode
 	FairnessPath    string // of the report on the sale
@@ -98,6 +99,7 @@ func (s *Server) roomPage(c *call, rec *sale.Record, view *roomView) roomPage {
 // setPaths fills in where the links of the page lead. In a preview they lead back to it.
 func (s *Server) setPaths(c *call, rec *sale.Record, p *roomPage) {
 	p.LinkPath, p.DevicePath, p.BackPath = c.roomPathWith(placeLink), c.roomPathWith(deviceView), c.roomPathWith("")
+	p.RenewPath = c.roomPathWith(renewForm)
 	if p.Offer = s.saleOffer(rec); p.Offer.Any() && p.OfferDevice && waits(queue.State(p.State)) {
 		p.NotifyPath = c.roomPathWith(notifyView)
 	}
@@ -105,7 +107,7 @@ func (s *Server) setPaths(c *call, rec *sale.Record, p *roomPage) {
 		p.NotifyPath = p.Path
 	}
 	if p.Preview {
-		p.LinkPath, p.DevicePath = p.Path, p.Path
+		p.LinkPath, p.DevicePath, p.RenewPath = p.Path, p.Path, p.Path
 		p.Languages, p.PreviewText = nil, p.Words.Text("preview.note")
 	}
 }

@@ -30,6 +30,7 @@ type roomView struct {
 	OfferEntry     bool        // a link to the shop by way of this page
 	OfferDevice    bool        // to take the place to another device
 	OfferMove      bool        // to go on with the place of another device
+	OfferRenewal   bool        // to prolong the pass
 	Finished       bool        // the waiting list and other items are shown
 	Challenge      string      // what the browser has to solve before a place is given, as JSON
 	// Preview says that this is shown to the people of the shop: in a language and a scheme of theirs, and with no way
@@ -201,9 +202,6 @@ func describeProof(rec *sale.Record, challenge string) roomView {
 func describeElsewhere(rec *sale.Record) roomView {
 	return newRoomView(rec, "elsewhere", queue.Admitted)
 }
-
-// describeInside is for a sale that names no shop to go on to.
-func describeInside(rec *sale.Record) roomView { return newRoomView(rec, "admitted", queue.Admitted) }
 
 // reloadIn has the page reload at a moment that many wait for, the script's a little spread.
 func (v *roomView) reloadIn(seconds int64) {

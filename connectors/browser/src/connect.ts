@@ -4,7 +4,7 @@ import { openWay, type Call } from './request';
 import { openPoll } from './poll';
 import { patiently } from './patience';
 import { hashOf, newKey } from './unanswered';
-import type { Client, Options, Order, OrderRequest, Pass, Reservation, ReservationRequest, Resumed, State, Ticket } from '../client';
+import type { Client, Options, Order, OrderRequest, Pass, RenewedPass, Reservation, ReservationRequest, Resumed, State, Ticket } from '../client';
 
 /** Makes a client. front is the address of Penstock's front. */
 export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHidden }: Options): Client {
@@ -73,16 +73,12 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
     poll.follow(ticket);
     return ticket;
   }
-  async function leave() {
-    await ifThere(send('DELETE', ticketAt));
-    forget();
-  }
-  async function claim(): Promise<Pass> {
-    // A called visitor is told not_called while admission is full for a moment.
-    const pass = await patient(() => attempt<Pass>('POST', saleAt + '/passes'), (e) => e.code === 'not_called' && state === 'called');
-    keep({ pass: pass.pass });
-    return pass;
-  }
+  const leave = () => ifThere(send('DELETE', ticketAt)).then(forget);
+  const keepPass = <T extends Pass>(pass: T) => (keep({ pass: pass.pass }), pass);
+  // A called visitor is told not_called while admission is full for a moment.
+  const claim = () => patient(() => attempt<Pass>('POST', saleAt + '/passes'), (e) => e.code === 'not_called' && state === 'called').then(keepPass);
+  /** Sent again with the same pass, it is answered with the same new end. */
+  const renew = () => send<RenewedPass>('POST', saleAt + '/pass/renew').then(keepPass);
 
   // Reservations and orders.
   /** Sends a request under a key that is kept until it is answered, so that a retry is the same request. */
@@ -118,10 +114,7 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
       return attempt<Reservation>('POST', path + '/extend', { about: id });
     });
   }
-  async function release({ id }: Pick<Reservation, 'id'>) {
-    await send('DELETE', reservationAt(id), { about: id });
-    keep({ reservation: undefined });
-  }
+  const release = ({ id }: Pick<Reservation, 'id'>) => send('DELETE', reservationAt(id), { about: id }).then(() => keep({ reservation: undefined }));
   async function order(request: OrderRequest) {
     const accepted = await once<Order>('checkout', 'orders', request, request.reservation);
     keep({ order: accepted.id, reservation: undefined });
@@ -133,17 +126,17 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
     const ticket = await ifThere(patient(askTicket));
     if (ticket) poll.follow(ticket);
     const { reservation: id } = known;
-    const reservation = id ? await ifThere(send<Reservation>('GET', reservationAt(id))) : undefined;
+    const reservation = (id && await ifThere(send<Reservation>('GET', reservationAt(id)))) as Reservation | undefined;
     const orderId = reservation?.order ?? known.order;
     return {
       ticket, reservation: reservation?.status === 'held' ? reservation : undefined,
-      order: orderId ? await ifThere(orderStatus({ id: orderId })) : undefined,
+      order: (orderId && await ifThere(orderStatus({ id: orderId }))) as Order | undefined,
     };
   }
 
   return Object.assign(events, {
     sale: () => send('GET', saleAt, { forAll: true }),
-    join, resume, stop: poll.stop, claim, leave, reserve, extend, release, order, orderStatus,
+    join, resume, stop: poll.stop, claim, renew, leave, reserve, extend, release, order, orderStatus,
     msUntil: (time: string) => Date.parse(time) - Date.now() - aheadMs,
   }) as Client;
 }

@@ -44,6 +44,24 @@ test('a visitor gets from the line to a committed order', async (t) => {
   assert.deepEqual(states.slice(-2), ['called', 'admitted']);
 });
 
+test('a pass is renewed as often as the sale allows, and holds', async (t) => {
+  await server.openSale('renewal', { admission: { rate_per_minute: 6000, max_active: 100, renewal: { by: '5m', max: 1 } } });
+  const visitor = visit(t, 'renewal');
+  await called(visitor);
+  const pass = await visitor.claim();
+  const renewed = await visitor.renew();
+  assert.equal(Date.parse(renewed.expires_at) - Date.parse(pass.expires_at), 300_000);
+  assert.equal(renewed.renewals_left, 0);
+  assert.equal((await visitor.reserve(oneOf('ada'))).status, 'held');
+  await rejects(visitor.renew(), 'renewal_refused');
+
+  await server.openSale('short');
+  const other = visit(t, 'short');
+  await called(other);
+  await other.claim();
+  await rejects(other.renew(), 'renewal_refused');
+});
+
 test('two reservations that are asked for one after the other are two', async (t) => {
   await server.openSale('two', { reservation: { per_customer: 5 }, items: [{ sku: 'A', stock: 10, per_customer: 5 }] });
   const visitor = visit(t, 'two');
