@@ -45,8 +45,9 @@ export async function openQueue(server, id, members = {}) {
 export async function openRooms(server) {
   const soon = { starts_at: new Date(Date.now() + 3_600_000), opens_at: new Date(Date.now() + 1_800_000), ends_at: new Date(Date.now() + 7_200_000) };
   const items = [{ sku: 'CLOG', name: 'Halden clog, cork', stock: 400 }, { sku: 'CLOG-B', name: 'Halden clog, black', stock: 100 }];
-  await server.openSale('plain', { name: 'Spring drop', items, ...soon });
-  await server.openSale('themed', { name: 'Halden spring drop', items, ...soon, page: theme, notify: telling });
+  const admission = { renewal: { by: '5m', max: 2 } }; // who is admitted is offered to stay longer
+  await server.openSale('plain', { name: 'Spring drop', items, admission, ...soon });
+  await server.openSale('themed', { name: 'Halden spring drop', items, admission, ...soon, page: theme, notify: telling });
 }
 
 /** The preview of each state of a sale, by its name. */
