@@ -13,6 +13,9 @@ import (
 // nobody is overtaken. Nothing is kept for one late visitor: the last place of each closed window stays for one window
 // more.
 
+// TakeUpField is the member of turn_missed that says until when the turn may be taken up: a [time.Time].
+const TakeUpField = "take_up_before"
+
 // lateWindowMillis is for how long after its window a turn may be taken up.
 func lateWindowMillis(ad sale.Admission) int64 {
 	if !ad.Grace.On() {
@@ -61,5 +64,5 @@ func (r *Room) noRoomForLate(t Ticket) error {
 		return problem.With(problem.TurnMissed, detail)
 	}
 	return problem.With(problem.TurnMissed, detail,
-		problem.F("take_up_before", view.TakeUpBefore), problem.F("poll_after_ms", view.PollAfterMillis))
+		problem.F(TakeUpField, view.TakeUpBefore), problem.F("poll_after_ms", view.PollAfterMillis))
 }

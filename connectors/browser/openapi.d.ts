@@ -32,7 +32,8 @@ export interface paths {
         put?: never;
         /**
          * The page's forms
-         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it. With `penstock_link`, gives a browser
+         * @description Gives whoever missed their turn a new ticket. Whoever has a place keeps it. With `take_up` in the form, admits
+         *     whoever is late by no more than one claim window, while there is room. With `penstock_link`, gives a browser
          *     that keeps no cookies a place in the address of the page. With `penstock_move`, goes on with the place of another
          *     device. With `proof` in the form, gives a newcomer a place for whom a proof of work was asked. What another site
          *     sends changes nothing.
@@ -287,7 +288,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Claim the pass with a called ticket */
+        /**
+         * Claim the pass with a called ticket
+         * @description Whoever comes after the claim window is still admitted for one window more, while there is room beside all who
+         *     are called, unless the sale says `admission.grace: false`.
+         */
         post: operations["postPasses"];
         delete?: never;
         options?: never;
@@ -1122,6 +1127,12 @@ export interface components {
              * @description When called.
              */
             claim_before?: string;
+            /**
+             * Format: date-time
+             * @description When missed: until then the pass can still be claimed with the same ticket, while there is room beside all
+             *     who are called. It is absent when the turn is over for good.
+             */
+            take_up_before?: string;
             /**
              * @description For whoever is still to be called and has a place. `unlikely`: those ahead, at the share of them that
              *     shows up, take all units that are left, also when each held unit comes back.
@@ -2207,7 +2218,23 @@ export interface operations {
                     };
                 };
             };
-            410: components["responses"]["Gone"];
+            /**
+             * @description `turn_missed`. As long as the turn can be taken up, with `take_up_before` and `poll_after_ms`: there is no
+             *     room at this moment.
+             */
+            410: {
+                headers: {
+                    "Penstock-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** Format: date-time */
+                        take_up_before?: string;
+                        poll_after_ms?: number;
+                    };
+                };
+            };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooMany"];

@@ -144,9 +144,9 @@ func (s *Server) takePlace(ctx context.Context, room *queue.Room, who queue.Keye
 	return ticket, had, nil
 }
 
-// usedUp refuses an invite whose place is over.
+// usedUp refuses an invite whose place is over, and cannot be taken up any more.
 func usedUp(who queue.Keyed, here place) error {
-	if len(who.Invite) > 0 && here.view.State == queue.Missed {
+	if len(who.Invite) > 0 && here.view.State == queue.Missed && here.view.TakeUpBefore.IsZero() {
 		return identity.Refused(identity.InviteUsed, "this invite was used already; it gives one place")
 	}
 	return nil

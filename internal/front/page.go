@@ -72,8 +72,7 @@ func (c *call) record() sale.Record {
 	return rec
 }
 
-// joinFromPage is the form "join again" of someone whose turn is over. Whoever still has a place
-// keeps it.
+// joinFromPage is what the forms of the page send. Whoever still has a place keeps it.
 func (s *Server) joinFromPage(c *call) error {
 	if c.entry == nil {
 		return s.sendUnknownSale(c)
@@ -95,19 +94,66 @@ func (s *Server) joinFromPage(c *call) error {
 		return s.renewFromPage(c, &rec)
 	}
 	here, ok := s.placeOf(c)
+	if ok && c.ctx.PostArgs().Has(memberTakeUp) {
+		return s.takeUpFromPage(c, &rec, here)
+	}
+	return s.joinAgain(c, &rec, here, ok)
+}
+
+// joinAgain gives a place to whoever missed the turn, and one in the address to whoever keeps no cookies. Ok says that
+// the visitor has a place: here.
+func (s *Server) joinAgain(c *call, rec *sale.Record, here place, ok bool) error {
 	request := c.joinFromQuery()
-	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, &rec, c.entry.Phase())
+	byLink := !ok && c.ctx.QueryArgs().Has(placeLink) && !c.keepsCookies() && mayJoin(c, rec, c.entry.Phase())
 	if !byLink && (!ok || here.view.State != queue.Missed) {
-		return s.joinWithProof(c, &rec, request, here)
+		return s.joinWithProof(c, rec, request, here)
 	}
 	joined, err := s.join(c, request)
 	if err != nil {
-		return s.sendJoinRefusal(c, &rec, c.entry.Phase(), err)
+		return s.sendJoinRefusal(c, rec, c.entry.Phase(), err)
+	}
+	if ok && !here.view.TakeUpBefore.IsZero() {
+		s.giveUp(c, here)
 	}
 	if byLink || here.inAddress {
 		return c.seeOther(c.roomWithTicket(joined.token))
 	}
 	return c.seeOther(c.roomAgain())
+}
+
+// memberTakeUp is the button of the form of somebody who missed the turn and still wants it.
+const memberTakeUp = "take_up"
+
+// takeUpFromPage admits a visitor who comes late, or says that there is no room. From whoever is not late the page is
+// what they want.
+func (s *Server) takeUpFromPage(c *call, rec *sale.Record, here place) error {
+	phase := c.entry.Phase()
+	if here.view.State != queue.Missed || here.view.TakeUpBefore.IsZero() || phase != sale.PhaseLive {
+		return c.seeOther(c.roomAgain())
+	}
+	_, _, _, err := s.claim(c, here.ticket)
+	if doc, known := problemOf(err); err == nil || !known || doc.Code != problem.TurnMissed {
+		if known {
+			s.refused(c, doc.Code)
+		}
+		return c.seeOther(c.roomAgain()) // which goes on to the shop, or says what is the matter
+	}
+	s.refused(c, problem.TurnMissed)
+	here = s.look(c, here.ticket, here.token)
+	view := describePlace(rec, phase, here)
+	if view.OfferTakeUp {
+		view.Lead = "late.lead_full"
+	}
+	return s.sendPlaceInLine(c, rec, view, here)
+}
+
+// giveUp has a visitor who joined again not take up the turn before as well. Should it fail, that turn is over soon.
+func (s *Server) giveUp(c *call, missed place) {
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	if err := c.entry.Room().Leave(ctx, missed.ticket); err != nil {
+		s.log.Debug("a turn that was missed is not given up; it lapses", "error", err)
+	}
 }
 
 // joinWithProof is the form that the page's script sends when it has solved the challenge of a newcomer. Had is the
@@ -222,7 +268,7 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 		case err == nil:
 			return s.sendToShop(c, rec)
 		case errors.Is(err, problem.TurnMissed):
-			here.view.State = queue.Missed
+			here.view.State, here.view.TakeUpBefore = queue.Missed, takeUpBeforeOf(err)
 		case errors.Is(err, problem.SalePaused):
 			here.view.State = queue.Paused
 		case errors.Is(err, problem.Unavailable):
@@ -232,6 +278,19 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 		}
 	}
 	return s.showPlace(c, rec, phase, here)
+}
+
+// takeUpBeforeOf is until when the turn may be taken up, as a refused claim says; zero when it may not.
+func takeUpBeforeOf(err error) time.Time {
+	var refusal *problem.Refusal
+	if errors.As(err, &refusal) {
+		for _, field := range refusal.Fields {
+			if at, ok := field.Value.(time.Time); ok && field.Name == queue.TakeUpField {
+				return at
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // showPlace sends the page of a place, or one of those that it leads to: for another device, and to be told of the turn.
@@ -248,6 +307,9 @@ func (s *Server) showPlace(c *call, rec *sale.Record, phase sale.Phase, here pla
 
 // sendPlaceInLine sends the page of somebody who waits.
 func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here place) error {
+	if view.OfferTakeUp { // until it cannot be taken up any more
+		view.reloadIn(secondsUntil(view.ClaimBefore, c.entry.Now()))
+	}
 	page := s.roomPage(c, rec, &view)
 	if page.Place != nil {
 		page.begin(c.whereBegun(here))

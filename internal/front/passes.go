@@ -41,7 +41,7 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	pass, token, again, err = c.entry.Room().Claim(ctx, ticket)
+	pass, token, again, err = c.entry.Room().ClaimIn(ctx, ticket, s.outside(ctx, c))
 	if err == nil {
 		c.admitted = pass
 		c.setPassCookie(token, pass.ExpiresAt, c.entry.Now())

@@ -81,6 +81,10 @@ func previewOf(rec *sale.Record, state string, now time.Time) roomView {
 		view := previewPlace(queue.Waiting)
 		view.Outlook = queue.Unlikely
 		return describePlace(rec, sale.PhaseLive, place{view: view})
+	case "late":
+		view := previewPlace(queue.Missed)
+		view.TakeUpBefore = now.Add(rec.Admission.ClaimWindow.Std())
+		return describePlace(rec, sale.PhaseLive, place{view: view})
 	default:
 		view := previewPlace(queue.State(state))
 		if view.State == queue.Called {

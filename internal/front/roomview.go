@@ -26,6 +26,7 @@ type roomView struct {
 	Items          []itemView  // how those stand that the visitor came for
 	ShowStock      bool        // how all items stand, as the sale shows it
 	OfferJoin      bool        // to who missed their turn
+	OfferTakeUp    bool        // to who may still take it up
 	OfferLink      bool        // to who cannot keep a cookie: the place as a link
 	OfferEntry     bool        // a link to the shop by way of this page
 	OfferDevice    bool        // to take the place to another device
@@ -81,7 +82,7 @@ func describePlace(rec *sale.Record, phase sale.Phase, here place) roomView {
 		v.PollMillis, v.ReloadMillis = 0, spread(minRefreshSeconds*1000) // the page claims, the poll does not
 		v.ClaimBefore, v.OfferEntry, v.OfferDevice, v.ShowStock = here.view.ClaimBefore, true, false, false
 	case queue.Missed:
-		v.describeMissed(phase)
+		v.describeMissed(phase, here.view.TakeUpBefore)
 	case queue.SoldOut, queue.Ended:
 		v.close()
 	}
@@ -111,9 +112,13 @@ func (v *roomView) describeEarly(rec *sale.Record) {
 	v.showMoment("starts", rec.StartsAt)
 }
 
-func (v *roomView) describeMissed(phase sale.Phase) {
+// describeMissed words a turn that was missed, and one that may still be taken up until a moment, if it has one.
+func (v *roomView) describeMissed(phase sale.Phase, takeUpBefore time.Time) {
 	v.OfferJoin = phase == sale.PhaseLive || phase == sale.PhasePrequeue
 	v.Note, v.OfferDevice, v.ShowStock, v.PollMillis, v.RefreshSeconds = "", false, false, 0, 0
+	if phase == sale.PhaseLive && !takeUpBefore.IsZero() {
+		v.Says, v.OfferTakeUp, v.ClaimBefore = "late", true, takeUpBefore
+	}
 }
 
 // close is for a state in which nothing more is to come.

@@ -124,8 +124,8 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	return here, had, nil
 }
 
-// outside is what this node knows of the stock and the level, by which a newcomer may be called at once. While it
-// cannot be learnt, nobody is: the stock may be another one meanwhile.
+// outside is what this node knows of the stock and the level, by which a newcomer may be called at once, and who is
+// late admitted. While it cannot be learnt, nobody is: the stock may be another one meanwhile.
 func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 	if c.entry.Freshen(ctx) != nil {
 		return queue.Outside{}
@@ -236,6 +236,10 @@ func appendPlace(b []byte, p place) []byte {
 	if !v.ClaimBefore.IsZero() {
 		b = append(b, `,"claim_before":`...)
 		b = appendTime(b, v.ClaimBefore)
+	}
+	if !v.TakeUpBefore.IsZero() {
+		b = append(b, `,"take_up_before":`...)
+		b = appendTime(b, v.TakeUpBefore)
 	}
 	return append(appendOutlook(b, v), '}')
 }

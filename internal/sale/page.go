@@ -93,7 +93,7 @@ var PageLanguages = []string{"en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr
 
 // PageStates are the states whose texts a sale can replace.
 var PageStates = []string{
-	"scheduled", "early", "waiting", "called", "admitted", "missed", "paused", "held_out", "unlikely", "sold_out", "ended",
+	"scheduled", "early", "waiting", "called", "admitted", "late", "missed", "paused", "held_out", "unlikely", "sold_out", "ended",
 	"closed", "full", "blocked", "no_cookies", "proof", "returning",
 }
 

@@ -1,0 +1,136 @@
+package front
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/testenv"
+)
+
+// late opens a sale with one slot, in which a visitor was called 150 s ago and did not come: the claim window is 2 min.
+// It returns the visitor's ticket.
+func (s *stack) late(id string, change func(*sale.Sale)) string {
+	s.t.Helper()
+	s.open(liveSale(id, func(o *sale.Sale) {
+		o.Admission.MaxActive = 1
+		if change != nil {
+			change(o)
+		}
+	}))
+	ticket := s.expect(201, "", "POST", "/v1/sales/"+id+"/tickets", nil, "").text(s.t, "ticket")
+	s.awaitState(id, ticket, "called")
+	s.mini.SetTime(time.Now().Add(150 * time.Second))
+	s.awaitState(id, ticket, "missed")
+	return ticket
+}
+
+func TestWhoIsLateIsLetInWhileThereIsRoom(t *testing.T) {
+	s := newStack(t)
+	ticket := header{"Penstock-Ticket": s.late("spring", nil)}
+	told := s.expect(200, "", "GET", "/v1/sales/spring/ticket", ticket, "").text(t, "take_up_before")
+	if until, err := time.Parse(time.RFC3339, told); err != nil || until.Before(time.Now().Add(150*time.Second)) {
+		t.Fatalf("until %q: %v", told, err)
+	}
+	// The slot is that of whoever is called now.
+	next := s.expect(201, "", "POST", "/v1/sales/spring/tickets", nil, "").text(t, "ticket")
+	s.awaitState("spring", next, "called")
+	refused := s.expect(410, "turn_missed", "POST", "/v1/sales/spring/passes", ticket, "").json(t)
+	if refused["take_up_before"] != told || refused["poll_after_ms"] == nil {
+		t.Fatalf("told %v, want %s", refused, told)
+	}
+	pass := s.expect(201, "", "POST", "/v1/sales/spring/passes", header{"Penstock-Ticket": next}, "").text(t, "pass")
+	s.expect(410, "turn_missed", "POST", "/v1/sales/spring/passes", ticket, "")
+	s.expect(204, "", "DELETE", "/v1/sales/spring/pass", header{"Penstock-Pass": pass}, "")
+	first := s.expect(201, "", "POST", "/v1/sales/spring/passes", ticket, "").text(t, "pass")
+	if again := s.expect(200, "", "POST", "/v1/sales/spring/passes", ticket, "").text(t, "pass"); again != first {
+		t.Fatal("another pass for the same ticket")
+	}
+}
+
+func TestWhoIsTooLateHasMissedTheTurn(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*sale.Sale)
+		after  time.Duration
+	}{
+		"after the grace":                  {after: 5 * time.Minute},
+		"in a sale without the grace":      {change: func(o *sale.Sale) { o.Admission.Grace = sale.Off() }},
+		"while every unit is held or sold": {change: func(o *sale.Sale) { o.Items[0].Stock = 1 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStack(t)
+			ticket := header{"Penstock-Ticket": s.late("spring", c.change)}
+			if c.after > 0 {
+				s.mini.SetTime(time.Now().Add(c.after))
+			}
+			if strings.HasPrefix(name, "while") {
+				next := s.expect(201, "", "POST", "/v1/sales/spring/tickets", nil, "").text(t, "ticket")
+				pass := s.expect(201, "", "POST", "/v1/sales/spring/passes", header{"Penstock-Ticket": next}, "").text(t, "pass")
+				s.held("spring", pass, "k")
+				s.expect(204, "", "DELETE", "/v1/sales/spring/pass", header{"Penstock-Pass": pass}, "")
+				testenv.Eventually(t, waitFor, "the node knows of the hold", s.Sales.Get("spring").HeldOut)
+			} else {
+				testenv.Eventually(t, waitFor, "the ticket says nothing of a grace", func() bool {
+					return s.expect(200, "", "GET", "/v1/sales/spring/ticket", ticket, "").json(t)["take_up_before"] == nil
+				})
+			}
+			s.expect(410, "turn_missed", "POST", "/v1/sales/spring/passes", ticket, "")
+		})
+	}
+}
+
+// TestWhoIsLateTakesTheTurnUpOnThePage, by a form that needs no script.
+func TestWhoIsLateTakesTheTurnUpOnThePage(t *testing.T) {
+	s := newStack(t)
+	ticket := s.late("demo", nil)
+	form := header{"Cookie": "penstock_ticket_demo=" + ticket, "Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
+	button := `<button type="submit" name="take_up" value="1">Take your turn now</button>`
+	page := string(s.expect(200, "", "GET", "/sales/demo", form, "").body)
+	if !strings.Contains(page, "You can still enter") || !strings.Contains(page, button) || !strings.Contains(page, `>Join again</button>`) || !strings.Contains(page, `http-equiv="refresh"`) {
+		t.Fatalf("page %s", page)
+	}
+	next := s.expect(201, "", "POST", "/v1/sales/demo/tickets", nil, "").text(t, "ticket")
+	pass := s.expect(201, "", "POST", "/v1/sales/demo/passes", header{"Penstock-Ticket": next}, "").text(t, "pass")
+	page = string(s.expect(200, "", "POST", "/sales/demo", form, "take_up=1").body)
+	if !strings.Contains(page, "There is no room for you at this moment") || !strings.Contains(page, button) {
+		t.Fatalf("page %s", page)
+	}
+	s.expect(204, "", "DELETE", "/v1/sales/demo/pass", header{"Penstock-Pass": pass}, "")
+	let := s.expect(303, "", "POST", "/sales/demo", form, "take_up=1")
+	if len(let.Cookies()) != 1 || let.Cookies()[0].Name != "penstock_pass_demo" || let.Header.Get("Location") != "/sales/demo" {
+		t.Fatalf("not let in: %v", let.Header)
+	}
+	// Again it changes nothing: the page leads into the shop.
+	if again := s.expect(303, "", "POST", "/sales/demo", form, "take_up=1"); again.Header.Get("Location") != "/sales/demo" {
+		t.Fatalf("again: %v", again.Header)
+	}
+	if got := s.expect(303, "", "GET", "/sales/demo", form, ""); !strings.Contains(got.Header.Get("Location"), "/demo/checkout") {
+		t.Fatalf("leads to %v", got.Header)
+	}
+}
+
+func TestWhoJoinsAgainOnThePageGivesTheTurnUp(t *testing.T) {
+	s := newStack(t)
+	ticket := s.late("demo", nil)
+	form := header{"Cookie": "penstock_ticket_demo=" + ticket, "Accept": "text/html"}
+	again := s.expect(303, "", "POST", "/sales/demo", form, "")
+	if len(again.Cookies()) != 1 || again.Cookies()[0].Value == ticket {
+		t.Fatalf("no new place: %v", again.Header)
+	}
+	if doc := s.expect(410, "turn_missed", "POST", "/v1/sales/demo/passes", header{"Penstock-Ticket": ticket}, "").json(t); doc["take_up_before"] != nil {
+		t.Fatalf("told %v", doc)
+	}
+}
+
+func TestAnotherSiteTakesNoTurnUp(t *testing.T) {
+	s := newStack(t)
+	ticket := s.late("demo", nil)
+	s.expect(303, "", "POST", "/sales/demo", header{
+		"Cookie": "penstock_ticket_demo=" + ticket, "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site",
+	}, "take_up=1")
+	s.awaitState("demo", ticket, "missed")
+	if got := s.expect(200, "", "GET", "/v1/sales/demo/ticket", header{"Penstock-Ticket": ticket}, "").json(t); got["take_up_before"] == nil {
+		t.Fatalf("told %v", got)
+	}
+}
