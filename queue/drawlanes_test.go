@@ -138,10 +138,10 @@ func TestADrawWithLanesGoesOnWhereItWasAfterRedisIsLost(t *testing.T) {
 			t.Fatalf("the commitment is %q, and was %q", got.DrawCommitment, commitment)
 		}
 		testenv.Eventually(t, 20*time.Second, "the counts are published", func() bool { return advance(t, r, plenty).DrawCounted })
-		counted := r.Snapshot().DrawFacts.Lanes
+		counted, published := r.Snapshot().DrawFacts.Lanes, r.Snapshot().DrawFacts.PublishedAt
 		inLane(t, r, 1, "late")
-		if got := lose(); !slices.Equal(got.DrawFacts.Lanes, counted) || got.Drawn || counted[1] < 15 || counted[0] < 20 {
-			t.Fatalf("%v were published, and %v after the loss", counted, got.DrawFacts.Lanes)
+		if got := lose(); !slices.Equal(got.DrawFacts.Lanes, counted) || !got.DrawFacts.PublishedAt.Equal(published) || got.Drawn || counted[1] < 15 || counted[0] < 20 {
+			t.Fatalf("%v were published at %v, and %v at %v after the loss", counted, published, got.DrawFacts.Lanes, got.DrawFacts.PublishedAt)
 		}
 		testenv.Eventually(t, 20*time.Second, "the round is published", func() bool { refresh(t, r); _, wants := r.WantsBeacon(); return wants })
 		giveBeacon(t, r, b)

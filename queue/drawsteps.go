@@ -90,8 +90,14 @@ func (r *Room) publishCount(ctx context.Context, s *Snapshot, term int64) (next 
 	if err := r.drawStep(ctx, decimal(term), "count", decimal(plan.latest(s.room.round))); err != nil {
 		return nil, false, err
 	}
-	next, err = r.reread(ctx)
-	return next, err == nil && next.room.countKept > 0, err
+	if next, err = r.reread(ctx); err != nil || next.room.countKept == 0 {
+		return next, false, err
+	}
+	// Should this fail, the moment is journaled with the parts. Lost before that, it is not known, and the report says so.
+	if published := recordPublished(next); published != nil {
+		err = r.journalAll(ctx, published)
+	}
+	return next, err == nil, err
 }
 
 func (r *Room) completeDraw(ctx context.Context, s *Snapshot, term int64) (next *Snapshot, on bool, err error) {

@@ -94,19 +94,25 @@ func (f *fairSale) run(id string, counted func()) {
 		}
 	}
 	join(40)
-	f.keepWhen(id, `"commitment"`)
+	f.keepWhen(id, `"chain_hash"`) // which is told with the commitment
 	f.keepWhen(id, `"count"`)
 	counted()
 	join(5)
 	f.keepWhen(id, `"completed_seed"`)
+	f.admit(id, tickets)
+	f.server.admin(http.StatusOK, "POST", "/sales/"+id+"/end", nil)
+	f.published(id)
+}
+
+// admit waits until each of the visitors has a pass.
+func (f *fairSale) admit(id string, tickets []string) {
+	f.t.Helper()
 	for _, ticket := range tickets {
 		testenv.Eventually(f.t, 30*time.Second, "the visitor is admitted", func() bool {
 			a, err := send(http.DefaultClient, call{method: "POST", url: f.server.front + "/v1/sales/" + id + "/passes", header: map[string]string{"Penstock-Ticket": ticket}})
 			return err == nil && (a.status == http.StatusCreated || a.status == http.StatusOK)
 		})
 	}
-	f.server.admin(http.StatusOK, "POST", "/sales/"+id+"/end", nil)
-	f.published(id)
 }
 
 // keepWhen saves the public document once it has a member.
