@@ -21,6 +21,14 @@ const (
 	maxRetryMillis = 5_000
 )
 
+// Why a claim admits nobody.
+const (
+	notYourTurn = "it is not this ticket's turn yet"
+	notStarted  = "the sale has not started yet"
+	stoodStill  = "the sale is paused; the time to claim stands still"
+	hasEnded    = "the sale has ended"
+)
+
 // Claim is [Room.ClaimIn] at a node that knows nothing of the stock and the degradation level: whoever is late is not
 // admitted.
 func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
@@ -46,7 +54,7 @@ func (r *Room) ClaimIn(ctx context.Context, t Ticket, in Outside) (pass Pass, to
 			}
 		}
 		if r.tooFar(s, t.Number) {
-			return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
+			return Pass{}, "", false, r.notCalled(t, notYourTurn)
 		}
 		_, known := s.place(t.Number)
 		verdict, err := r.claimOnce(ctx, t.Number, s.placeOrZero(t.Number), s.room.gen, in)
@@ -113,15 +121,15 @@ func (r *Room) settleClaim(ctx context.Context, t Ticket, v verdict) (Pass, stri
 	case "late":
 		return Pass{}, "", false, r.noRoomForLate(t)
 	case "paused":
-		return Pass{}, "", false, problem.With(problem.SalePaused, "the sale is paused; the time to claim stands still")
+		return Pass{}, "", false, problem.With(problem.SalePaused, stoodStill)
 	case "ended":
-		return Pass{}, "", false, problem.With(problem.SaleNotOpen, "the sale has ended")
+		return Pass{}, "", false, problem.With(problem.SaleNotOpen, hasEnded)
 	case "unknown":
 		return Pass{}, "", false, problem.With(problem.TicketInvalid, "this number was never given")
 	case "early":
-		return Pass{}, "", false, r.notCalled(t, "the sale has not started yet")
+		return Pass{}, "", false, r.notCalled(t, notStarted)
 	case "not_called":
-		return Pass{}, "", false, r.notCalled(t, "it is not this ticket's turn yet")
+		return Pass{}, "", false, r.notCalled(t, notYourTurn)
 	case "full", "rate":
 		wait := min(max(v.waitMillis, minRetryMillis), maxRetryMillis)
 		return Pass{}, "", false, problem.With(problem.NotCalled,
@@ -156,12 +164,18 @@ func (r *Room) admit(ctx context.Context, n Number, v verdict) (Pass, string, er
 }
 
 func (r *Room) notCalled(t Ticket, detail string) error {
-	s := r.snap.Load()
-	phase := sale.PhaseLive
+	return askLater(detail, r.Look(t, r.snap.Load().running(), false))
+}
+
+// running is the phase of a room that is not paused, as far as it says how long somebody waits.
+func (s *Snapshot) running() sale.Phase {
 	if s.nowMillis() < s.room.starts {
-		phase = sale.PhasePrequeue
+		return sale.PhasePrequeue
 	}
-	view := r.Look(t, phase, false)
+	return sale.PhaseLive
+}
+
+func askLater(detail string, view View) error {
 	return problem.With(problem.NotCalled, detail, problem.F("poll_after_ms", view.PollAfterMillis))
 }
 

@@ -44,6 +44,8 @@ type Newcomer struct {
 	Outside Outside
 	// OnlyCalled says that the visitor takes a number only when called at once.
 	OnlyCalled bool
+
+	decoy bool // takes no number; see [Room.JoinDecoy]
 }
 
 // Join gives a visitor the next number, and calls nobody. See [Room.JoinAs].
@@ -92,7 +94,7 @@ func (r *Room) refuseJoin() error {
 func refusedJoin(status string) error {
 	switch status {
 	case "ended":
-		return problem.With(problem.SaleNotOpen, "the sale has ended")
+		return problem.With(problem.SaleNotOpen, hasEnded)
 	case "early":
 		return problem.With(problem.SaleNotOpen, "the waiting room has not opened yet")
 	case "closed":
@@ -115,6 +117,7 @@ func (r *Room) joinAll(ctx context.Context, newcomers []Newcomer) ([]joined, err
 			return nil, err
 		}
 		b.take(g)
+		b.takeDecoys(g, &r.decoys)
 		if b.complete() {
 			break
 		}

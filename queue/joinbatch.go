@@ -13,15 +13,19 @@ type joinBatch struct {
 	newcomers        []Newcomer
 	results          []joined
 	staying, passing []int  // positions of those who have nothing yet; those who pass take a number only when called
+	decoys           []int  // positions of those for the decoy line
 	called           *grant // the last one with calls
 }
 
 func newJoinBatch(newcomers []Newcomer) *joinBatch {
 	b := &joinBatch{newcomers: newcomers, results: make([]joined, len(newcomers))}
 	for i := range newcomers {
-		if newcomers[i].OnlyCalled {
+		switch {
+		case newcomers[i].decoy:
+			b.decoys = append(b.decoys, i)
+		case newcomers[i].OnlyCalled:
 			b.passing = append(b.passing, i)
-		} else {
+		default:
 			b.staying = append(b.staying, i)
 		}
 	}
@@ -56,11 +60,22 @@ func (b *joinBatch) take(g grant) {
 	}
 }
 
-func (b *joinBatch) complete() bool { return len(b.staying)+len(b.passing) == 0 }
+// takeDecoys lets those into the decoy line who would get a number if there were one for each.
+func (b *joinBatch) takeDecoys(g grant, numbers *decoyNumbers) {
+	if g.status != "ok" && g.status != "raise" {
+		return
+	}
+	for _, i := range b.decoys {
+		b.results[i] = joined{number: numbers.next(g.given()), epoch: g.epoch, nowMillis: g.nowMillis}
+	}
+	b.decoys = nil
+}
+
+func (b *joinBatch) complete() bool { return len(b.staying)+len(b.passing)+len(b.decoys) == 0 }
 
 // refuse tells the reason to those who have nothing. Who takes no place in a full room would have to wait.
 func (b *joinBatch) refuse(reason error) {
-	for _, i := range b.staying {
+	for _, i := range slices.Concat(b.staying, b.decoys) {
 		b.results[i].refusal = reason
 	}
 	if errors.Is(reason, problem.RoomFull) {
@@ -69,7 +84,7 @@ func (b *joinBatch) refuse(reason error) {
 	for _, i := range b.passing {
 		b.results[i].refusal = reason
 	}
-	b.staying, b.passing = nil, nil
+	b.staying, b.passing, b.decoys = nil, nil, nil
 }
 
 // failCalled takes the numbers back from those who were called and must not be told.

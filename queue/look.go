@@ -59,27 +59,44 @@ const (
 func (r *Room) Look(t Ticket, phase sale.Phase, heldOut bool) View {
 	s := r.snap.Load().of(t.Number)
 	now := s.nowMillis()
-	v := View{Lane: r.lanes.Load().name(t.Number.Lane())}
-	v.Place, v.PlaceKnown = s.place(t.Number)
+	v := s.find(t.Number)
+	v.Lane = r.lanes.Load().name(t.Number.Lane())
+	if s.absent.has(t.Number) {
+		r.shown.note(s.room.gen, t.Number)
+	}
+	seen := r.supply.Load().judge(t.Interest, s.before(&v))
+	heldOut = v.showItems(&seen, heldOut)
+	v.State = r.state(s, &v, t.Number, phase, heldOut, now)
+	s.expect(&v, &seen, now)
+	return v
+}
+
+// find is the place of a number, and how many are ahead.
+func (s *Snapshot) find(n Number) (v View) {
+	v.Place, v.PlaceKnown = s.place(n)
 	if !v.PlaceKnown {
 		v.Place = 0
 	}
 	if v.PlaceKnown && v.Place > s.Called {
 		v.Ahead = v.Place - s.Called - 1 - s.absent.between(s.Called, v.Place-1)
 	}
-	if s.absent.has(t.Number) {
-		r.shown.note(s.room.gen, t.Number)
-	}
-	seen := r.supply.Load().judge(t.Interest, s.before(&v))
+	return v
+}
+
+// showItems shows the items that the visitor named, and tells whether those are held out.
+func (v *View) showItems(seen *judged, heldOut bool) bool {
 	v.Items, v.Named = seen.items, seen.named
 	if seen.known && seen.named > 0 {
-		heldOut = seen.heldOut
+		return seen.heldOut
 	}
-	v.State = r.state(s, &v, t.Number, phase, heldOut, now)
-	v.tell(&seen)
-	s.foresee(&v, now)
-	s.awaitUnits(&v, &seen, now)
-	return v
+	return heldOut
+}
+
+// expect fills in what follows from the state.
+func (s *Snapshot) expect(v *View, seen *judged, now int64) {
+	v.tell(seen)
+	s.foresee(v, now)
+	s.awaitUnits(v, seen, now)
 }
 
 // before is how many are expected to come and take a unit before somebody who is still to be called: those ahead in

@@ -62,6 +62,7 @@ type Room struct {
 	// releases gives passes back.
 	releases *batch.Combiner[Number, string]
 	growth   growth
+	decoys   decoyNumbers
 	// given are the numbers of each lane that this node knows to have been given since the room was made.
 	given [MaxLane + 1]atomic.Pointer[span]
 

@@ -37,9 +37,6 @@ type Ticket struct {
 // TicketFlags is a set of bits.
 type TicketFlags uint8
 
-// FlagDecoy marks a ticket of the decoy line: it is answered as the others, and is never called.
-const FlagDecoy TicketFlags = 1 << 0
-
 // FlagKeyed marks a ticket that belongs to a key; see [Room.JoinKeyed].
 const FlagKeyed TicketFlags = 1 << 1
 
@@ -51,7 +48,7 @@ const FlagKeyed TicketFlags = 1 << 1
 //	2: the same 20 bytes | flags (1) | lane (1) | interest (4 x 3) | reserved, 0 (1) | HMAC-SHA256, cut to 16
 //
 // Integers are big-endian. The MAC covers a label, the sale's id and all bytes before it, so that a ticket
-// of another sale, or of another version, is no ticket here.
+// of another sale, or of another version, is no ticket here. A [Decoy] differs in the label alone.
 const (
 	ticketVersion1 = 1
 	ticketVersion2 = 2
@@ -62,8 +59,6 @@ const (
 	ticketBytes2   = ticketBody2 + ticketMAC
 	ticketLength1  = ticketBytes1 / 3 * 4
 	ticketLength2  = ticketBytes2 / 3 * 4
-	ticketLabel1   = "penstock/ticket/v1"
-	ticketLabel2   = "penstock/ticket/v2"
 	maxSaleLength  = 64
 	maxIssued      = 1<<48 - 1
 	maxNumber      = 1<<laneBits - 1 // in one lane; bounds its bitmap of used numbers to 16 MiB
@@ -72,6 +67,11 @@ const (
 )
 
 var ticketEncoding = base64.RawURLEncoding.Strict()
+
+// label says what is signed. The digit of the version follows.
+type label string
+
+const ticketLabel label = "penstock/ticket/v"
 
 // TicketKeys signs tickets with the current key and believes those of the next and previous ones too.
 // It is safe for concurrent use.
@@ -89,7 +89,7 @@ type macState struct {
 	mac  hash.Hash
 	wire [ticketBytes2]byte
 	text [ticketLength2]byte
-	head [len(ticketLabel2) + 1 + maxSaleLength]byte
+	head [len(ticketLabel) + 2 + maxSaleLength]byte
 	sum  [sha256.Size]byte
 }
 
@@ -119,8 +119,9 @@ func newTicketKey(secret []byte) *ticketKey {
 }
 
 // Sign returns the ticket as the visitor carries it. The same ticket gives the same text.
-func (k *TicketKeys) Sign(t Ticket) string {
-	key := k.keys[0]
+func (k *TicketKeys) Sign(t Ticket) string { return k.keys[0].write(ticketLabel, t) }
+
+func (key *ticketKey) write(as label, t Ticket) string {
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
 	b, body := &st.wire, ticketBody1
@@ -134,7 +135,7 @@ func (k *TicketKeys) Sign(t Ticket) string {
 		t.Interest.put(b[22 : 22+3*MaxInterest])
 		b[ticketBody2-1] = 0
 	}
-	copy(b[body:], st.sign(t.Sale, body)[:ticketMAC])
+	copy(b[body:], st.sign(as, t.Sale, body)[:ticketMAC])
 	text := st.text[:ticketEncoding.EncodedLen(body+ticketMAC)]
 	ticketEncoding.Encode(text, b[:body+ticketMAC])
 	return string(text)
@@ -145,20 +146,25 @@ func (t *Ticket) needsVersion2() bool {
 }
 
 // Parse returns the ticket that the token stands for. The error is ticket_invalid for everything
-// that these keys did not sign for this sale. The ticket's Sale is the argument itself.
+// that these keys did not sign for this sale, and for a [Decoy]. The ticket's Sale is the argument itself.
 func (k *TicketKeys) Parse(token, sale string) (Ticket, error) {
+	return k.read(ticketLabel, token, sale)
+}
+
+// read returns what was signed with this label.
+func (k *TicketKeys) read(as label, token, sale string) (Ticket, error) {
 	if len(token) != ticketLength1 && len(token) != ticketLength2 || len(sale) > maxSaleLength {
 		return Ticket{}, problem.TicketInvalid
 	}
 	for _, key := range k.keys {
-		if t, ok := key.parse(token, sale); ok {
+		if t, ok := key.parse(as, token, sale); ok {
 			return t, nil
 		}
 	}
 	return Ticket{}, problem.TicketInvalid
 }
 
-func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
+func (key *ticketKey) parse(as label, token, sale string) (Ticket, bool) {
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
 	version, body := byte(ticketVersion1), ticketBody1
@@ -174,7 +180,7 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 	if b[0] != version || b[1] != key.id {
 		return Ticket{}, false
 	}
-	if subtle.ConstantTimeCompare(st.sign(sale, body)[:ticketMAC], b[body:body+ticketMAC]) != 1 {
+	if subtle.ConstantTimeCompare(st.sign(as, sale, body)[:ticketMAC], b[body:body+ticketMAC]) != 1 {
 		return Ticket{}, false
 	}
 	t := Ticket{
@@ -200,13 +206,13 @@ func (key *ticketKey) parse(token, sale string) (Ticket, bool) {
 }
 
 // sign returns the MAC of the first body bytes in wire for the sale.
-func (st *macState) sign(sale string, body int) []byte {
-	label := ticketLabel1
+func (st *macState) sign(as label, sale string, body int) []byte {
+	version := byte('0' + ticketVersion1)
 	if body == ticketBody2 {
-		label = ticketLabel2
+		version = '0' + ticketVersion2
 	}
-	head := append(st.head[:0], label...)
-	head = append(head, byte(len(sale)))
+	head := append(st.head[:0], as...)
+	head = append(head, version, byte(len(sale)))
 	head = append(head, sale...)
 	st.mac.Reset()
 	st.mac.Write(head)

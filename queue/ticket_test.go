@@ -52,7 +52,7 @@ func TestATicketIsRefusedWhenAnyCharacterIsChanged(t *testing.T) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	for _, ticket := range []Ticket{
 		{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000},
-		{Sale: "drop", Number: numberIn(3, 7), Epoch: 1, IssuedMillis: 1_700_000_000_000, Flags: FlagDecoy, Interest: Interest{MarkOf("A")}},
+		{Sale: "drop", Number: numberIn(3, 7), Epoch: 1, IssuedMillis: 1_700_000_000_000, Flags: FlagKeyed, Interest: Interest{MarkOf("A")}},
 	} {
 		refusesAnyChange(t, keys, keys.Sign(ticket))
 	}
@@ -142,7 +142,7 @@ func TestAVersionThatSaysNothingMoreIsNoTicket(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(st.wire[:])
-		copy(st.wire[ticketBody2:], st.sign("drop", ticketBody2)[:ticketMAC])
+		copy(st.wire[ticketBody2:], st.sign(ticketLabel, "drop", ticketBody2)[:ticketMAC])
 		signed := ticketEncoding.EncodeToString(st.wire[:ticketBytes2])
 		if got, err := keys.Parse(signed, "drop"); !errors.Is(err, problem.TicketInvalid) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
@@ -173,7 +173,7 @@ func TestALongerTicketCostsNoAllocationMore(t *testing.T) {
 func FuzzTicketParse(f *testing.F) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	f.Add(keys.Sign(Ticket{Sale: "drop", Number: 1}), "drop")
-	f.Add(keys.Sign(Ticket{Sale: "drop", Number: numberIn(2, 1), Flags: FlagDecoy, Interest: Interest{MarkOf("A"), MarkOf("B")}}), "drop")
+	f.Add(keys.Sign(Ticket{Sale: "drop", Number: numberIn(2, 1), Flags: FlagKeyed, Interest: Interest{MarkOf("A"), MarkOf("B")}}), "drop")
 	f.Add("", "drop")
 	f.Add(strings.Repeat("A", ticketLength1), "drop")
 	f.Add(strings.Repeat("A", ticketLength2), "drop")

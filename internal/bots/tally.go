@@ -17,10 +17,12 @@ const (
 	Noted   Outcome = "noted"   // was noticed, and got a place
 	Blocked Outcome = "blocked" // got none
 	Decoyed Outcome = "decoyed" // got a ticket that is never called
+	// WouldDecoy would have got such a ticket, if the sale had a decoy line. It is counted as Blocked as well.
+	WouldDecoy Outcome = "would_decoy"
 )
 
 // Outcomes are all outcomes there are.
-func Outcomes() []Outcome { return []Outcome{Joined, Noted, Blocked, Decoyed} }
+func Outcomes() []Outcome { return []Outcome{Joined, Noted, Blocked, Decoyed, WouldDecoy} }
 
 // Count is how many newcomers of a sale had an outcome by a rule; the rule is empty for Joined.
 type Count struct {

@@ -44,6 +44,10 @@ func outcomeWords(outcome bots.Outcome) string {
 		return "let in"
 	case bots.Blocked:
 		return "turned away"
+	case bots.Decoyed:
+		return "got a decoy"
+	case bots.WouldDecoy:
+		return "of those turned away: would have got a decoy"
 	default:
 		return string(outcome)
 	}

@@ -24,7 +24,7 @@ func limitFields(l *sale.Limits) map[string]*int {
 }
 
 func fillBots(b sale.Bots) typed {
-	f := typed{"bots.proof": cmp.Or(string(b.Proof), string(sale.ProofOff)), "bots.datacentres": cmp.Or(string(b.Datacentres), string(sale.DatacentresLog)), "bots.limits.mode": string(b.Limits.Resolved().Mode), "bots.limits.unforwarded": strconv.FormatBool(b.Limits.Unforwarded)}
+	f := typed{"bots.decoy": cmp.Or(string(b.Decoy), string(sale.DecoyLog)), "bots.proof": cmp.Or(string(b.Proof), string(sale.ProofOff)), "bots.datacentres": cmp.Or(string(b.Datacentres), string(sale.DatacentresLog)), "bots.limits.mode": string(b.Limits.Resolved().Mode), "bots.limits.unforwarded": strconv.FormatBool(b.Limits.Unforwarded)}
 	for path, figure := range limitFields(&b.Limits) {
 		f[path] = showLimit(*figure)
 	}
@@ -32,7 +32,7 @@ func fillBots(b sale.Bots) typed {
 }
 
 func readBots(v url.Values) typed {
-	fields := []string{"bots.proof", "bots.datacentres", "bots.limits.mode", "bots.limits.unforwarded"}
+	fields := []string{"bots.decoy", "bots.proof", "bots.datacentres", "bots.limits.mode", "bots.limits.unforwarded"}
 	for path := range limitFields(&sale.Limits{}) {
 		fields = append(fields, path)
 	}
@@ -57,5 +57,8 @@ func (f *saleForm) bots(s *sale.Sale) {
 	}
 	if asked := sale.Proof(f.Bots["bots.proof"]); asked != sale.ProofOff { // the default
 		s.Bots.Proof = asked
+	}
+	if chosen := sale.Decoy(f.Bots["bots.decoy"]); chosen != sale.DecoyLog { // the default
+		s.Bots.Decoy = chosen
 	}
 }

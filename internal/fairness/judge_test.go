@@ -194,6 +194,7 @@ func TestBotsAreThoseThatWereRecorded(t *testing.T) {
 	got := BotsOf([]bots.Count{
 		{Outcome: bots.Joined, N: 9}, {Rule: bots.JoinsPerAddress, Outcome: bots.Blocked, N: 2},
 		{Rule: bots.JoinsPerAddress, Outcome: bots.Noted, N: 3}, {Rule: bots.JoinsPerAddress, Outcome: bots.Decoyed, N: 4},
+		{Rule: bots.JoinsPerAddress, Outcome: bots.WouldDecoy, N: 1}, // of the blocked ones
 	})
 	if got.People != 9 || got.Removed != 6 || got.Noticed[string(bots.JoinsPerAddress)] != 9 {
 		t.Fatalf("%+v", got)

@@ -145,6 +145,8 @@ func BotsOf(counts []bots.Count) *Bots {
 		case bots.Joined:
 			b.People += one.N
 			continue
+		case bots.WouldDecoy:
+			continue // is among the blocked ones
 		case bots.Blocked, bots.Decoyed:
 			b.Removed += one.N
 		}

@@ -82,7 +82,7 @@ func (s *Server) openTicket(c *call) (string, error) {
 		if err == nil {
 			return ticket.Number.String(), nil
 		}
-		if presented.inHeader {
+		if _, isDecoy := s.decoy(c, err); presented.inHeader && !isDecoy {
 			return "", err
 		}
 	}

@@ -72,7 +72,7 @@ func (s *Server) movedTicket(c *call) (token string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	_, err := s.Tickets.Parse(token, saleID)
+	_, err := s.placeBy(c, token)
 	return token, err == nil
 }
 

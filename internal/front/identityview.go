@@ -13,7 +13,7 @@ import (
 // place of the ticket that came along, which a refusal takes from nobody.
 func (s *Server) serveIdentified(c *call, rec *sale.Record, phase sale.Phase, request joinRequest, had place) error {
 	var own *queue.Ticket
-	if had.token != "" {
+	if had.token != "" && had.decoy == nil {
 		own = &had.ticket
 	}
 	if rec.Identity.InviteOnly {
@@ -24,7 +24,7 @@ func (s *Server) serveIdentified(c *call, rec *sale.Record, phase sale.Phase, re
 	}
 	here, _, err := s.enter(c, request, own, false)
 	switch {
-	case err != nil && own != nil:
+	case err != nil && had.token != "":
 		return s.servePlace(c, rec, phase, had)
 	case err != nil:
 		return s.sendJoinRefusal(c, rec, phase, err)

@@ -16,6 +16,8 @@ type judgement struct {
 	noticed bots.Rule
 	// refusal says why no place is given; nil means that one may be.
 	refusal error
+	// decoy says that who is refused is for the decoy line, if the sale has one.
+	decoy bool
 }
 
 // judgeNewcomer is the one place where it is decided whether a newcomer may have a place, before an invite is used up
@@ -23,15 +25,20 @@ type judgement struct {
 // Whoever turns out to have a place already, or gets none, is not counted: see settle.
 func (s *Server) judgeNewcomer(c *call, rec *sale.Record, request *joinRequest, person []queue.PlaceKey) judgement {
 	j := s.judgeOrigin(c, rec, person)
-	if j.refusal != nil {
+	if j.refusal != nil && !j.getsDecoy(rec) {
 		s.proofs.watch.Refused(s.cameFrom(c, rec).From, c.ctx.Time())
 		return j
 	}
-	if wrong, err := s.judgeProof(c, rec, request.proof, person); err != nil {
-		j.refusal, j.noticed = err, ""
-		if wrong {
-			j.noticed = bots.WrongProof
-		}
+	result, err := s.judgeProof(c, rec, request.proof, person) // a decoy costs as much work as a place
+	if err == nil {
+		return j
+	}
+	j.refusal, j.noticed, j.decoy = err, "", result == proofForged && mayGetDecoy(c, rec, person)
+	if result.wrong() {
+		j.noticed = bots.WrongProof
+	}
+	if j.getsDecoy(rec) {
+		s.limitAsDecoy(c, rec, &j)
 	}
 	return j
 }
@@ -39,26 +46,41 @@ func (s *Server) judgeNewcomer(c *call, rec *sale.Record, request *joinRequest, 
 // judgeOrigin judges a newcomer by where they come from, and by how many came from there.
 func (s *Server) judgeOrigin(c *call, rec *sale.Record, person []queue.PlaceKey) (j judgement) {
 	rules := rec.Bots.Limits.Resolved()
-	from := s.clientAddress(c, rules.Unforwarded)
-	if s.fromDatacentre(from) && !s.forMany(c) {
+	who := bots.Who{Sale: rec.ID, Address: s.clientAddress(c, rules.Unforwarded), Holder: customerOf(person)}
+	if s.fromDatacentre(who.Address) && !s.forMany(c) {
 		j.noticed = bots.Datacentre
 		if rec.Bots.Datacentres == sale.DatacentresRefuse && len(person) == 0 {
 			j.refusal = problem.With(problem.JoinRefused, "this sale takes nobody in from the networks of data centres")
-			return j
+			j.decoy = mayGetDecoy(c, rec, person)
+			if !j.getsDecoy(rec) {
+				return j
+			}
+			who.Sale = decoysOf(rec)
 		}
 	}
+	s.limitJoin(c, &j, who, rules)
+	return j
+}
+
+// limitJoin takes a place of what the limits leave to a newcomer, or refuses.
+func (s *Server) limitJoin(c *call, j *judgement, who bots.Who, rules sale.Limits) {
 	if rules.Mode == sale.LimitNone {
-		return j
+		return
 	}
-	j.taken = s.limits.Join(bots.Who{Sale: rec.ID, Address: from, Holder: customerOf(person)}, rules, c.ctx.Time())
+	j.taken = s.limits.Join(who, rules, c.ctx.Time())
 	if !c.route.forPeople {
 		c.tellLimit(&j.taken)
 	}
-	if j.taken.Refused() && !s.forMany(c) {
-		j.noticed = j.taken.Tightest
-		j.refusal = s.overLimit(c, &j.taken, rules.Mode)
+	if !j.taken.Refused() || s.forMany(c) {
+		return
 	}
-	return j
+	refusal := s.overLimit(c, &j.taken, rules.Mode)
+	if refusal != nil || j.refusal == nil {
+		j.noticed = j.taken.Tightest
+	}
+	if refusal != nil {
+		j.refusal, j.decoy = refusal, false
+	}
 }
 
 func (s *Server) fromDatacentre(client netip.Addr) bool {
@@ -72,6 +94,8 @@ func (s *Server) settle(c *call, j *judgement, gotNew bool, refused error) {
 		j.taken.Keep(now)
 	}
 	switch {
+	case gotNew && j.refusal != nil:
+		s.Newcomers.Note(saleID, j.noticed, bots.Decoyed)
 	case gotNew && j.noticed == "":
 		s.Newcomers.Note(saleID, "", bots.Joined)
 	case gotNew:
@@ -80,6 +104,9 @@ func (s *Server) settle(c *call, j *judgement, gotNew bool, refused error) {
 		j.taken.GiveBack(now)
 		if refused != nil && refused == j.refusal && j.noticed != "" { //nolint:errorlint // the very same
 			s.Newcomers.Note(saleID, j.noticed, bots.Blocked)
+			if j.decoy {
+				s.Newcomers.Note(saleID, j.noticed, bots.WouldDecoy)
+			}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/penstock/penstock/internal/notify"
 	"github.com/penstock/penstock/internal/problem"
-	"github.com/penstock/penstock/queue"
 )
 
 // getOffer tells how a sale tells visitors of their turn, if it does.
@@ -32,7 +31,7 @@ func (s *Server) offer(c *call) notify.Offer {
 // postNotifications keeps the wish of somebody who waits to be told of their turn. A later wish replaces an earlier
 // one of the same way.
 func (s *Server) postNotifications(c *call) error {
-	ticket, presented, err := s.ticket(c)
+	here, inHeader, err := s.bearer(c)
 	if err != nil {
 		return err
 	}
@@ -44,59 +43,62 @@ func (s *Server) postNotifications(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.subscribe(c, ticket, request); err != nil {
+	if err := s.subscribe(c, here, request); err != nil {
 		return err
 	}
-	if !presented.inHeader { // the visitor's own browser
-		c.keepTold(ticket.Number.String(), request.Push != nil, request.Email != "")
+	if !inHeader { // the visitor's own browser
+		c.keepTold(here.number(), request.Push != nil, request.Email != "")
 	}
 	c.sendNothing()
 	return nil
 }
 
 // subscribe is for who waits, and for nobody else. Codes: not_waiting, and those of notify.Desk.Subscribe.
-func (s *Server) subscribe(c *call, ticket queue.Ticket, request notify.Request) error {
+func (s *Server) subscribe(c *call, here place, request notify.Request) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	if !waits(s.look(c, ticket, "").view.State) {
+	if !waits(here.view.State) {
 		return problem.NotWaiting
 	}
 	if s.Notify == nil {
 		return problem.NotificationsOff
 	}
-	if err := s.mayAct(c, ticket.Number.String()); err != nil {
+	if err := s.mayAct(c, here.actor()); err != nil {
 		return err
 	}
 	rec := c.entry.Record()
+	if here.decoy != nil {
+		return s.Notify.Check(&rec.Sale, request)
+	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	return s.Notify.Subscribe(ctx, &rec.Sale, ticket, request)
+	return s.Notify.Subscribe(ctx, &rec.Sale, here.ticket, request)
 }
 
 // deleteNotifications takes the wishes of a ticket back. It is idempotent.
 func (s *Server) deleteNotifications(c *call) error {
-	ticket, presented, err := s.ticket(c)
+	here, inHeader, err := s.bearer(c)
 	if err != nil {
 		return err
 	}
-	if err := s.forgetWishes(ticket); err != nil {
+	if err := s.forgetWishes(here); err != nil {
 		return err
 	}
-	if !presented.inHeader {
+	if !inHeader {
 		c.dropTold()
 	}
 	c.sendNothing()
 	return nil
 }
 
-func (s *Server) forgetWishes(ticket queue.Ticket) error {
-	if s.Notify == nil {
+func (s *Server) forgetWishes(here place) error {
+	if s.Notify == nil || here.decoy != nil {
 		return nil
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	return s.Notify.Forget(ctx, ticket)
+	return s.Notify.Forget(ctx, here.ticket)
 }
 
 // parseNotification reads {"push": {…}} or {"email": …}, with a language. A subscription is what browsers make of

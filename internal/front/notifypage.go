@@ -91,9 +91,9 @@ func (s *Server) sendNotify(c *call, rec *sale.Record, view roomView, here place
 }
 
 func (s *Server) notifyPage(c *call, page *roomPage, here place) *notifyPage {
-	number := here.ticket.Number.String()
+	number := here.number()
 	p := &notifyPage{
-		Offer: page.Offer, Path: c.roomPathWith(notifyView), Form: s.RoomLinks.SignForm(page.Sale, number), PushWords: pushWords(page.Words),
+		Offer: page.Offer, Path: c.roomPathWith(notifyView), Form: s.RoomLinks.SignForm(page.Sale, here.actor()), PushWords: pushWords(page.Words),
 		Script: s.staticPath("notify.js"), Worker: s.staticPath("notify-worker.js"),
 	}
 	p.PushOn, p.EmailOn = c.toldOf(number)
@@ -124,12 +124,12 @@ func pushWords(l *words.Language) string {
 func (s *Server) notifyFromPage(c *call, rec *sale.Record) error {
 	here, ok := s.placeOf(c)
 	form := c.ctx.PostArgs()
-	if !ok || !s.RoomLinks.IsForm(rec.ID, here.ticket.Number.String(), string(form.Peek("form"))) {
+	if !ok || !s.RoomLinks.IsForm(rec.ID, here.actor(), string(form.Peek("form"))) {
 		return c.seeOther(c.roomPathWith(notifyView))
 	}
-	number := here.ticket.Number.String()
+	number := here.number()
 	if form.Has("off") {
-		if err := s.forgetWishes(here.ticket); err != nil {
+		if err := s.forgetWishes(here); err != nil {
 			return s.notifyFailed(c, err)
 		}
 		c.dropTold()
@@ -137,7 +137,7 @@ func (s *Server) notifyFromPage(c *call, rec *sale.Record) error {
 	}
 	email := strings.TrimSpace(string(form.Peek("email")))
 	spoken := s.language(c, rec.Page.Languages, "")
-	if err := s.subscribe(c, here.ticket, notify.Request{Email: email, Language: spoken.Tag}); err != nil {
+	if err := s.subscribe(c, here, notify.Request{Email: email, Language: spoken.Tag}); err != nil {
 		return s.notifyFailed(c, err)
 	}
 	c.keepTold(number, false, true)

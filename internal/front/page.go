@@ -184,6 +184,9 @@ func (s *Server) placeOf(c *call) (place, bool) {
 	if seen(c.entry) != nil {
 		return place{}, false
 	}
+	if decoy, is := s.decoy(c, err); is {
+		return decoy, true
+	}
 	if err != nil {
 		return s.placeInAddress(c)
 	}
@@ -208,6 +211,9 @@ func mayJoin(c *call, rec *sale.Record, phase sale.Phase) bool {
 func (s *Server) renamed(c *call, here place) place {
 	if c.ctx.IsHead() || here.inAddress {
 		return here
+	}
+	if here.decoy != nil {
+		return s.renamedDecoy(c, here, c.joinFromQuery())
 	}
 	ticket, changed, err := s.rename(c, here.ticket, c.joinFromQuery())
 	if err != nil || !changed {
@@ -256,7 +262,7 @@ func (s *Server) refused(c *call, code problem.Code) {
 // servePlace shows a place, or acts on it when it was called.
 func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
 	state := here.view.State
-	if (state == queue.Called || state == queue.Admitted) && !c.ctx.IsHead() {
+	if (state == queue.Called || state == queue.Admitted) && !c.ctx.IsHead() && here.decoy == nil {
 		pass, _, _, err := s.claim(c, here.ticket)
 		switch {
 		case err == nil && errors.Is(s.tied(c, pass), problem.PassInvalid):
@@ -314,7 +320,7 @@ func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here 
 	if page.Place != nil {
 		page.begin(c.whereBegun(here))
 	}
-	if push, email := c.toldOf(here.ticket.Number.String()); push || email {
+	if push, email := c.toldOf(here.number()); push || email {
 		page.Told = true
 	}
 	return s.sendRoomPage(c, 200, rec, &page)

@@ -15,6 +15,9 @@ func (s *Server) postPasses(c *call) error {
 		return err
 	}
 	ticket, _, err := s.ticket(c)
+	if decoy, is := s.decoy(c, err); is {
+		return s.claimDecoy(c, decoy)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,10 @@ func (s *Server) placeInAddress(c *call) (place, bool) {
 		return place{}, false
 	}
 	token := string(clip(text))
-	ticket, err := s.Tickets.Parse(token, c.entry.ID())
+	here, err := s.placeBy(c, token)
 	if err != nil {
 		return place{}, false
 	}
-	here := s.look(c, ticket, token)
 	here.inAddress = true
 	return here, true
 }

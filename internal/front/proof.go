@@ -82,35 +82,35 @@ func (s *Server) difficulty(c *call, from origin) proof.Difficulty {
 	return proof.DifficultyFor(behaviour)
 }
 
-// judgeProof decides whether a newcomer has worked for a place, as far as the sale asks for it. Nil means yes.
-// Noticed says that what was brought is wrong. Codes: proof_required, proof_invalid, unavailable.
-func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []queue.PlaceKey) (noticed bool, err error) {
+// judgeProof decides whether a newcomer has worked for a place, as far as the sale asks for it. Nil means yes. The
+// result is empty when nothing is asked. Codes: proof_required, proof_invalid, unavailable.
+func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []queue.PlaceKey) (result proofResult, err error) {
 	if !rec.Bots.Proof.On() || s.forMany(c) || s.keepsOwnPlace(c, person) {
-		return false, nil
+		return "", nil
 	}
 	from := s.cameFrom(c, rec)
 	asked := s.difficulty(c, from)
 	if text == "" && rec.Bots.Proof == sale.ProofSuspicious && asked == 0 {
 		s.proofs.watch.Joined(from.From, c.ctx.Time())
-		return false, nil
+		return "", nil
 	}
-	result, err := s.takeProof(c, text, asked)
+	result, err = s.takeProof(c, text, asked)
 	s.metrics.proofs.WithLabelValues(string(result)).Inc()
 	switch result {
 	case proofTaken:
 		s.proofs.watch.Joined(from.From, c.ctx.Time())
-		return false, nil
+		return result, nil
 	case proofUnavailable:
-		return false, err
+		return result, err
 	case proofMissing:
-		return false, s.askForProof(c, problem.ProofRequired, "a proof of work is required: solve the challenge, and send the solution as proof", asked)
+		return result, s.askForProof(c, problem.ProofRequired, "a proof of work is required: solve the challenge, and send the solution as proof", asked)
 	case proofTooEasy:
-		return false, s.askForProof(c, problem.ProofRequired, "much came from your network meanwhile: solve this harder challenge", asked)
+		return result, s.askForProof(c, problem.ProofRequired, "much came from your network meanwhile: solve this harder challenge", asked)
 	case proofExpired:
-		return false, s.askForProof(c, problem.ProofInvalid, "the challenge has expired: solve this one", asked)
+		return result, s.askForProof(c, problem.ProofInvalid, "the challenge has expired: solve this one", asked)
 	default:
 		s.proofs.watch.Refused(from.From, c.ctx.Time())
-		return true, s.askForProof(c, problem.ProofInvalid, "this solves no challenge for you, or was used before: solve this one", s.difficulty(c, from))
+		return result, s.askForProof(c, problem.ProofInvalid, "this solves no challenge for you, or was used before: solve this one", s.difficulty(c, from))
 	}
 }
 
@@ -134,12 +134,16 @@ const (
 	proofExpired     proofResult = "expired"
 	proofUsed        proofResult = "used"
 	proofInvalid     proofResult = "invalid"
+	proofForged      proofResult = "forged"
 	proofUnavailable proofResult = "unavailable"
 )
 
 func proofResults() []proofResult {
-	return []proofResult{proofTaken, proofMissing, proofTooEasy, proofExpired, proofUsed, proofInvalid, proofUnavailable}
+	return []proofResult{proofTaken, proofMissing, proofTooEasy, proofExpired, proofUsed, proofInvalid, proofForged, proofUnavailable}
 }
+
+// wrong reports whether what was brought is no solution, or no fresh one.
+func (r proofResult) wrong() bool { return r == proofUsed || r == proofInvalid || r == proofForged }
 
 // takeProof verifies a solution and takes it, once over all nodes. What Redis cannot tell is never taken for good. The
 // error is that of proofUnavailable.
@@ -155,6 +159,8 @@ func (s *Server) takeProof(c *call, text string, asked proof.Difficulty) (proofR
 	switch {
 	case errors.Is(err, proof.ErrExpired):
 		return proofExpired, nil
+	case errors.Is(err, proof.ErrForged):
+		return proofForged, nil
 	case err != nil:
 		return proofInvalid, nil
 	case s.proofs.used.Has(solution.ID):

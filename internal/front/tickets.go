@@ -10,7 +10,8 @@ import (
 
 // place is a visitor's ticket and what it says now.
 type place struct {
-	ticket    queue.Ticket
+	ticket    queue.Ticket // zero for a decoy
+	decoy     *queue.Decoy // nil for a place in the line
 	token     string
 	view      queue.View
 	inAddress bool // the ticket came in the address of the page
@@ -28,6 +29,7 @@ func (s *Server) postTickets(c *call) error {
 	}
 	var own *queue.Ticket
 	ticket, presented, err := s.ticket(c)
+	decoy, isDecoy := s.decoy(c, err)
 	switch rec := c.entry.Record(); {
 	case err == nil && request.identifies(&rec):
 		own = &ticket
@@ -36,7 +38,9 @@ func (s *Server) postTickets(c *call) error {
 			return err
 		}
 		return s.sendSamePlace(c, ticket, string(presented.text), request)
-	case presented.inHeader:
+	case isDecoy && !request.identifies(&rec):
+		return s.sendSameDecoy(c, decoy, request)
+	case presented.inHeader && !isDecoy:
 		return err
 	}
 	joined, had, err := s.enter(c, request, own, false)
@@ -100,6 +104,11 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	who, judged, err := s.mayEnter(c, request)
 	gotNew := false
 	defer func() { s.settle(c, &judged, gotNew, err) }()
+	if rec := c.entry.Record(); err != nil && judged.getsDecoy(&rec) {
+		here, err = s.enterDecoyLine(c, wanted, onlyCalled)
+		gotNew = err == nil
+		return here, false, err
+	}
 	if err != nil {
 		return place{}, false, err
 	}
@@ -136,11 +145,16 @@ func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 // look tells what a ticket says now, from memory.
 func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
 	view := c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
+	s.askLess(c, &view)
+	return place{ticket: ticket, token: token, view: view}
+}
+
+// askLess has visitors ask less often while there is much to do.
+func (s *Server) askLess(c *call, view *queue.View) {
 	if c.load > loadCalm || s.level() > 0 {
 		window := c.entry.Record().Admission.ClaimWindow.Std()
 		view.PollAfterMillis = s.stretch(view.PollAfterMillis, c.load, window)
 	}
-	return place{ticket: ticket, token: token, view: view}
 }
 
 // ticket returns the ticket that was presented and is believed: one in a header before those in cookies,
@@ -169,6 +183,9 @@ func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
 // answered from memory.
 func (s *Server) getTicket(c *call) error {
 	ticket, presented, err := s.ticket(c)
+	if decoy, is := s.decoy(c, err); is {
+		return s.sendSameDecoy(c, decoy, joinRequest{})
+	}
 	if err != nil {
 		return err
 	}
@@ -182,11 +199,17 @@ func (s *Server) getTicket(c *call) error {
 // deleteTicket leaves the line, and the next in it moves up.
 func (s *Server) deleteTicket(c *call) error {
 	ticket, _, err := s.ticket(c)
-	if err != nil {
+	_, isDecoy := s.decoy(c, err)
+	if err != nil && !isDecoy {
 		return err
 	}
 	if err := intact(c.entry); err != nil {
 		return err
+	}
+	if isDecoy {
+		c.dropTicketCookie()
+		c.sendNothing()
+		return nil
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()

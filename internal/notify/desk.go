@@ -93,20 +93,7 @@ func (d *Desk) Offer(s *sale.Sale) Offer {
 // Subscribe keeps the wish of a ticket's holder. The caller knows that the ticket waits. Codes: bad_request,
 // notifications_off, notifications_full, overloaded, unavailable.
 func (d *Desk) Subscribe(ctx context.Context, s *sale.Sale, ticket queue.Ticket, r Request) error {
-	if (r.Push == nil) == (r.Email == "") {
-		return problem.With(problem.BadRequest, "want either push or email")
-	}
-	wanted, offer := wish{Ticket: ticket, Language: languageOf(r.Language)}, d.Offer(s)
-	var receiver string
-	var err error
-	switch {
-	case r.Push != nil && !offer.Push, r.Email != "" && !offer.Email:
-		return problem.NotificationsOff
-	case r.Push != nil:
-		receiver, err = d.takePush(&wanted, r.Push)
-	default:
-		receiver, err = theShop, takeEmail(&wanted, r.Email)
-	}
+	wanted, receiver, err := d.read(s, ticket, r)
 	if err != nil {
 		return err
 	}
@@ -124,6 +111,30 @@ func (d *Desk) Subscribe(ctx context.Context, s *sale.Sale, ticket queue.Ticket,
 		return problem.NotificationsFull
 	}
 	return nil
+}
+
+// Check is Subscribe for somebody who is never told, of whom nothing is kept. Codes: bad_request, notifications_off.
+func (d *Desk) Check(s *sale.Sale, r Request) error {
+	_, _, err := d.read(s, queue.Ticket{}, r)
+	return err
+}
+
+// read checks what a visitor asks for, and says who is to be called for it.
+func (d *Desk) read(s *sale.Sale, ticket queue.Ticket, r Request) (wanted wish, receiver string, err error) {
+	if (r.Push == nil) == (r.Email == "") {
+		return wish{}, "", problem.With(problem.BadRequest, "want either push or email")
+	}
+	offer := d.Offer(s)
+	wanted = wish{Ticket: ticket, Language: languageOf(r.Language)}
+	switch {
+	case r.Push != nil && !offer.Push, r.Email != "" && !offer.Email:
+		return wish{}, "", problem.NotificationsOff
+	case r.Push != nil:
+		receiver, err = d.takePush(&wanted, r.Push)
+	default:
+		receiver, err = theShop, takeEmail(&wanted, r.Email)
+	}
+	return wanted, receiver, err
 }
 
 // Forget removes what a ticket's holder asked for. The error is unavailable.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ const (
 var (
 	// ErrInvalid: it is no solution, or of a challenge that was not made here, for this sale and this requester.
 	ErrInvalid = errors.New("proof: not a solution of a challenge for this visitor")
+	// ErrForged is an ErrInvalid too, one that no honest program sends: the challenge was made here for this visitor,
+	// and what came back does not solve it.
+	ErrForged = fmt.Errorf("%w: the challenge is ours, and not solved", ErrInvalid)
 	// ErrExpired: it is right, and came too late, or the sale was restored since.
 	ErrExpired = errors.New("proof: the challenge has expired")
 )
@@ -47,19 +51,20 @@ type payload struct {
 	Signature string `json:"signature"`
 }
 
-// Verify checks a solution as it was sent. It asks nobody. The error is ErrInvalid or ErrExpired.
+// Verify checks a solution as it was sent. It asks nobody. The error is ErrInvalid, ErrForged or ErrExpired.
 func (k *Keys) Verify(text string, scope Scope, now time.Time) (Solution, error) {
 	p, ok := parsePayload(text)
 	if !ok {
 		return Solution{}, ErrInvalid
 	}
-	terms, ok := readSalt(p.Salt)
-	if !ok || p.Number < 0 || p.Number > terms.maxNumber {
+	challenge, err := hex.DecodeString(p.Challenge)
+	if err != nil || hex.EncodeToString(challenge) != p.Challenge || !k.signed(p.Signature, scope, challenge) {
 		return Solution{}, ErrInvalid
 	}
+	terms, ok := readSalt(p.Salt)
 	digest := hashOf(p.Salt, p.Number)
-	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(digest[:])), []byte(p.Challenge)) != 1 || !k.signed(p.Signature, scope, digest[:]) {
-		return Solution{}, ErrInvalid
+	if !ok || p.Number < 0 || p.Number > terms.maxNumber || subtle.ConstantTimeCompare(digest[:], challenge) != 1 {
+		return Solution{}, ErrForged
 	}
 	if terms.epoch != scope.Epoch || !now.Before(terms.expiresAt) {
 		return Solution{}, ErrExpired

@@ -8,7 +8,18 @@ type Bots struct {
 	Datacentres Datacentres `json:"datacentres,omitempty"`
 	// Proof says who has to bring a proof of work before a place is given.
 	Proof Proof `json:"proof,omitempty"`
+	// Decoy says whether likely bots that would be refused get a ticket that is never called.
+	Decoy Decoy `json:"decoy,omitempty"`
 }
+
+// Decoy is what becomes of likely bots that would be refused. Customers for whom the shop vouches are none.
+type Decoy string
+
+// The choices. Empty is DecoyLog.
+const (
+	DecoyLog Decoy = "log" // they are refused, and counted as those who would get a decoy
+	DecoyOn  Decoy = "on"  // they get a ticket that is never called
+)
 
 // Proof is of whom a proof of work is asked.
 type Proof string
@@ -101,6 +112,11 @@ func (s Sale) validateBots() error {
 	case "", ProofOff, ProofSuspicious, ProofAlways:
 	default:
 		return invalid("bots.proof", "want off, suspicious or always")
+	}
+	switch s.Bots.Decoy {
+	case "", DecoyLog, DecoyOn:
+	default:
+		return invalid("bots.decoy", "want log or on")
 	}
 	return s.Bots.Limits.validate()
 }

@@ -78,6 +78,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		"tags of exact":      {`"name"`, `"reservation":{"customer":"exact","plus_tags":"drop"},"name"`, "reservation.plus_tags"},
 		"release as text":    {`"name"`, `"admission":{"release_on_order":"no"},"name"`, "document"},
 		"payment":            {`"name"`, `"payment":{"mode":"authorize"},"name"`, "payment.mode"},
+		"decoy":              {`"name"`, `"bots":{"decoy":"off"},"name"`, "bots.decoy"},
 		"handover":           {`"name"`, `"handover":"cookie","name"`, "handover"},
 		"trailing data":      {`]}`, `]} {}`, "document"},
 		"cut off":            {`]}`, `]`, "document"},

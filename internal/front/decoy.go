@@ -1,0 +1,158 @@
+package front
+
+import (
+	"github.com/penstock/penstock/internal/bots"
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// The decoy line answers as the line does, and nothing of the line is touched: a decoy may have the number of
+// somebody's ticket. A newcomer gets there by what they did themselves or by what the shop has said of where they come
+// from, and never for what others behind their address did.
+
+// mayGetDecoy reports whether a newcomer could be sent to the decoy line at all: where there is a line, and the shop
+// does not vouch for them.
+func mayGetDecoy(c *call, rec *sale.Record, person []queue.PlaceKey) bool {
+	vouchedFor := len(person) > 0 || rec.Identity.InviteOnly
+	return !vouchedFor && !rec.Shadow && c.entry.Mode() == sale.Queue && c.entry.Room().HasDecoyLine()
+}
+
+// getsDecoy reports whether a newcomer gets a decoy instead of the refusal.
+func (j *judgement) getsDecoy(rec *sale.Record) bool {
+	return j.refusal != nil && j.decoy && rec.Bots.Decoy == sale.DecoyOn
+}
+
+// decoysOf is under what the limits count decoys: apart, so that they use up nothing of the people behind an address.
+func decoysOf(rec *sale.Record) string { return rec.ID + " decoys" }
+
+// limitAsDecoy has a newcomer use up what is left to decoys, instead of what is left to people.
+func (s *Server) limitAsDecoy(c *call, rec *sale.Record, j *judgement) {
+	rules := rec.Bots.Limits.Resolved()
+	j.taken.GiveBack(c.ctx.Time())
+	s.limitJoin(c, j, bots.Who{Sale: decoysOf(rec), Address: s.clientAddress(c, rules.Unforwarded)}, rules)
+}
+
+// enterDecoyLine gives a decoy.
+func (s *Server) enterDecoyLine(c *call, wanted queue.Interest, onlyCalled bool) (place, error) {
+	if onlyCalled {
+		return place{}, queue.ErrMustWait
+	}
+	ctx, cancel := within(stageTimeout)
+	defer cancel()
+	decoy, err := c.entry.Room().JoinDecoy(ctx, queue.Newcomer{Interest: wanted, Outside: s.outside(ctx, c)})
+	if err != nil {
+		return place{}, err
+	}
+	here := s.lookDecoy(c, decoy, s.Tickets.SignDecoy(decoy))
+	c.setTicketCookie(here.token)
+	return here, nil
+}
+
+// lookDecoy tells what a decoy says now, from memory.
+func (s *Server) lookDecoy(c *call, decoy queue.Decoy, token string) place {
+	view := c.entry.Room().LookDecoy(decoy, c.entry.Phase(), c.entry.HeldOut())
+	s.askLess(c, &view)
+	return place{decoy: &decoy, token: token, view: view}
+}
+
+// decoy tells the place of the decoy that was presented by somebody who has no ticket: noTicket is the error of ticket.
+// While the sale has no decoy line, there are no decoys.
+func (s *Server) decoy(c *call, noTicket error) (place, bool) {
+	if noTicket == nil {
+		return place{}, false
+	}
+	tokens := c.tokens(ticketHeader, ticketCookie)
+	for presented := range tokens.all {
+		if here, err := s.decoyBy(c, string(presented.text)); err == nil {
+			return here, true
+		}
+	}
+	return place{}, false
+}
+
+// decoyBy tells the place of one token. Error: ticket_invalid.
+func (s *Server) decoyBy(c *call, token string) (place, error) {
+	rec := c.entry.Record()
+	if rec.Bots.Decoy != sale.DecoyOn {
+		return place{}, problem.TicketInvalid
+	}
+	decoy, err := s.Tickets.ParseDecoy(token, rec.ID)
+	if err != nil {
+		return place{}, err
+	}
+	return s.lookDecoy(c, decoy, token), nil
+}
+
+// placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
+func (s *Server) placeBy(c *call, token string) (place, error) {
+	ticket, err := s.Tickets.Parse(token, c.entry.ID())
+	if err != nil {
+		return s.decoyBy(c, token)
+	}
+	return s.look(c, ticket, token), nil
+}
+
+// bearer tells the place of the ticket or the decoy that was presented. Errors: ticket_required, ticket_invalid.
+func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
+	ticket, presented, err := s.ticket(c)
+	if decoy, is := s.decoy(c, err); is {
+		return decoy, presented.inHeader, nil
+	}
+	if err != nil {
+		return place{}, false, err
+	}
+	return s.look(c, ticket, string(presented.text)), presented.inHeader, nil
+}
+
+// number is the number that the holder of a place sees.
+func (p *place) number() string {
+	if p.decoy != nil {
+		return p.decoy.Number().String()
+	}
+	return p.ticket.Number.String()
+}
+
+// actor is who acts, where a number stands for a person: the holder of a decoy is nobody else.
+func (p *place) actor() string {
+	if p.decoy != nil {
+		return decoyActor(*p.decoy)
+	}
+	return p.number()
+}
+
+func decoyActor(decoy queue.Decoy) string { return "decoy " + decoy.Number().String() }
+
+// sendSameDecoy tells the place that the holder of a decoy has. Who names items gets a new decoy that remembers them.
+func (s *Server) sendSameDecoy(c *call, here place, request joinRequest) error {
+	if err := seen(c.entry); err != nil {
+		return err
+	}
+	if _, err := c.interest(request); err != nil {
+		return err
+	}
+	c.sendPlace(200, s.renamedDecoy(c, here, request))
+	return nil
+}
+
+func (s *Server) renamedDecoy(c *call, here place, request joinRequest) place {
+	wanted, err := c.interest(request)
+	if err != nil || !request.named || wanted == here.decoy.Interest() {
+		return here
+	}
+	decoy := here.decoy.Naming(wanted)
+	here = s.lookDecoy(c, decoy, s.Tickets.SignDecoy(decoy))
+	c.setTicketCookie(here.token)
+	return here
+}
+
+// claimDecoy refuses a pass, as somebody who waits is refused one.
+func (s *Server) claimDecoy(c *call, here place) error {
+	if err := intact(c.entry); err != nil {
+		return err
+	}
+	if err := s.mayAct(c, here.actor()); err != nil {
+		return err
+	}
+	return c.entry.Room().ClaimDecoy(*here.decoy)
+}
