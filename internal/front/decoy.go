@@ -102,7 +102,7 @@ func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	return s.look(c, ticket, string(presented.text)), presented.inHeader, nil
+	return s.look(c, ticket, presented.text), presented.inHeader, nil
 }
 
 // number is the number that the holder of a place sees.
@@ -131,7 +131,8 @@ func (s *Server) sendSameDecoy(c *call, here place, request joinRequest) error {
 	if _, err := c.interest(request); err != nil {
 		return err
 	}
-	c.sendPlace(200, s.renamedDecoy(c, here, request))
+	here = s.renamedDecoy(c, here, request)
+	c.sendPlace(200, &here)
 	return nil
 }
 

@@ -121,7 +121,7 @@ func (s *Server) keepsOwnPlace(c *call, person []queue.PlaceKey) bool {
 		return false
 	}
 	ticket, presented, err := s.ticket(c)
-	return err == nil && ticket.Flags&queue.FlagKeyed == 0 && s.look(c, ticket, string(presented.text)).view.State != queue.Missed
+	return err == nil && ticket.Flags&queue.FlagKeyed == 0 && s.look(c, ticket, presented.text).view.State != queue.Missed
 }
 
 // proofResult is what became of a proof; the labels of a metric.

@@ -37,7 +37,7 @@ func (s *Server) postTickets(c *call) error {
 		if err := seen(c.entry); err != nil {
 			return err
 		}
-		return s.sendSamePlace(c, ticket, string(presented.text), request)
+		return s.sendSamePlace(c, ticket, presented.text, request)
 	case isDecoy && !request.identifies(&rec):
 		return s.sendSameDecoy(c, decoy, request)
 	case presented.inHeader && !isDecoy:
@@ -50,7 +50,7 @@ func (s *Server) postTickets(c *call) error {
 	if had {
 		return s.sendSamePlace(c, joined.ticket, joined.token, request)
 	}
-	c.sendPlace(201, joined)
+	c.sendPlace(201, &joined)
 	return nil
 }
 
@@ -65,7 +65,8 @@ func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, reques
 		text = s.Tickets.Sign(ticket)
 		c.setTicketCookie(text)
 	}
-	c.sendPlace(200, s.look(c, ticket, text))
+	here := s.look(c, ticket, text)
+	c.sendPlace(200, &here)
 	return nil
 }
 
@@ -143,10 +144,11 @@ func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 }
 
 // look tells what a ticket says now, from memory.
-func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
-	view := c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
-	s.askLess(c, &view)
-	return place{ticket: ticket, token: token, view: view}
+func (s *Server) look(c *call, ticket queue.Ticket, token string) (here place) {
+	here.ticket, here.token = ticket, token
+	here.view = c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
+	s.askLess(c, &here.view)
+	return here
 }
 
 // askLess has visitors ask less often while there is much to do.
@@ -157,13 +159,20 @@ func (s *Server) askLess(c *call, view *queue.View) {
 	}
 }
 
+// presentedTicket is the text of a ticket, and where it came.
+type presentedTicket struct {
+	text     string
+	inHeader bool
+}
+
 // ticket returns the ticket that was presented and is believed: one in a header before those in cookies,
 // and of several cookies the earliest. Otherwise it returns the last one that is not believed, one in
 // a header before others. Errors: ticket_required, ticket_invalid.
-func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
+func (s *Server) ticket(c *call) (best queue.Ticket, as presentedTicket, err error) {
 	tokens, held := c.tokens(ticketHeader, ticketCookie), false
-	for presented := range tokens.all {
-		ticket, refused := s.Tickets.Parse(string(presented.text), c.entry.ID())
+	for token := range tokens.all {
+		presented := presentedTicket{string(token.text), token.inHeader}
+		ticket, refused := s.Tickets.Parse(presented.text, c.entry.ID())
 		switch {
 		case refused == nil && presented.inHeader:
 			return ticket, presented, nil
@@ -192,7 +201,8 @@ func (s *Server) getTicket(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	c.sendPlace(200, s.look(c, ticket, string(presented.text)))
+	here := s.look(c, ticket, presented.text)
+	c.sendPlace(200, &here)
 	return nil
 }
 
@@ -225,14 +235,14 @@ func (s *Server) deleteTicket(c *call) error {
 	return nil
 }
 
-func (c *call) sendPlace(status int, p place) {
+func (c *call) sendPlace(status int, p *place) {
 	c.buf = appendPlace(c.buf, p)
 	c.sendJSON(status)
 }
 
 // appendPlace writes the ticket document. Place and distance are null before a draw: nobody has
 // a place then.
-func appendPlace(b []byte, p place) []byte {
+func appendPlace(b []byte, p *place) []byte {
 	v := &p.view
 	b = append(b, `{"ticket":`...)
 	b = appendString(b, p.token)
