@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -223,4 +224,90 @@ func TestThePlacesInOneLaneSayNothingOfThoseInAnother(t *testing.T) {
 	if got := chiSquared(count*count, same); got <= mostDeviations {
 		t.Errorf("one permutation for both lanes is only %.1f standard deviations off", got)
 	}
+}
+
+// The leader dies after each step, at the latest when it wants to journal the next one, and another process goes on.
+// Somebody joins the lane each time: nobody of them takes part.
+func TestAnotherLeaderGoesOnWithADrawInLanes(t *testing.T) {
+	c, client := newClock(t)
+	b := drand.New(t, "chain")
+	rec, j := aDrawWithLanes(c, b), &memoryJournal{}
+	r := openRoom(t, client, rec, j)
+	lines := [][]Ticket{join(t, r, 9), inLane(t, r, 1, names("vip", 6)...)}
+	advance(t, r, plenty)
+	term := int64(testTerm)
+	next := func(name string) {
+		t.Helper()
+		r = openNode(t, client, rec, j)
+		inLane(t, r, 1, name)
+		term++
+	}
+	dies := func(name string) {
+		t.Helper()
+		j.setFail(errors.New("killed"))
+		if err := r.Advance(context.Background(), term, plenty); err == nil {
+			t.Fatal("the step needs no journal")
+		}
+		j.setFail(nil)
+		next(name)
+	}
+	c.forward(time.Minute)
+	dies("after the freeze")
+	if f := r.Snapshot().DrawFacts; f.Count != nil {
+		t.Fatalf("counts are shown that could be lost: %v", f.Lanes)
+	}
+	for range 2 {
+		if err := r.Advance(context.Background(), term, plenty); err != nil {
+			t.Fatal(err)
+		}
+		next("after the counts " + decimal(term))
+		if f := r.Snapshot().DrawFacts; !slices.Equal(f.Lanes, []uint64{9, 6, 0}) {
+			t.Fatalf("after the freeze %v", f.Lanes)
+		}
+	}
+	c.forward(10 * time.Second)
+	refresh(t, r)
+	want, _ := r.WantsBeacon()
+	if err := r.GiveBeacon(context.Background(), term, want, b.Sign(want.Round)); err != nil {
+		t.Fatal(err)
+	}
+	dies("after the parts")
+	if s := r.Snapshot(); s.Drawn || s.DrawFacts.Seed != "" || r.Look(lines[1][0], sale.PhaseLive, false).PlaceKnown {
+		t.Fatal("a draw is shown that could be lost")
+	}
+	if err := r.Advance(context.Background(), term, plenty); err != nil {
+		t.Fatal(err)
+	}
+	s := refresh(t, r)
+	if !s.Drawn || !slices.Equal(s.DrawFacts.Lanes, []uint64{9, 6, 0}) || !isPermutation(places(r, lines[0])) || !isPermutation(places(r, lines[1])) {
+		t.Fatalf("%+v: places %v and %v", s.DrawFacts, places(r, lines[0]), places(r, lines[1]))
+	}
+	if again := inLane(t, r, 1, "after the freeze"); r.Look(again[0], sale.PhaseLive, false).Place != 7 {
+		t.Fatalf("who came after the freeze has place %d", r.Look(again[0], sale.PhaseLive, false).Place)
+	}
+}
+
+// After a loss that nobody foresaw, numbers of a lane are uncertain. They take part in its draw, and where nobody has
+// them the line moves over their places.
+func TestADrawInALanePassesOverThePlacesOfNobody(t *testing.T) {
+	c, client := newClock(t)
+	rec, j := busySale(c, withLanes(0.5), func(r *sale.Record) {
+		r.Admission.Order, r.StartsAt, r.Admission.MaxActive = sale.Draw, c.now.Add(time.Minute), 1000
+	}), &memoryJournal{}
+	r := openRoom(t, client, rec, j)
+	vip := inLane(t, r, 1, names("vip", 17)...)
+	advance(t, r, Outside{LevelFactor: 0})
+	r = lose(t, client, rec, j)
+	for range 5 {
+		c.forward(7 * time.Second)
+		poll(r, vip...)
+		advance(t, r, Outside{LevelFactor: 0})
+	}
+	c.forward(time.Minute)
+	s := advance(t, r, Outside{LevelFactor: 0})
+	lane, never := s.In(1), numberIn(1, 18)
+	if !s.Drawn || s.counts.in(1) <= 17 || lane.Waiting != 17 || !lane.absent.has(never) || !lane.absent.hasPlace(lane.draw.Place(never)) {
+		t.Fatalf("%v take part and %d wait; drawn %v", s.counts, lane.Waiting, s.Drawn)
+	}
+	checkOrder(t, c, r, vip)
 }

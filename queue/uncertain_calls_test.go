@@ -278,7 +278,7 @@ func checkOrder(t *testing.T, c *clock, r *Room, present []Ticket) {
 		called, waits := uint64(0), uint64(maxNumber)
 		keep := left[:0]
 		for _, ticket := range left {
-			place, _ := s.place(ticket.Number)
+			place, _ := s.of(ticket.Number).place(ticket.Number)
 			switch state(r, ticket) {
 			case Called:
 				called = max(called, place)
