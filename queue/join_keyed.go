@@ -32,6 +32,8 @@ type Keyed struct {
 	// Own is a ticket that the visitor had without a key. Whoever has no place under a key keeps it, if it is in the
 	// same lane. Number 0 is none.
 	Own Ticket
+	// KeepLate gives no other place as long as the turn that was missed can be taken up.
+	KeepLate bool
 	// FindOnly gives no place that was not there.
 	FindOnly bool
 	// Outside is that of a [Newcomer].
@@ -65,7 +67,7 @@ func (r *Room) JoinKeyed(ctx context.Context, k Keyed) (t Ticket, had bool, err 
 		request.oldPlace = r.placeOrZero(k.Own.Number)
 	}
 	got, err := r.keyedJoin(ctx, request)
-	if err == nil && got.had && !k.FindOnly && len(k.Person) > 0 && r.spent(got.place.number) {
+	if err == nil && got.had && !k.FindOnly && len(k.Person) > 0 && r.spent(got.place.number) && !(k.KeepLate && r.late(got.place.number)) {
 		request.old, request.oldPlace = got.place.text(), r.placeOrZero(got.place.number)
 		got, err = r.keyedJoin(ctx, request)
 	}
@@ -103,6 +105,13 @@ func (r *Room) spent(n Number) bool {
 	v.Place, v.PlaceKnown = s.place(n)
 	called, deadline := s.calledUntil(&v, n, f.graceUntil)
 	return called && s.runMillis(now) >= deadline && s.Mode != sale.Open
+}
+
+// late reports whether the turn of a spent number can still be taken up, as far as this node knows.
+func (r *Room) late(n Number) bool {
+	s := r.snap.Load().of(n)
+	place, known := s.place(n)
+	return known && !r.book.Load().facts(n).used && s.runMillis(s.nowMillis()) < s.graceUntil(place)
 }
 
 // placeOrZero is the place of a number in its lane, as the scripts take it.

@@ -22,6 +22,7 @@ func (s *Server) serveIdentified(c *call, rec *sale.Record, phase sale.Phase, re
 			return s.checkCookies(c, rec) // an invite is good once, and must not be lost
 		}
 	}
+	request.keepLate = true // a link gives nothing up
 	here, _, err := s.enter(c, request, own, false)
 	switch {
 	case err != nil && had.token != "":

@@ -15,6 +15,7 @@ type joinRequest struct {
 	joinToken string
 	invite    string
 	proof     string // of work
+	keepLate  bool   // a turn that was missed is kept as long as it can be taken up
 }
 
 // The members, and the parameters of the page of the same names.

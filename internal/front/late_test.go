@@ -134,3 +134,27 @@ func TestAnotherSiteTakesNoTurnUp(t *testing.T) {
 		t.Fatalf("told %v", got)
 	}
 }
+
+// TestTheShopsLinkGivesNoTurnUp: who opens it again is shown the turn that can still be taken up; who joins again is not.
+func TestTheShopsLinkGivesNoTurnUp(t *testing.T) {
+	s := newStack(t, withIdentity(nil))
+	s.open(liveSale("spring", forCustomers(sale.JoinTokenRequired)))
+	ticket := s.expect(201, "", "POST", springTickets, nil, tokenBody(joinToken(t, "spring", "ada", time.Minute))).text(t, "ticket")
+	s.awaitState("spring", ticket, "called")
+	s.mini.SetTime(time.Now().Add(150 * time.Second))
+	s.awaitState("spring", ticket, "missed")
+	token := joinToken(t, "spring", "ada", 10*time.Minute)
+	opened := s.expect(303, "", "GET", "/sales/spring?join_token="+token, header{"Accept": "text/html"}, "")
+	if cookies := opened.Cookies(); len(cookies) == 0 || cookies[0].Value != ticket {
+		t.Fatalf("another place: %v", opened.Header)
+	}
+	page := s.expect(200, "", "GET", "/sales/spring", header{"Accept": "text/html", "Cookie": "penstock_ticket_spring=" + ticket}, "")
+	if !strings.Contains(string(page.body), "Take your turn now") {
+		t.Fatalf("page %s", page.body)
+	}
+	again := s.expect(201, "", "POST", springTickets, nil, tokenBody(token)).text(t, "ticket")
+	if again == ticket {
+		t.Fatal("no new place")
+	}
+	s.expect(410, "turn_missed", "POST", "/v1/sales/spring/passes", header{"Penstock-Ticket": ticket}, "")
+}

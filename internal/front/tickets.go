@@ -113,7 +113,7 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	if err != nil {
 		return place{}, false, err
 	}
-	who.Like.Interest = wanted
+	who.Like.Interest, who.KeepLate = wanted, request.keepLate
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
 	who.Outside = s.outside(ctx, c)
