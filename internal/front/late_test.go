@@ -66,6 +66,7 @@ func TestWhoIsTooLateHasMissedTheTurn(t *testing.T) {
 			}
 			if strings.HasPrefix(name, "while") {
 				next := s.expect(201, "", "POST", "/v1/sales/spring/tickets", nil, "").text(t, "ticket")
+				s.awaitState("spring", next, "called")
 				pass := s.expect(201, "", "POST", "/v1/sales/spring/passes", header{"Penstock-Ticket": next}, "").text(t, "pass")
 				s.held("spring", pass, "k")
 				s.expect(204, "", "DELETE", "/v1/sales/spring/pass", header{"Penstock-Pass": pass}, "")
@@ -91,6 +92,7 @@ func TestWhoIsLateTakesTheTurnUpOnThePage(t *testing.T) {
 		t.Fatalf("page %s", page)
 	}
 	next := s.expect(201, "", "POST", "/v1/sales/demo/tickets", nil, "").text(t, "ticket")
+	s.awaitState("demo", next, "called")
 	pass := s.expect(201, "", "POST", "/v1/sales/demo/passes", header{"Penstock-Ticket": next}, "").text(t, "pass")
 	page = string(s.expect(200, "", "POST", "/sales/demo", form, "take_up=1").body)
 	if !strings.Contains(page, "There is no room for you at this moment") || !strings.Contains(page, button) {
