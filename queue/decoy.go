@@ -51,7 +51,7 @@ func (k *TicketKeys) SignDecoy(d Decoy) string { return k.keys[0].write(decoyLab
 
 // ParseDecoy returns the decoy that the token stands for. The error is ticket_invalid for everything that these keys
 // did not sign as a decoy for this sale, so also for a ticket of the line.
-func (k *TicketKeys) ParseDecoy(token, saleID string) (Decoy, error) {
+func (k *TicketKeys) ParseDecoy(token []byte, saleID string) (Decoy, error) {
 	t, err := k.read(decoyLabel, token, saleID)
 	return Decoy{t}, err
 }

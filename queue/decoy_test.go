@@ -33,17 +33,17 @@ func TestADecoyIsNoTicketAndATicketIsNoDecoy(t *testing.T) {
 		if len(decoy) != len(genuine) || decoy[:body-1] != genuine[:body-1] || decoy[body:] == genuine[body:] {
 			t.Fatalf("the holder can tell them apart: %s and %s", decoy, genuine)
 		}
-		if got, err := keys.Parse(decoy, "drop"); !errors.Is(err, problem.TicketInvalid) {
+		if got, err := keys.Parse([]byte(decoy), "drop"); !errors.Is(err, problem.TicketInvalid) {
 			t.Fatalf("the decoy is a ticket: %+v %v", got, err)
 		}
-		if got, err := keys.ParseDecoy(genuine, "drop"); !errors.Is(err, problem.TicketInvalid) {
+		if got, err := keys.ParseDecoy([]byte(genuine), "drop"); !errors.Is(err, problem.TicketInvalid) {
 			t.Fatalf("the ticket is a decoy: %+v %v", got, err)
 		}
-		got, err := keys.ParseDecoy(decoy, "drop")
+		got, err := keys.ParseDecoy([]byte(decoy), "drop")
 		if err != nil || got.ticket != like || got.ahead() < leastAhead || got.ahead() >= leastAhead+spreadAhead {
 			t.Fatalf("got %+v, %v; want %+v", got, err, like)
 		}
-		if _, err := keys.ParseDecoy(decoy, "other"); !errors.Is(err, problem.TicketInvalid) {
+		if _, err := keys.ParseDecoy([]byte(decoy), "other"); !errors.Is(err, problem.TicketInvalid) {
 			t.Fatal("a decoy of another sale")
 		}
 	})
@@ -53,10 +53,10 @@ func TestADecoyOutlivesTheRotationOfItsKey(t *testing.T) {
 	before := NewTicketKeys([]byte("old"), nil, nil)
 	after := NewTicketKeys([]byte("new"), [][]byte{[]byte("old")}, nil)
 	want := Decoy{Ticket{Sale: "drop", Number: 7}}
-	if got, err := after.ParseDecoy(before.SignDecoy(want), "drop"); err != nil || got != want {
+	if got, err := after.ParseDecoy([]byte(before.SignDecoy(want)), "drop"); err != nil || got != want {
 		t.Fatalf("%+v %v, want %+v", got, err, want)
 	}
-	if _, err := before.ParseDecoy(after.SignDecoy(want), "drop"); err == nil {
+	if _, err := before.ParseDecoy([]byte(after.SignDecoy(want)), "drop"); err == nil {
 		t.Fatal("a node without the new key believes it")
 	}
 }
@@ -66,7 +66,7 @@ func TestATicketFromBeforeTheDecoyLineIsOne(t *testing.T) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	want := Ticket{Sale: "drop", Number: 7, Epoch: 1, IssuedMillis: 1_700_000_000_000}
 	const signed = "AckAAAABAYvP5WgAAAAAAAAAAAdiO7XWrlpwayO_lQfA6y2a"
-	if got, err := keys.Parse(signed, "drop"); err != nil || got != want || keys.Sign(want) != signed {
+	if got, err := keys.Parse([]byte(signed), "drop"); err != nil || got != want || keys.Sign(want) != signed {
 		t.Fatalf("%+v %v; now %s", got, err, keys.Sign(want))
 	}
 }
@@ -235,7 +235,7 @@ func TestADecoyIsInItsLineAfterARestart(t *testing.T) {
 		refresh(t, r)
 		before := r.LookDecoy(d, sale.PhaseLive, false)
 		again := openNode(t, client, testSale(time.Now()), journal)
-		back, err := again.deps.Tickets.ParseDecoy(token, "drop")
+		back, err := again.deps.Tickets.ParseDecoy([]byte(token), "drop")
 		after := again.LookDecoy(back, sale.PhaseLive, false)
 		if err != nil || after.State != Waiting || after.Place != before.Place || after.Ahead != before.Ahead || len(journal.records) != kept {
 			t.Fatalf("%v: %+v, then %+v", err, before, after)
@@ -252,7 +252,7 @@ func TestAPollOfADecoyAsksRedisNothing(t *testing.T) {
 	refresh(t, r)
 	before := commandsSoFar(t, client)
 	for range 1000 {
-		back, err := r.deps.Tickets.ParseDecoy(token, "drop")
+		back, err := r.deps.Tickets.ParseDecoy([]byte(token), "drop")
 		if v := r.LookDecoy(back, sale.PhaseLive, false); err != nil || v.State != Waiting || !errors.Is(r.ClaimDecoy(back), problem.NotCalled) {
 			t.Fatalf("%v: %+v", err, v)
 		}

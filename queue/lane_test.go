@@ -57,7 +57,7 @@ func TestEachLaneHasItsOwnPlacesAndAKeyKeepsItsLane(t *testing.T) {
 		silver := inLane(t, r, 2, "eve")
 		other := openNode(t, client, rec, j)
 		for ticket, place := range map[Ticket]uint64{plain[2]: 3, gold[0]: 1, gold[1]: 2, silver[0]: 1} {
-			parsed, err := r.deps.Tickets.Parse(r.deps.Tickets.Sign(ticket), rec.ID)
+			parsed, err := r.deps.Tickets.Parse([]byte(r.deps.Tickets.Sign(ticket)), rec.ID)
 			if err != nil || parsed != ticket {
 				t.Fatalf("%v became %v: %v", ticket, parsed, err)
 			}
@@ -95,7 +95,7 @@ func TestALaneThatWeDidNotSignIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw[21] = 1
-	if _, err := r.deps.Tickets.Parse(ticketEncoding.EncodeToString(raw), rec.ID); !errors.Is(err, problem.TicketInvalid) {
+	if _, err := r.deps.Tickets.Parse([]byte(ticketEncoding.EncodeToString(raw)), rec.ID); !errors.Is(err, problem.TicketInvalid) {
 		t.Fatalf("a ticket with another lane written into it: %v", err)
 	}
 	who := person("mallory")

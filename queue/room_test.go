@@ -450,7 +450,7 @@ func BenchmarkParseAndLook(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		ticket, err := r.deps.Tickets.Parse(token, "drop")
+		ticket, err := r.deps.Tickets.Parse([]byte(token), "drop")
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -42,7 +42,7 @@ func TestARotationInThreeStepsLosesNoTicketAndNoPass(t *testing.T) {
 	for _, signer := range steps {
 		for _, reader := range steps {
 			ticket := Ticket{Sale: "drop", Number: 7, IssuedMillis: 1}
-			if got, err := reader.tickets.Parse(signer.tickets.Sign(ticket), "drop"); err != nil || got != ticket {
+			if got, err := reader.tickets.Parse([]byte(signer.tickets.Sign(ticket)), "drop"); err != nil || got != ticket {
 				t.Errorf("a ticket of %s on %s: %+v, %v", signer.name, reader.name, got, err)
 			}
 			token := signer.passes.Sign(testPass)

@@ -147,12 +147,12 @@ func (t *Ticket) needsVersion2() bool {
 
 // Parse returns the ticket that the token stands for. The error is ticket_invalid for everything
 // that these keys did not sign for this sale, and for a [Decoy]. The ticket's Sale is the argument itself.
-func (k *TicketKeys) Parse(token, sale string) (Ticket, error) {
+func (k *TicketKeys) Parse(token []byte, sale string) (Ticket, error) {
 	return k.read(ticketLabel, token, sale)
 }
 
 // read returns what was signed with this label.
-func (k *TicketKeys) read(as label, token, sale string) (Ticket, error) {
+func (k *TicketKeys) read(as label, token []byte, sale string) (Ticket, error) {
 	if len(token) != ticketLength1 && len(token) != ticketLength2 || len(sale) > maxSaleLength {
 		return Ticket{}, problem.TicketInvalid
 	}
@@ -164,16 +164,14 @@ func (k *TicketKeys) read(as label, token, sale string) (Ticket, error) {
 	return Ticket{}, problem.TicketInvalid
 }
 
-func (key *ticketKey) parse(as label, token, sale string) (Ticket, bool) {
+func (key *ticketKey) parse(as label, token []byte, sale string) (Ticket, bool) {
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
 	version, body := byte(ticketVersion1), ticketBody1
 	if len(token) == ticketLength2 {
 		version, body = ticketVersion2, ticketBody2
 	}
-	text := st.text[:len(token)]
-	copy(text, token)
-	if n, err := ticketEncoding.Decode(st.wire[:], text); err != nil || n != body+ticketMAC {
+	if n, err := ticketEncoding.Decode(st.wire[:], token); err != nil || n != body+ticketMAC {
 		return Ticket{}, false
 	}
 	b := &st.wire

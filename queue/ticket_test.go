@@ -38,7 +38,7 @@ func TestATicketComesBackAsItWas(t *testing.T) {
 		if len(token) != length {
 			t.Fatalf("%+v has %d characters, want %d", want, len(token), length)
 		}
-		got, err := keys.Parse(token, want.Sale)
+		got, err := keys.Parse([]byte(token), want.Sale)
 		if err != nil || got != want {
 			t.Fatalf("got %+v, %v; want %+v", got, err, want)
 		}
@@ -65,7 +65,7 @@ func refusesAnyChange(t *testing.T, keys *TicketKeys, token string) {
 				continue
 			}
 			forged := token[:i] + string(c) + token[i+1:]
-			if _, err := keys.Parse(forged, "drop"); !errors.Is(err, problem.TicketInvalid) {
+			if _, err := keys.Parse([]byte(forged), "drop"); !errors.Is(err, problem.TicketInvalid) {
 				t.Fatalf("changed character %d to %q: got %v", i, c, err)
 			}
 		}
@@ -76,14 +76,14 @@ func TestATicketIsRefusedElsewhere(t *testing.T) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	token := keys.Sign(Ticket{Sale: "drop", Number: 7})
 	for name, refused := range map[string]func() (Ticket, error){
-		"another sale":        func() (Ticket, error) { return keys.Parse(token, "drop2") },
-		"an empty sale":       func() (Ticket, error) { return keys.Parse(token, "") },
-		"a sale beyond limit": func() (Ticket, error) { return keys.Parse(token, strings.Repeat("d", 65)) },
-		"another secret":      func() (Ticket, error) { return NewTicketKeys([]byte("other"), nil, nil).Parse(token, "drop") },
-		"padding":             func() (Ticket, error) { return keys.Parse(token+"=", "drop") },
-		"cut short":           func() (Ticket, error) { return keys.Parse(token[:len(token)-1], "drop") },
-		"nothing":             func() (Ticket, error) { return keys.Parse("", "drop") },
-		"number 0":            func() (Ticket, error) { return keys.Parse(keys.Sign(Ticket{Sale: "drop"}), "drop") },
+		"another sale":        func() (Ticket, error) { return keys.Parse([]byte(token), "drop2") },
+		"an empty sale":       func() (Ticket, error) { return keys.Parse([]byte(token), "") },
+		"a sale beyond limit": func() (Ticket, error) { return keys.Parse([]byte(token), strings.Repeat("d", 65)) },
+		"another secret":      func() (Ticket, error) { return NewTicketKeys([]byte("other"), nil, nil).Parse([]byte(token), "drop") },
+		"padding":             func() (Ticket, error) { return keys.Parse([]byte(token+"="), "drop") },
+		"cut short":           func() (Ticket, error) { return keys.Parse([]byte(token[:len(token)-1]), "drop") },
+		"nothing":             func() (Ticket, error) { return keys.Parse([]byte(""), "drop") },
+		"number 0":            func() (Ticket, error) { return keys.Parse([]byte(keys.Sign(Ticket{Sale: "drop"})), "drop") },
 	} {
 		if got, err := refused(); !errors.Is(err, problem.TicketInvalid) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
@@ -95,14 +95,14 @@ func TestATicketOutlivesTheRotationOfItsKey(t *testing.T) {
 	before := NewTicketKeys([]byte("old"), nil, nil)
 	after := NewTicketKeys([]byte("new"), [][]byte{[]byte("old")}, nil)
 	token := before.Sign(Ticket{Sale: "drop", Number: 7})
-	if _, err := after.Parse(token, "drop"); err != nil {
+	if _, err := after.Parse([]byte(token), "drop"); err != nil {
 		t.Fatalf("a ticket of the previous key: %v", err)
 	}
 	fresh := after.Sign(Ticket{Sale: "drop", Number: 7})
 	if fresh == token {
 		t.Fatal("the current key signs as the previous one did")
 	}
-	if _, err := before.Parse(fresh, "drop"); err == nil {
+	if _, err := before.Parse([]byte(fresh), "drop"); err == nil {
 		t.Fatal("a node without the new key believes it")
 	}
 }
@@ -114,7 +114,7 @@ func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
 		all.Go(func() {
 			for i := range 500 {
 				want := Ticket{Sale: "drop", Number: Number(g*1000 + i + 1)}
-				if got, err := keys.Parse(keys.Sign(want), "drop"); err != nil || got != want {
+				if got, err := keys.Parse([]byte(keys.Sign(want)), "drop"); err != nil || got != want {
 					t.Errorf("got %+v, %v; want %+v", got, err, want)
 					return
 				}
@@ -128,7 +128,7 @@ func TestTicketsAreSignedAndParsedConcurrently(t *testing.T) {
 func TestAVersionThatSaysNothingMoreIsNoTicket(t *testing.T) {
 	keys := NewTicketKeys(testSecret, nil, nil)
 	token := keys.Sign(Ticket{Sale: "drop", Number: numberIn(1, 7)})
-	if _, err := keys.Parse(token, "drop"); err != nil {
+	if _, err := keys.Parse([]byte(token), "drop"); err != nil {
 		t.Fatal(err)
 	}
 	key := keys.keys[0]
@@ -144,7 +144,7 @@ func TestAVersionThatSaysNothingMoreIsNoTicket(t *testing.T) {
 		change(st.wire[:])
 		copy(st.wire[ticketBody2:], st.sign(ticketLabel, "drop", ticketBody2)[:ticketMAC])
 		signed := ticketEncoding.EncodeToString(st.wire[:ticketBytes2])
-		if got, err := keys.Parse(signed, "drop"); !errors.Is(err, problem.TicketInvalid) {
+		if got, err := keys.Parse([]byte(signed), "drop"); !errors.Is(err, problem.TicketInvalid) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestALongerTicketCostsNoAllocationMore(t *testing.T) {
 		token, fewest := keys.Sign(ticket), math.Inf(1)
 		for range 200 {
 			fewest = min(fewest, testing.AllocsPerRun(1, func() {
-				if _, err := keys.Parse(token, "drop"); err != nil {
+				if _, err := keys.Parse([]byte(token), "drop"); err != nil {
 					t.Fatal(err)
 				}
 			}))
@@ -178,7 +178,7 @@ func FuzzTicketParse(f *testing.F) {
 	f.Add(strings.Repeat("A", ticketLength1), "drop")
 	f.Add(strings.Repeat("A", ticketLength2), "drop")
 	f.Fuzz(func(t *testing.T, token, sale string) {
-		got, err := keys.Parse(token, sale)
+		got, err := keys.Parse([]byte(token), sale)
 		if err != nil {
 			return
 		}
@@ -193,7 +193,7 @@ func BenchmarkTicketParse(b *testing.B) {
 	token := keys.Sign(Ticket{Sale: "spring-drop", Number: 12345, Epoch: 1, IssuedMillis: 1_700_000_000_000})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := keys.Parse(token, "spring-drop"); err != nil {
+		if _, err := keys.Parse([]byte(token), "spring-drop"); err != nil {
 			b.Fatal(err)
 		}
 	}

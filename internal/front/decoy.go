@@ -77,7 +77,7 @@ func (s *Server) decoyBy(c *call, token string) (place, error) {
 	if rec.Bots.Decoy != sale.DecoyOn {
 		return place{}, problem.TicketInvalid
 	}
-	decoy, err := s.Tickets.ParseDecoy(token, rec.ID)
+	decoy, err := s.Tickets.ParseDecoy([]byte(token), rec.ID)
 	if err != nil {
 		return place{}, err
 	}
@@ -86,7 +86,7 @@ func (s *Server) decoyBy(c *call, token string) (place, error) {
 
 // placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
 func (s *Server) placeBy(c *call, token string) (place, error) {
-	ticket, err := s.Tickets.Parse(token, c.entry.ID())
+	ticket, err := s.Tickets.Parse([]byte(token), c.entry.ID())
 	if err != nil {
 		return s.decoyBy(c, token)
 	}
@@ -102,7 +102,7 @@ func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
 	if err != nil {
 		return place{}, false, err
 	}
-	return s.look(c, ticket, presented.text), presented.inHeader, nil
+	return s.look(c, ticket, string(presented.text)), presented.inHeader, nil
 }
 
 // number is the number that the holder of a place sees.

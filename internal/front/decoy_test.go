@@ -85,7 +85,7 @@ func (s *stack) line(room *queue.Room, people int) (last answer) {
 func (s *stack) decoyed(a answer) (text string, decoy queue.Decoy) {
 	s.t.Helper()
 	text = a.text(s.t, "ticket")
-	decoy, err := s.tickets.ParseDecoy(text, "spring")
+	decoy, err := s.tickets.ParseDecoy([]byte(text), "spring")
 	if err != nil {
 		s.t.Fatalf("no decoy: %v: %s", err, a.body)
 	}
@@ -128,7 +128,7 @@ func TestALikelyBotGetsATicketThatIsNothing(t *testing.T) {
 	if again := s.expect(200, "", "POST", springTickets, bearer, ""); again.text(t, "ticket") != text {
 		t.Fatal("another ticket")
 	}
-	ticket, err := s.tickets.Parse(first.text(t, "ticket"), "spring")
+	ticket, err := s.tickets.Parse([]byte(first.text(t, "ticket")), "spring")
 	if err != nil || ticket.Number != decoy.Number() {
 		t.Fatalf("%v: the last of the line has %v, the decoy %v", err, ticket.Number, decoy.Number())
 	}
@@ -264,7 +264,7 @@ func TestWhomTheShopVouchesForGetsNoDecoy(t *testing.T) {
 	decoy, _ := s.decoyed(s.expect(201, "", "POST", springTickets, hosted, ""))
 	for name, brings := range map[string]header{"bob": hosted, "ada": {"X-Forwarded-For": "198.51.100.1", "Penstock-Ticket": decoy}, "eve": {"X-Forwarded-For": "198.51.100.1", "Cookie": "penstock_ticket_spring=" + decoy}} {
 		got := s.expect(201, "", "POST", springTickets, brings, tokenBody(joinToken(t, "spring", name, time.Minute)))
-		if _, err := s.tickets.Parse(got.text(t, "ticket"), "spring"); err != nil {
+		if _, err := s.tickets.Parse([]byte(got.text(t, "ticket")), "spring"); err != nil {
 			t.Fatalf("%s, a customer, got no place: %v", name, err)
 		}
 	}
@@ -295,7 +295,7 @@ func TestDecoysEndWhenTheShopSwitchesThemOff(t *testing.T) {
 	s.change(entry, func(o *sale.Record) { o.Bots.Decoy, o.Bots.Datacentres = "", "" })
 	s.expect(403, problem.TicketInvalid, "GET", "/v1/sales/spring/ticket", header{"Penstock-Ticket": text}, "")
 	got := s.expect(201, "", "POST", springTickets, header{"X-Forwarded-For": "198.51.100.1", "Cookie": "penstock_ticket_spring=" + text}, "")
-	if _, err := s.tickets.Parse(got.text(t, "ticket"), "spring"); err != nil {
+	if _, err := s.tickets.Parse([]byte(got.text(t, "ticket")), "spring"); err != nil {
 		t.Fatal(err)
 	}
 }

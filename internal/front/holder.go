@@ -42,11 +42,11 @@ func (s *Server) claimant(c *call, reservationID string) (who claimant, err erro
 	})
 	tickets := c.tokens(ticketHeader, ticketCookie)
 	shown = who.addTickets(&tickets, func(text string) (string, error) {
-		ticket, err := s.Tickets.Parse(text, string(c.sale))
+		ticket, err := s.Tickets.Parse([]byte(text), string(c.sale))
 		if err == nil {
 			return ticket.Number.String(), nil
 		}
-		decoy, err := s.Tickets.ParseDecoy(text, string(c.sale)) // the answer is that to a ticket that made no reservation
+		decoy, err := s.Tickets.ParseDecoy([]byte(text), string(c.sale)) // the answer is that to a ticket that made no reservation
 		return decoyActor(decoy), err
 	}) || shown
 	tokens, some := c.presentedHolder()

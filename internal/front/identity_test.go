@@ -146,7 +146,7 @@ func TestTheLaneComesFromTheSignedTokenAlone(t *testing.T) {
 	}))
 	s.admitted("spring") // the one slot is taken
 	lane := func(got answer) queue.Lane {
-		ticket, err := s.tickets.Parse(got.text(t, "ticket"), "spring")
+		ticket, err := s.tickets.Parse([]byte(got.text(t, "ticket")), "spring")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestATicketFromBeforeTheLogin(t *testing.T) {
 	entry := s.open(liveSale("spring", forCustomers(sale.JoinTokenOptional)))
 	s.admitted("spring") // the one slot is taken
 	number := func(got answer) uint64 {
-		ticket, err := s.tickets.Parse(got.text(t, "ticket"), "spring")
+		ticket, err := s.tickets.Parse([]byte(got.text(t, "ticket")), "spring")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -190,7 +190,7 @@ func (s *Server) placeOf(c *call) (place, bool) {
 	if err != nil {
 		return s.placeInAddress(c)
 	}
-	return s.look(c, ticket, presented.text), true
+	return s.look(c, ticket, string(presented.text)), true
 }
 
 // mayJoin says whether opening the page now takes a place. Looking ahead does not: neither a HEAD

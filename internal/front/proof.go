@@ -120,8 +120,8 @@ func (s *Server) keepsOwnPlace(c *call, person []queue.PlaceKey) bool {
 	if len(person) == 0 {
 		return false
 	}
-	ticket, presented, err := s.ticket(c)
-	return err == nil && ticket.Flags&queue.FlagKeyed == 0 && s.look(c, ticket, presented.text).view.State != queue.Missed
+	ticket, _, err := s.ticket(c)
+	return err == nil && ticket.Flags&queue.FlagKeyed == 0 && s.view(c, ticket).State != queue.Missed
 }
 
 // proofResult is what became of a proof; the labels of a metric.

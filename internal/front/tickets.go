@@ -37,7 +37,7 @@ func (s *Server) postTickets(c *call) error {
 		if err := seen(c.entry); err != nil {
 			return err
 		}
-		return s.sendSamePlace(c, ticket, presented.text, request)
+		return s.sendSamePlace(c, ticket, string(presented.text), request)
 	case isDecoy && !request.identifies(&rec):
 		return s.sendSameDecoy(c, decoy, request)
 	case presented.inHeader && !isDecoy:
@@ -144,11 +144,14 @@ func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 }
 
 // look tells what a ticket says now, from memory.
-func (s *Server) look(c *call, ticket queue.Ticket, token string) (here place) {
-	here.ticket, here.token = ticket, token
-	here.view = c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
-	s.askLess(c, &here.view)
-	return here
+func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
+	return place{ticket: ticket, token: token, view: s.view(c, ticket)}
+}
+
+func (s *Server) view(c *call, ticket queue.Ticket) queue.View {
+	view := c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
+	s.askLess(c, &view)
+	return view
 }
 
 // askLess has visitors ask less often while there is much to do.
@@ -159,19 +162,12 @@ func (s *Server) askLess(c *call, view *queue.View) {
 	}
 }
 
-// presentedTicket is the text of a ticket, and where it came.
-type presentedTicket struct {
-	text     string
-	inHeader bool
-}
-
 // ticket returns the ticket that was presented and is believed: one in a header before those in cookies,
 // and of several cookies the earliest. Otherwise it returns the last one that is not believed, one in
 // a header before others. Errors: ticket_required, ticket_invalid.
-func (s *Server) ticket(c *call) (best queue.Ticket, as presentedTicket, err error) {
+func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
 	tokens, held := c.tokens(ticketHeader, ticketCookie), false
-	for token := range tokens.all {
-		presented := presentedTicket{string(token.text), token.inHeader}
+	for presented := range tokens.all {
 		ticket, refused := s.Tickets.Parse(presented.text, c.entry.ID())
 		switch {
 		case refused == nil && presented.inHeader:
@@ -201,8 +197,9 @@ func (s *Server) getTicket(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	here := s.look(c, ticket, presented.text)
-	c.sendPlace(200, &here)
+	view := s.view(c, ticket)
+	c.buf = appendPlace(c.buf, presented.text, &view)
+	c.sendJSON(200)
 	return nil
 }
 
@@ -236,16 +233,15 @@ func (s *Server) deleteTicket(c *call) error {
 }
 
 func (c *call) sendPlace(status int, p *place) {
-	c.buf = appendPlace(c.buf, p)
+	c.buf = appendPlace(c.buf, p.token, &p.view)
 	c.sendJSON(status)
 }
 
 // appendPlace writes the ticket document. Place and distance are null before a draw: nobody has
 // a place then.
-func appendPlace(b []byte, p *place) []byte {
-	v := &p.view
+func appendPlace[T string | []byte](b []byte, token T, v *queue.View) []byte {
 	b = append(b, `{"ticket":`...)
-	b = appendString(b, p.token)
+	b = appendString(b, token)
 	b = append(b, `,"state":"`...)
 	b = append(b, v.State...)
 	if v.PlaceKnown {
