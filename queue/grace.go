@@ -59,7 +59,7 @@ func (v *View) pollMissed() int64 {
 // noRoomForLate is told to whoever came late when there is no room.
 func (r *Room) noRoomForLate(t Ticket) error {
 	view := r.Look(t, sale.PhaseLive, false)
-	detail := "the time to claim is over, and there is no room for a late claim at this moment"
+	detail := "the time to claim is over; whoever asks to be admitted late is, while there is room and until take_up_before"
 	if view.TakeUpBefore.IsZero() {
 		return problem.With(problem.TurnMissed, detail)
 	}

@@ -83,14 +83,17 @@ export interface Client extends EventTarget {
   sale(): Promise<Sale>;
   /**
    * Takes a place in the line, or tells the one the visitor has, and polls from then on. Whoever missed their turn
-   * gets a new place.
+   * gets a new place, and gives up a turn that `claim` could still take up.
    */
   join(): Promise<Ticket>;
   /** Looks for what the visitor has from an earlier page, and polls if there is a place. It takes none. */
   resume(): Promise<Resumed>;
   /** Stops polling. join and resume start it again. */
   stop(): void;
-  /** Turns a called ticket into the pass. Again, it gives the same pass. */
+  /**
+   * Turns a called ticket into the pass. Again, it gives the same pass. Also a ticket that was missed and has
+   * `take_up_before`, while there is room; `turn_missed` while there is none.
+   */
   claim(): Promise<Pass>;
   /**
    * Moves the end of the pass, where the sale allows it; the answer says how often it may be asked yet. It rejects with

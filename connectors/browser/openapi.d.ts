@@ -290,8 +290,8 @@ export interface paths {
         put?: never;
         /**
          * Claim the pass with a called ticket
-         * @description Whoever comes after the claim window is still admitted for one window more, while there is room beside all who
-         *     are called, unless the sale says `admission.grace: false`.
+         * @description Whoever comes after the claim window, and asks for it with `late=1`, is still admitted for one window more, while
+         *     there is room beside all who are called, unless the sale says `admission.grace: false`.
          */
         post: operations["postPasses"];
         delete?: never;
@@ -2171,7 +2171,10 @@ export interface operations {
     };
     postPasses: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The visitor wants to be admitted also when the time to claim is over. */
+                late?: "1";
+            };
             header?: never;
             path: {
                 sale: components["parameters"]["sale"];
@@ -2219,8 +2222,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `turn_missed`. As long as the turn can be taken up, with `take_up_before` and `poll_after_ms`: there is no
-             *     room at this moment.
+             * @description `turn_missed`. As long as the turn can be taken up, with `take_up_before` and `poll_after_ms`: `late=1` was
+             *     not asked, or there is no room at this moment.
              */
             410: {
                 headers: {

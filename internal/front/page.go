@@ -131,7 +131,7 @@ func (s *Server) takeUpFromPage(c *call, rec *sale.Record, here place) error {
 	if here.view.State != queue.Missed || here.view.TakeUpBefore.IsZero() || phase != sale.PhaseLive {
 		return c.seeOther(c.roomAgain())
 	}
-	_, _, _, err := s.claim(c, here.ticket)
+	_, _, _, err := s.claim(c, here.ticket, true)
 	if doc, known := problemOf(err); err == nil || !known || doc.Code != problem.TurnMissed {
 		if known {
 			s.refused(c, doc.Code)
@@ -263,7 +263,7 @@ func (s *Server) refused(c *call, code problem.Code) {
 func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
 	state := here.view.State
 	if (state == queue.Called || state == queue.Admitted) && !c.ctx.IsHead() && here.decoy == nil {
-		pass, _, _, err := s.claim(c, here.ticket)
+		pass, _, _, err := s.claim(c, here.ticket, false)
 		switch {
 		case err == nil && errors.Is(s.tied(c, pass), problem.PassInvalid):
 			return s.sendRoom(c, 200, rec, describeElsewhere(rec)) // the shop would send them back here

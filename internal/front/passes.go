@@ -9,7 +9,8 @@ import (
 	"github.com/penstock/penstock/queue"
 )
 
-// postPasses admits a called visitor: the ticket becomes a pass. Asked again it gives the same pass.
+// postPasses admits a called visitor: the ticket becomes a pass. Asked again it gives the same pass. Whoever asks with
+// ?late=1 may also come after the time to claim, while the grace lasts and there is room.
 func (s *Server) postPasses(c *call) error {
 	if err := c.readNothing(); err != nil {
 		return err
@@ -21,7 +22,7 @@ func (s *Server) postPasses(c *call) error {
 	if err != nil {
 		return err
 	}
-	pass, token, again, err := s.claim(c, ticket)
+	pass, token, again, err := s.claim(c, ticket, string(c.ctx.QueryArgs().Peek("late")) == "1")
 	if err != nil {
 		return err
 	}
@@ -35,7 +36,8 @@ func (s *Server) postPasses(c *call) error {
 	return nil
 }
 
-func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token string, again bool, err error) {
+// claim makes a pass of a ticket; with late, also when the time to claim is over, if the sale has that grace.
+func (s *Server) claim(c *call, ticket queue.Ticket, late bool) (pass queue.Pass, token string, again bool, err error) {
 	if err := intact(c.entry); err != nil {
 		return queue.Pass{}, "", false, err
 	}
@@ -44,7 +46,11 @@ func (s *Server) claim(c *call, ticket queue.Ticket) (pass queue.Pass, token str
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	pass, token, again, err = c.entry.Room().ClaimIn(ctx, ticket, s.outside(ctx, c))
+	var beside queue.Outside // without it nobody is admitted late
+	if late {
+		beside = s.outside(ctx, c)
+	}
+	pass, token, again, err = c.entry.Room().ClaimIn(ctx, ticket, beside)
 	if err == nil {
 		c.admitted = pass
 		c.setPassCookie(token, pass.ExpiresAt, c.entry.Now())

@@ -76,7 +76,7 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
   const leave = () => ifThere(send('DELETE', ticketAt)).then(forget);
   const keepPass = <T extends Pass>(pass: T) => (keep({ pass: pass.pass }), pass);
   // A called visitor is told not_called while admission is full for a moment.
-  const claim = () => patient(() => attempt<Pass>('POST', saleAt + '/passes'), (e) => e.code === 'not_called' && state === 'called').then(keepPass);
+  const claim = () => patient(() => attempt<Pass>('POST', saleAt + '/passes?late=1'), (e) => e.code === 'not_called' && state === 'called').then(keepPass);
   /** Sent again with the same pass, it is answered with the same new end. */
   const renew = () => send<RenewedPass>('POST', saleAt + '/pass/renew').then(keepPass);
 

@@ -124,6 +124,16 @@ test('who missed their turn gets a new place by joining', async (t) => {
   assert.notEqual(next.state, 'missed');
 });
 
+test('who missed their turn and asks soon is admitted with the same ticket', async (t) => {
+  await server.openSale('late', { admission: { rate_per_minute: 60_000, max_active: 10, claim_window: '3s' } });
+  const visitor = visit(t, 'late');
+  const before = await visitor.join();
+  await event(visitor, 'state', ({ state }) => state === 'missed');
+  await visitor.claim();
+  const { ticket } = await visitor.resume();
+  assert.deepEqual([ticket.ticket, ticket.state], [before.ticket, 'admitted']);
+});
+
 test('a claim before the turn is refused at once, and says when to come back', async (t) => {
   await server.openSale('full', { admission: { rate_per_minute: 60_000, max_active: 1 } });
   const first = visit(t, 'full');
