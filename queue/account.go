@@ -146,7 +146,7 @@ func (a *Accounting) Add(rec []byte) {
 		a.drawRead = false
 	case kindKeyed:
 		a.raise(a.given, n[0])
-	case kindMark, kindRelease, kindRenewed, kindLeave, kindProven, kindLowered: // the room has them
+	case kindMark, kindLapsed, kindRelease, kindRenewed, kindLeave, kindProven, kindLowered: // the room has them
 	default:
 		a.account.Unread++
 	}

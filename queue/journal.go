@@ -18,6 +18,7 @@ const (
 	kindMark    = 'M' // high-water mark of a lane
 	kindCalled  = 'W' // watermark of a lane, now and deadline in the room's own time; then, for the report, now in ms
 	kindState   = 'S' // mark of a lane; its watermark, floor, now and last deadline in the room's own time
+	kindLapsed  = 'O' // floor of a lane: the windows up to this place have lapsed
 	kindDraw    = 'D' // drawn (0, 1), count; then the 32 bytes of the seed
 	kindClaim   = 'C' // ticket, issued s, expires s, admitted at ms
 	kindRenewed = 'E' // ticket, expires s, how often it was renewed, when (ms)
@@ -54,6 +55,8 @@ func recordCalled(lane Lane, called uint64, runMillis, deadlineMillis, nowMillis
 func recordState(lane Lane, mark, called, floor uint64, runMillis, deadlineMillis int64) []byte {
 	return lane.record(kindState, mark, called, floor, uint64(max(runMillis, 0)), uint64(max(deadlineMillis, 0)))
 }
+
+func recordLapsed(lane Lane, floor uint64) []byte { return lane.record(kindLapsed, floor) }
 
 // recordDraw returns nil when the seed is none. Draws of earlier versions, whose seed was the server's part alone,
 // say here that they were made; those of this version say it in a part.
@@ -200,7 +203,7 @@ func (r *Restored) take(rec []byte) {
 
 // recordNumbers is how many numbers a record of each kind begins with.
 var recordNumbers = map[byte]int{
-	kindMark: 1, kindCalled: 3, kindState: 5, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindRenewed: 4, kindLeave: 1,
+	kindMark: 1, kindCalled: 3, kindState: 5, kindLapsed: 1, kindDraw: 2, kindClaim: 4, kindRelease: 1, kindRenewed: 4, kindLeave: 1,
 	kindGiven: 2, kindProven: 1, kindLowered: 3, kindKeyed: 3,
 	kindFrozen: 4, kindFact: 1, kindPart: 1,
 }
@@ -228,7 +231,7 @@ func readRecord(rec []byte) (kind byte, n [5]uint64, rest []byte, known bool) {
 
 func (r *Restored) apply(kind byte, n [5]uint64, rest []byte) {
 	switch kind {
-	case kindMark, kindCalled, kindState, kindGiven, kindLowered:
+	case kindMark, kindCalled, kindState, kindLapsed, kindGiven, kindLowered:
 		first := Number(n[0])
 		if lane := first.Lane(); lane <= MaxLane {
 			n[0] = first.inLane()
@@ -272,6 +275,8 @@ func (r *RestoredLane) apply(kind byte, n [5]uint64) {
 		if r.Called > r.Floor {
 			r.open = append(r.open, calls{last: r.Called, deadlineMillis: int64(n[4])})
 		}
+	case kindLapsed:
+		r.lapse(n[0])
 	case kindGiven:
 		r.give(n[0], n[1])
 	case kindLowered:
@@ -311,6 +316,15 @@ func (r *RestoredLane) lower(mark, base, last uint64) {
 }
 
 func (r *RestoredLane) raise(mark uint64) { r.Mark = min(max(r.Mark, mark), maxNumber) }
+
+// lapse closes the windows up to a place. One that reaches beyond it stays open for the others.
+func (r *RestoredLane) lapse(floor uint64) {
+	r.reached(floor)
+	r.Called, r.Floor = max(r.Called, floor), max(r.Floor, floor)
+	for len(r.open) > 0 && r.open[0].last <= r.Floor {
+		r.open = r.open[1:]
+	}
+}
 
 // call notes a watermark, and closes the windows whose deadline it has outlived.
 func (r *RestoredLane) call(called uint64, runMillis, deadlineMillis int64) {

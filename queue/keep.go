@@ -10,6 +10,7 @@ type kept struct {
 	gen                      string
 	stateMillis, givenMillis int64               // when the whole state, and the last number given, were journaled; ms of Redis TIME
 	given                    [MaxLane + 1]uint64 // by lane
+	lapsed                   [MaxLane + 1]uint64 // by lane, the last place whose window was journaled as closed
 	limitsAt                 int64               // of the limits that were journaled
 }
 
@@ -39,16 +40,24 @@ func (s *Snapshot) recordsOfState() [][]byte {
 	return append(records, recordGiven(s.lane, s.room.base, s.Entrants))
 }
 
-// recordLapsed has the journal close the windows of the lane that have lapsed, so that a loss of Redis gives nobody a
-// turn back that is over. Beside a call it is not needed: that closes them too.
-func (s *Snapshot) recordLapsed(run int64) []byte {
-	floor, deadline := s.room.floor, int64(0)
+// lapsed is the last place of the lane whose window has lapsed. The next move closes it in Redis.
+func (s *Snapshot) lapsed(run int64) uint64 {
+	floor := s.room.floor
 	for _, c := range s.open() {
-		if deadline = c.deadlineMillis; deadline <= run {
-			floor = c.last
+		if c.deadlineMillis > run {
+			break
 		}
+		floor = c.last
 	}
-	return recordState(s.lane, s.room.mark, s.Called, floor, run, deadline)
+	return floor
+}
+
+// floors are the last places, in each lane, whose windows are closed.
+func (s *Snapshot) floors() (n [MaxLane + 1]uint64) {
+	for _, lane := range s.all() {
+		n[lane.lane] = lane.room.floor
+	}
+	return n
 }
 
 // keepState journals the whole state when a room is new to this leader, when its limits were changed, and then now
@@ -68,7 +77,7 @@ func (r *Room) keepState(ctx context.Context, s *Snapshot) error {
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the state of %s: %w", r.saleID, err)
 	}
-	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.given(), limitsAt: s.room.limitsAt})
+	r.keep(kept{gen: s.room.gen, stateMillis: s.NowMillis, givenMillis: s.NowMillis, given: s.given(), lapsed: s.floors(), limitsAt: s.room.limitsAt})
 	return nil
 }
 
@@ -87,30 +96,35 @@ func (r *Room) stateDue(s *Snapshot) int64 {
 	return k.stateMillis + keepStateEvery.Milliseconds()
 }
 
-// keepCalled journals the watermarks before they move, and how far numbers were given, so that after a
-// loss few numbers are uncertain.
+// keepCalled journals the watermarks before they move, which windows have lapsed, so that a loss of Redis gives nobody
+// a turn back that is over, and how far numbers were given, so that after a loss few numbers are uncertain.
+//
+// A watermark closes windows in the journal too, but not always all that have lapsed: the state has all of them as one,
+// which ends with the last. And a window may lapse after the leader looked: then it is journaled by the next tick.
 func (r *Room) keepCalled(ctx context.Context, s *Snapshot, d Decision) error {
 	if r.deps.Journal == nil {
 		return nil
 	}
 	var records [][]byte
 	run := s.runMillis(s.NowMillis)
+	next := *r.kept.Load()
+	was := next
 	for _, lane := range s.all() {
-		switch called := d.move(lane).Called; {
-		case called > lane.Called:
+		if called := d.move(lane).Called; called > lane.Called {
 			records = append(records, recordCalled(lane.lane, called, run, run+s.room.window+max(s.room.window/256, 100), s.NowMillis))
-		case lane.closing(run):
-			records = append(records, lane.recordLapsed(run))
+		}
+		if floor := lane.lapsed(run); floor > was.lapsed[lane.lane] {
+			records = append(records, recordLapsed(lane.lane, floor))
+			next.lapsed[lane.lane] = floor
 		}
 	}
-	given := r.givenDue(s, len(records) > 0)
-	if given {
-		was := r.kept.Load().given
+	if r.givenDue(s, len(records) > 0) {
 		for _, lane := range s.all() {
-			if lane.Entrants != was[lane.lane] {
+			if lane.Entrants != was.given[lane.lane] {
 				records = append(records, recordGiven(lane.lane, lane.room.base, lane.Entrants))
 			}
 		}
+		next.given, next.givenMillis = s.given(), s.NowMillis
 	}
 	if len(records) == 0 {
 		return nil
@@ -118,9 +132,7 @@ func (r *Room) keepCalled(ctx context.Context, s *Snapshot, d Decision) error {
 	if err := r.deps.Journal(ctx, r.saleID, records); err != nil {
 		return fmt.Errorf("journal the watermark of %s: %w", r.saleID, err)
 	}
-	if given {
-		next := *r.kept.Load()
-		next.given, next.givenMillis = s.given(), s.NowMillis
+	if next != was {
 		r.keep(next)
 	}
 	return nil

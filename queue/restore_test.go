@@ -258,6 +258,7 @@ func TestFoldNeedsNoMoreThanTheLivingPasses(t *testing.T) {
 func FuzzFold(f *testing.F) {
 	f.Add(recordMark(0, 7))
 	f.Add(recordState(0, 7, 6, 5, 4, 3))
+	f.Add(recordLapsed(0, 5))
 	f.Add(recordDraw(hex.EncodeToString(make([]byte, seedBytes)), true, 9))
 	f.Add(recordClaim(1, 2, 3, 4))
 	f.Fuzz(func(t *testing.T, rec []byte) {
