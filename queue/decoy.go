@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"encoding/binary"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -13,16 +15,27 @@ import (
 // and is never called. Its number may be that of somebody's ticket. So it is a type of its own: nothing that acts on a
 // place takes it. Nothing is kept of it anywhere.
 //
-// On the wire it is a ticket whose MAC covers another label.
-type Decoy struct{ ticket Ticket }
-
-const decoyLabel label = "penstock/decoy/v"
+// On the wire it is a ticket whose MAC covers another label. How many stay ahead of it is not written there: only the keys
+// tell.
+type Decoy struct {
+	ticket Ticket
+	level  aheadLevel
+}
 
 const (
-	// leastAhead … leastAhead+spreadAhead-1 stay ahead of a decoy: so many that it is not worth while to ask often,
-	// and that a claim is answered from memory as that of others who are so far behind.
-	leastAhead  = 200
-	spreadAhead = 800
+	decoyLabel label = "penstock/decoy/v"
+	aheadLabel label = "penstock/ahead/v"
+)
+
+// aheadLevel is how many stay ahead of a decoy, as a power of 2.
+type aheadLevel uint8
+
+const (
+	// aheadLevels bounds those who stay ahead by 512: so many that it is not worth while to ask often.
+	aheadLevels = 11
+	// maxEarlierMillis is how much earlier a decoy may say that it was issued, so that the keys tell its level: one of
+	// aheadLevels milliseconds does on average, and all of them do not once in 10^21.
+	maxEarlierMillis = 512
 	// decoysBeyond is how far beyond the end of the line the numbers of decoys go. Then they begin again at the end.
 	decoysBeyond = 100
 )
@@ -39,21 +52,49 @@ func (d Decoy) Naming(interest Interest) Decoy {
 	return d
 }
 
-// ahead is how many stay ahead, whomever the room calls. It is not the same for all, so that they do not all stand
-// still at one number.
+// levelFor is the level for a decoy with so many ahead of it at first. So it stays within what the line was then.
+func levelFor(ahead uint64) aheadLevel { return aheadLevel(min(bits.Len64(ahead), aheadLevels-1)) }
+
+// ahead is how many stay ahead, whomever the room calls: with a level of levelFor, from a quarter of those who were at
+// first to all of them, at most 512. It is not the same for all, so that they do not all stand still at one number.
 func (d Decoy) ahead() uint64 {
-	mixed := (uint64(d.ticket.Number) ^ uint64(d.ticket.IssuedMillis)) * 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
-	return leastAhead + mixed>>32%spreadAhead
+	if d.level == 0 {
+		return 0
+	}
+	most := uint64(1) << (d.level - 1)
+	mixed := uint64(d.ticket.Number) * 0x9e3779b97f4a7c15 >> 32 // 2^64 by the golden ratio
+	return most - mixed%max(most/2, 1)
 }
 
-// SignDecoy returns the decoy as the visitor carries it.
-func (k *TicketKeys) SignDecoy(d Decoy) string { return k.keys[0].write(decoyLabel, d.ticket) }
+// SignDecoy returns the decoy as the visitor carries it. A new one, or one of another key, says that it was issued some
+// milliseconds earlier, so that the key tells its level.
+func (k *TicketKeys) SignDecoy(d Decoy) string {
+	t := d.ticket
+	for range maxEarlierMillis {
+		if k.keys[0].level(t) == d.level || t.IssuedMillis == 0 {
+			break
+		}
+		t.IssuedMillis--
+	}
+	return k.keys[0].write(decoyLabel, t)
+}
 
 // ParseDecoy returns the decoy that the token stands for. The error is ticket_invalid for everything that these keys
 // did not sign as a decoy for this sale, so also for a ticket of the line.
 func (k *TicketKeys) ParseDecoy(token []byte, saleID string) (Decoy, error) {
-	t, err := k.read(decoyLabel, token, saleID)
-	return Decoy{t}, err
+	t, key, err := k.read(decoyLabel, token, saleID)
+	if err != nil {
+		return Decoy{}, err
+	}
+	return Decoy{t, key.level(t)}, nil
+}
+
+// level is a figure that the key alone tells of a ticket. It does not depend on the items.
+func (key *ticketKey) level(t Ticket) aheadLevel {
+	st := key.pool.Get().(*macState)
+	defer key.pool.Put(st)
+	st.put(key, &t)
+	return aheadLevel(binary.BigEndian.Uint16(st.sign(aheadLabel, t.Sale, ticketBody1)) % aheadLevels)
 }
 
 // decoyNumbers gives numbers at the end of the line: first the last one that was given, which is mostly that of
@@ -86,17 +127,28 @@ func (r *Room) JoinDecoy(ctx context.Context, who Newcomer) (Decoy, error) {
 	}
 	who.decoy = true
 	t, err := r.JoinAs(ctx, who)
-	return Decoy{t}, err
+	if err != nil {
+		return Decoy{}, err
+	}
+	s := r.snap.Load()
+	if s.draw != nil { // the number of somebody who was drawn has a place within the line, and not at its end
+		t.Number = max(t.Number, Number(s.room.drawCount)+1)
+	}
+	v := s.find(t.Number)
+	if !v.PlaceKnown {
+		v.Ahead = uint64(t.Number) // before a draw; no more than that are ahead of any place
+	}
+	return Decoy{t, levelFor(v.Ahead)}, nil
 }
 
 // LookDecoy tells a decoy's holder where they would stand, as [Room.Look] does, from memory. The place is that of the
-// number; as the room calls past it, some stay ahead.
+// number; when the room comes near, some stay ahead. They are never more than before.
 func (r *Room) LookDecoy(d Decoy, phase sale.Phase, heldOut bool) View {
 	s := r.snap.Load()
 	now := s.nowMillis()
 	v := s.find(d.ticket.Number)
 	if v.PlaceKnown {
-		v.Ahead = max(v.Ahead, min(d.ahead(), v.Place-1))
+		v.Ahead = max(v.Ahead, min(d.ahead(), v.Place-1-s.absent.upTo(v.Place-1)))
 	}
 	seen := r.supply.Load().judge(d.ticket.Interest, s.before(&v))
 	heldOut = v.showItems(&seen, heldOut)

@@ -125,10 +125,7 @@ func (key *ticketKey) write(as label, t Ticket) string {
 	st := key.pool.Get().(*macState)
 	defer key.pool.Put(st)
 	b, body := &st.wire, ticketBody1
-	b[0], b[1] = ticketVersion1, key.id
-	binary.BigEndian.PutUint32(b[2:], t.Epoch)
-	putUint48(b[6:12], uint64(min(max(t.IssuedMillis, 0), maxIssued)))
-	binary.BigEndian.PutUint64(b[12:], t.Number.inLane())
+	st.put(key, &t)
 	if t.needsVersion2() {
 		b[0], body = ticketVersion2, ticketBody2
 		b[20], b[21] = byte(t.Flags), byte(t.Number.Lane())
@@ -141,6 +138,15 @@ func (key *ticketKey) write(as label, t Ticket) string {
 	return string(text)
 }
 
+// put writes the body of a ticket of version 1, with which the other begins too.
+func (st *macState) put(key *ticketKey, t *Ticket) {
+	b := &st.wire
+	b[0], b[1] = ticketVersion1, key.id
+	binary.BigEndian.PutUint32(b[2:], t.Epoch)
+	putUint48(b[6:12], uint64(min(max(t.IssuedMillis, 0), maxIssued)))
+	binary.BigEndian.PutUint64(b[12:], t.Number.inLane())
+}
+
 func (t *Ticket) needsVersion2() bool {
 	return t.Flags != 0 || t.Number.Lane() != 0 || t.Interest.Named()
 }
@@ -148,20 +154,21 @@ func (t *Ticket) needsVersion2() bool {
 // Parse returns the ticket that the token stands for. The error is ticket_invalid for everything
 // that these keys did not sign for this sale, and for a [Decoy]. The ticket's Sale is the argument itself.
 func (k *TicketKeys) Parse(token []byte, sale string) (Ticket, error) {
-	return k.read(ticketLabel, token, sale)
+	t, _, err := k.read(ticketLabel, token, sale)
+	return t, err
 }
 
-// read returns what was signed with this label.
-func (k *TicketKeys) read(as label, token []byte, sale string) (Ticket, error) {
+// read returns what was signed with this label, and with which key.
+func (k *TicketKeys) read(as label, token []byte, sale string) (Ticket, *ticketKey, error) {
 	if len(token) != ticketLength1 && len(token) != ticketLength2 || len(sale) > maxSaleLength {
-		return Ticket{}, problem.TicketInvalid
+		return Ticket{}, nil, problem.TicketInvalid
 	}
 	for _, key := range k.keys {
 		if t, ok := key.parse(as, token, sale); ok {
-			return t, nil
+			return t, key, nil
 		}
 	}
-	return Ticket{}, problem.TicketInvalid
+	return Ticket{}, nil, problem.TicketInvalid
 }
 
 func (key *ticketKey) parse(as label, token []byte, sale string) (Ticket, bool) {
