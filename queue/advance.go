@@ -87,8 +87,33 @@ func (r *Room) advanceLost() error {
 	return fmt.Errorf("advance room of %s: %w: %w", r.saleID, ErrLost, r.lost())
 }
 
-// move decides and writes.
+// decideTries is how often a tick decides, at most, when the room has changed between the look and the write.
+const decideTries = 3
+
+// errBehind says that nothing was called, as the room has changed since the leader looked.
+var errBehind = errors.New("a watermark was moved, or more visitors were admitted late than was allowed for")
+
+// move decides and writes. When somebody was admitted late meanwhile, it decides again, and allows for twice as many:
+// while late visitors come one after the other the line moves all the same.
 func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) error {
+	first := s
+	for range decideTries {
+		err := r.moveOnce(ctx, s, term, in, 2*(s.room.late-first.room.late))
+		if !errors.Is(err, errBehind) {
+			return err
+		}
+		if s, err = r.reread(ctx); err != nil {
+			return err
+		}
+		if s.room.gen != first.room.gen {
+			break
+		}
+	}
+	return nil // the next tick tries again
+}
+
+// moveOnce decides for a room in which up to late visitors more may be admitted late before it is written.
+func (r *Room) moveOnce(ctx context.Context, s *Snapshot, term int64, in Outside, late int64) error {
 	b := r.book.Load()
 	inputs, line := r.inputs(s, in), s.line()
 	inputs.Gone = s.goneBy(b)
@@ -99,7 +124,8 @@ func (r *Room) move(ctx context.Context, s *Snapshot, term int64, in Outside) er
 	if units, since := in.aside(); units > 0 {
 		inputs.UnitsAside, line.AdmittedSinceAside = units, r.lately.since(s, since)
 	}
-	d := Decide(line, inputs)
+	d := Decide(line.withLate(late), inputs)
+	d.Late = late
 	if err := r.keepCalled(ctx, s, d); err != nil {
 		return err
 	}
@@ -259,12 +285,12 @@ func (s *Snapshot) calling(now int64) bool {
 	return now >= s.room.starts && now < s.room.ends && !s.room.ended && !s.Paused && s.Mode.Calls()
 }
 
-// write hands a decision to advance.lua. Another leader's newer watermark stands.
+// write hands a decision to advance.lua. Another leader's newer watermark stands: the error is then [errBehind].
 func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, seedKept, drawKept string) error {
 	m := d.Memory
 	args := []string{
 		s.room.gen, strconv.FormatFloat(m.Credit, 'f', 6, 64), decimal(m.CreditAtMillis), strconv.FormatFloat(m.ShowUpRate, 'f', 6, 64),
-		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept, decimal(term), decimal(s.room.left), decimal(s.room.late),
+		decimal(m.SeenShown), decimal(m.SeenNoShow), seedKept, drawKept, decimal(term), decimal(s.room.left), decimal(s.room.late + d.Late),
 	}
 	lanes := s.all()
 	for _, lane := range lanes {
@@ -275,10 +301,14 @@ func (r *Room) write(ctx context.Context, s *Snapshot, term int64, d Decision, s
 	if err != nil {
 		return fmt.Errorf("advance room of %s: %w", r.saleID, err)
 	}
-	if status == "lost" {
+	switch status {
+	case "lost":
 		return r.advanceLost()
+	case "behind":
+		return errBehind
+	default:
+		return nil
 	}
-	return nil
 }
 
 // moveArguments are those of a lane, as advance.lua takes them.
@@ -297,7 +327,8 @@ func (s *Snapshot) stand() Decision {
 }
 
 func (r *Room) writeAndRefresh(ctx context.Context, s *Snapshot, term int64, seedKept, drawKept string) (*Snapshot, error) {
-	if err := r.write(ctx, s, term, s.stand(), seedKept, drawKept); err != nil {
+	// What was journaled of the draw is noted also when the room has changed.
+	if err := r.write(ctx, s, term, s.stand(), seedKept, drawKept); err != nil && !errors.Is(err, errBehind) {
 		return nil, err
 	}
 	return r.reread(ctx)

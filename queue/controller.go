@@ -90,6 +90,8 @@ type Decision struct {
 	Lanes  []LaneMove
 	Memory Memory
 	Why    Reason
+	// Late visitors, so many, may be admitted late before the decision is written: nobody was called for their room.
+	Late int64
 }
 
 const (
@@ -254,6 +256,14 @@ func byStock(line Line, in Inputs, showUp float64) float64 {
 		free = max(in.UnitsAvailable-in.UnitsAside-(undecided-later), 0) + in.UnitsAside - later
 	}
 	return fill(float64(free), showUp, line.Coming)
+}
+
+// withLate is the line once so many visitors more are admitted late. Each takes a slot, a place in the rolling minute
+// and a unit, and none of the calls.
+func (l Line) withLate(n int64) Line {
+	l.Active, l.AdmittedLastMinute = l.Active+int(n), l.AdmittedLastMinute+int(n)
+	l.AdmittedLately, l.AdmittedSinceAside, l.Claimed = l.AdmittedLately+n, l.AdmittedSinceAside+n, l.Claimed+n
+	return l
 }
 
 // waits reports whether any lane may have somebody to call.

@@ -258,7 +258,7 @@ func TestTheLeaderCallsNobodyForASlotThatALateVisitorTook(t *testing.T) {
 	claimLate(t, other, tickets[0])
 	decided := looked.stand()
 	decided.Called = 2
-	if err := r.write(context.Background(), looked, testTerm, decided, "", ""); err != nil {
+	if err := r.write(context.Background(), looked, testTerm, decided, "", ""); !errors.Is(err, errBehind) {
 		t.Fatal(err)
 	}
 	if s := refresh(t, r); s.Called != 1 || s.Active != 1 {
@@ -266,6 +266,59 @@ func TestTheLeaderCallsNobodyForASlotThatALateVisitorTook(t *testing.T) {
 	}
 	if s := advance(t, r, plenty); s.Called != 1 {
 		t.Fatalf("called %d", s.Called)
+	}
+}
+
+// TestLateClaimsDoNotStopTheLine: visitors are admitted late each time between the look of the leader and its write.
+func TestLateClaimsDoNotStopTheLine(t *testing.T) {
+	const missed = 16
+	for name, c := range map[string]struct {
+		late  []int // how many come late while the leader journals for the first time, the second time …
+		ticks int   // in which of them it calls
+	}{
+		"one":                         {[]int{1}, 1},
+		"one each time":               {[]int{1, 1}, 1},
+		"more the second time":        {[]int{1, 3, 3}, 1},
+		"ever more, beyond all tries": {[]int{1, 3, 9}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, client := newClock(t)
+			rec, j := testSale(k.now, func(r *sale.Record) { r.Admission.MaxActive, r.Admission.RatePerMinute = 60, 6000 }), &memoryJournal{}
+			r, other := openRoom(t, client, rec, j), openNode(t, client, rec, nil)
+			tickets := join(t, r, missed+200)
+			callUpTo(t, r, missed)
+			k.forward(150 * time.Second)
+			advance(t, r, nobodyNow)
+			refresh(t, other)
+			came, times := 0, 0
+			r.deps.Journal = func(ctx context.Context, saleID string, records [][]byte) error {
+				if times < len(c.late) {
+					for range c.late[times] {
+						claimLate(t, other, tickets[came])
+						came++
+					}
+				}
+				times++
+				return j.append(ctx, saleID, records)
+			}
+			var s *Snapshot
+			for tick := 1; tick <= c.ticks; tick++ {
+				k.forward(100 * time.Millisecond)
+				if s = advance(t, r, plenty); (s.Called > missed) != (tick == c.ticks) {
+					t.Fatalf("tick %d: called %d, after %d late", tick, s.Called, came)
+				}
+			}
+			if times > decideTries+c.ticks-1 || s.Active != came {
+				t.Fatalf("journaled %d times, %d active, %d came late", times, s.Active, came)
+			}
+			room := float64(s.MaxActive-s.Active) / s.ShowUpRate
+			if float64(s.Outstanding) > room || s.Called == missed+200 {
+				t.Fatalf("%d called may come, and there is room for %f", s.Outstanding, room)
+			}
+			if got := j.fold(); got.Called < s.Called {
+				t.Fatalf("the journal has %d called of %d", got.Called, s.Called)
+			}
+		})
 	}
 }
 

@@ -3,12 +3,12 @@
 -- KEYS those of the room, with those of its lanes
 -- ARGV 1 generation  2 credit  3 moment of the credit in ms  4 show-up rate  5 shown and 6 no-shows counted in it
 --      7 '1' once the seed is journaled  8 '1' once the draw is journaled  9 term of the leader
---      10 how many had left, and 11 how many were admitted late, as the leader knew
+--      10 how many had left, as the leader knew, and 11 how many were admitted late at the most, for the decision to hold
 --      then for each lane, that of everybody first: the watermark from which the leader decided, the new one; of the
 --      newly called, how many had left before, how many are uncertain numbers that nobody has shown, and how many
 --      other tickets were used up; and what the lane is owed
 -- returns {status, watermark of the lane of everybody}: ok, stale (another generation), behind (a watermark was moved,
---   or somebody was admitted late, meanwhile), lost (no room, or that of another run of the server); or {old_term, the later term}
+--   or more were admitted late, meanwhile), lost (no room, or that of another run of the server); or {old_term, the later term}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local h = redis.call('HMGET', KEYS[1], 'gen', 'entrants', 'called', 'floor', 'starts', 'ends', 'ended', 'order', 'drawn',
@@ -95,8 +95,9 @@ local _, lapsed = admitted_lately(KEYS[3], now, tonumber(h[23]))
 if lapsed > 0 then redis.call('LTRIM', KEYS[3], lapsed, -1) end
 
 local function decided(lane, i) return ARGV[11 + 6 * lane + i] end
--- Whoever was admitted late since the leader looked may have taken the room of those that it would call.
-if (h[25] or '0') ~= ARGV[11] then return {'behind', h[3]} end
+-- Whoever was admitted late since the leader looked, beyond those it allowed for, may have taken the room of those that
+-- it would call.
+if tonumber(h[25] or 0) > tonumber(ARGV[11]) then return {'behind', h[3]} end
 for lane = 0, #lanes do
   if lanes[lane][CALLED] ~= tonumber(decided(lane, 1)) then return {'behind', h[3]} end
 end
