@@ -59,7 +59,7 @@ func TestAStockIsRebuiltFromTheJournal(t *testing.T) {
 		s := open(t, client, rec, journal.keep)
 		kept, freed := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		drained, queued := mustReserve(t, s, ask1("3", "ann", 1)), mustReserve(t, s, ask1("4", "bob", 2))
-		if s.Release(ctx, freed.ID, proved) != nil {
+		if release(ctx, s, freed.ID, proved) != nil {
 			t.Fatal("release")
 		}
 		longer, err := s.Extend(ctx, kept.ID, proved)
@@ -113,9 +113,9 @@ func TestDurableIsJournaledBeforeTheAnswer(t *testing.T) {
 			t.Fatalf("journal has %d records", len(journal.records))
 		}
 		journal.fail = errors.New("disk")
-		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
+		wantCode(t, release(ctx, s, r.ID, proved), problem.Unavailable)
 		journal.fail = nil
-		if err := s.Release(ctx, r.ID, proved); err != nil || folded(journal.records...).Live() != 0 {
+		if err := release(ctx, s, r.ID, proved); err != nil || folded(journal.records...).Live() != 0 {
 			t.Fatalf("release: %v, journal has %d records", err, len(journal.records))
 		}
 		wantCounts(t, client, "SHOE", 10, 0, 0)

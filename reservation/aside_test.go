@@ -133,7 +133,7 @@ func TestWhatIsGivenBackIsSetAsideToo(t *testing.T) {
 	r := mustReserve(t, a.Stock, a.pass("1", a.now))
 	a.keep = time.Minute
 	a.forward(time.Second)
-	if err := a.Release(context.Background(), r.ID, proved); err != nil {
+	if err := release(context.Background(), a.Stock, r.ID, proved); err != nil {
 		t.Fatal(err)
 	}
 	a.refused(a.pass("1", a.now.Add(-time.Second)))
@@ -295,7 +295,7 @@ func (m *asideModel) back(h asideHold) {
 func (m *asideModel) Release(t *rapid.T) {
 	for id, h := range m.held {
 		if h.ends.After(m.now) {
-			if err := m.Stock.Release(context.Background(), id, proved); err != nil {
+			if err := release(context.Background(), m.Stock, id, proved); err != nil {
 				t.Fatal(err)
 			}
 			delete(m.held, id)

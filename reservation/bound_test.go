@@ -50,7 +50,7 @@ func TestAPassBelongsToTheCustomerOfItsFirstReservation(t *testing.T) {
 		}
 		mustReserve(t, s, withPass(t, client, s, "7", "2", "ann"))
 		mustReserve(t, s, withPass(t, client, s, "8", "other", "bob"))
-		if err := s.Release(ctx, first.ID, proved); err != nil {
+		if err := release(ctx, s, first.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		refuseReserve(t, s, withPass(t, client, s, "7", "3", "bob"), problem.PassBound)
@@ -97,7 +97,7 @@ func TestPassesStayBoundWhenRedisIsRebuilt(t *testing.T) {
 				requests[i].Scope = pass
 				made[i] = mustReserve(t, s, requests[i])
 			}
-			if err := s.Release(ctx, made[1].ID, proved); err != nil {
+			if err := release(ctx, s, made[1].ID, proved); err != nil {
 				t.Fatal(err)
 			}
 			mustConfirm(t, s, confirmation(made[2].ID, "o", 1))
@@ -202,7 +202,7 @@ func TestAPassHoldsUnitsUntilTheyAreOrderedOrGivenBack(t *testing.T) {
 		if !holds("7") {
 			t.Fatal("the second reservation is held")
 		}
-		if err := s.Release(ctx, two.ID, proved); err != nil {
+		if err := release(ctx, s, two.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if holds("7") {
@@ -215,7 +215,7 @@ func TestAPassHoldsUnitsUntilTheyAreOrderedOrGivenBack(t *testing.T) {
 		}
 		for i := range boundMost + 1 {
 			r := mustReserve(t, s, withPass(t, client, s, "9", fmt.Sprint("many ", i), "cem"))
-			if err := s.Release(ctx, r.ID, proved); err != nil {
+			if err := release(ctx, s, r.ID, proved); err != nil {
 				t.Fatal(err)
 			}
 		}

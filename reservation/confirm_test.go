@@ -81,7 +81,7 @@ func TestConfirmRefuses(t *testing.T) {
 		one, two := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 1))
 		freed := mustReserve(t, s, ask1("3", "ann", 1))
 		for range 2 {
-			if err := s.Release(ctx, freed.ID, proved); err != nil {
+			if err := release(ctx, s, freed.ID, proved); err != nil {
 				t.Fatalf("release: %v", err)
 			}
 		}
@@ -109,7 +109,7 @@ func TestConfirmRefuses(t *testing.T) {
 		if got := mustConfirm(t, s, confirmation(one.ID, "another key", 1)); !got.Again {
 			t.Error("the same content under another key is the same order")
 		}
-		wantCode(t, s.Release(ctx, one.ID, proved), problem.AlreadyResolved)
+		wantCode(t, release(ctx, s, one.ID, proved), problem.AlreadyResolved)
 		_, err := s.Extend(ctx, one.ID, proved)
 		wantCode(t, err, problem.AlreadyResolved)
 		wantCounts(t, client, "SHOE", 8, 1, 1)
@@ -128,7 +128,7 @@ func TestATimeThatIsOverIsOverWithOrWithoutTheSweeper(t *testing.T) {
 			wantCode(t, err, problem.ReservationExpired)
 			_, err = s.Extend(ctx, one.ID, proved)
 			wantCode(t, err, problem.ReservationExpired)
-			wantCode(t, s.Release(ctx, one.ID, proved), problem.ReservationExpired)
+			wantCode(t, release(ctx, s, one.ID, proved), problem.ReservationExpired)
 			wantCounts(t, client, "SHOE", 8, 2, 0)
 		}
 		for _, want := range []int{1, 0} {
@@ -261,7 +261,7 @@ func TestSettleCommitsAndPutsRight(t *testing.T) {
 		ordered, held, freed := mustReserve(t, s, ask1("1", "ann", 1)), mustReserve(t, s, ask1("2", "ann", 2)), mustReserve(t, s, ask1("3", "ann", 3))
 		missing := Reservation{ID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), Customer: CustomerKey("bob"), Lines: []Line{{"HAT", 2}}}
 		mustConfirm(t, s, confirmation(ordered.ID, "o", 1))
-		if err := s.Release(ctx, freed.ID, proved); err != nil {
+		if err := release(ctx, s, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		all := []Settlement{settlement(ordered), settlement(held), settlement(freed), settlement(missing), settlement(ordered), settlement(held), settlement(missing)}

@@ -138,7 +138,7 @@ func visit(s *Stock, i int) (int64, error) {
 	}
 	switch rng.IntN(3) {
 	case 0:
-		return 0, s.Release(ctx, r.ID, proved)
+		return 0, release(ctx, s, r.ID, proved)
 	case 1:
 		if _, err := s.Confirm(ctx, confirmation(r.ID, r.ID, 1)); err != nil {
 			return 0, err

@@ -52,7 +52,7 @@ func TestAFailedOrderGivesItsUnitsBack(t *testing.T) {
 		if _, err := s.Settle(ctx, []Settlement{settlement(committed)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Release(ctx, freed.ID, proved); err != nil {
+		if err := release(ctx, s, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		missing := Reservation{ID: makeID("drop", 1, "AAAAAAAAAAAAAAAAAAAAAA"), Customer: CustomerKey("bob"), Lines: []Line{{"HAT", 2}}}
@@ -73,7 +73,7 @@ func TestAFailedOrderGivesItsUnitsBack(t *testing.T) {
 		}
 		_, err := s.Confirm(ctx, confirmation(queued.ID, "o", 2))
 		wantCode(t, err, problem.IdempotencyMismatch)
-		wantCode(t, s.Release(ctx, queued.ID, proved), problem.AlreadyResolved)
+		wantCode(t, release(ctx, s, queued.ID, proved), problem.AlreadyResolved)
 		_, err = s.Extend(ctx, queued.ID, proved)
 		wantCode(t, err, problem.AlreadyResolved)
 		mustReserve(t, s, ask1("5", "ann", 4)) // the limit was given back
@@ -118,17 +118,17 @@ func TestAFailedOrderTakesItsUnitsAgainWhenTheyAreFree(t *testing.T) {
 		other := mustReserve(t, s, ask1("2", "bob", 6))
 		more := mustReserve(t, s, ask1("3", "cem", 1))
 		wantCode(t, s.Reacquire(ctx, r.ID), problem.SoldOut)
-		if s.Release(ctx, more.ID, proved) != nil || s.Release(ctx, other.ID, proved) != nil {
+		if release(ctx, s, more.ID, proved) != nil || release(ctx, s, other.ID, proved) != nil {
 			t.Fatal("release")
 		}
 		mine := mustReserve(t, s, ask1("4", "ann", 3))
 		wantCode(t, s.Reacquire(ctx, r.ID), problem.LimitExceeded)
-		if err := s.Release(ctx, mine.ID, proved); err != nil {
+		if err := release(ctx, s, mine.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		hats := mustReserve(t, s, hat("5", "ann", 3))
 		wantCode(t, s.Reacquire(ctx, r.ID), problem.LimitExceeded)
-		if err := s.Release(ctx, hats.ID, proved); err != nil {
+		if err := release(ctx, s, hats.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Reacquire(ctx, r.ID); err != nil {

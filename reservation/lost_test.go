@@ -25,7 +25,7 @@ func wantEverythingRefused(t *testing.T, s *Stock, held, ordered Reservation) {
 		"extend":    func() error { _, err := s.Extend(ctx, held.ID, proved); return err },
 		"confirm":   func() error { _, err := s.Confirm(ctx, confirmation(held.ID, "other", 1)); return err },
 		"again":     func() error { _, err := s.Confirm(ctx, confirmation(ordered.ID, "o", 1)); return err },
-		"release":   func() error { return s.Release(ctx, held.ID, proved) },
+		"release":   func() error { return release(ctx, s, held.ID, proved) },
 		"settle":    func() error { _, err := s.Settle(ctx, []Settlement{settlement(ordered)}); return err },
 		"published": func() error { return s.Published(ctx, s.Epoch(), []string{ordered.ID}) },
 		"outbox":    func() error { _, err := s.Outbox(ctx, 0, 10); return err },

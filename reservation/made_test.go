@@ -51,7 +51,7 @@ func reserveAndRelease(ctx context.Context, s *Stock, i int) error {
 	if err != nil {
 		return err
 	}
-	return s.Release(ctx, r.ID, proved)
+	return release(ctx, s, r.ID, proved)
 }
 
 func length(t *testing.T, client rueidis.Client, key string) int64 {

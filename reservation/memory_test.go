@@ -60,7 +60,7 @@ func TestTheMemoryGoesOnWhenUnitsComeBackAndGo(t *testing.T) {
 		here, there := open(t, client, drop()), open(t, client, drop())
 		first := mustReserve(t, there, ask1("k", "ann", 10))
 		remembers(t, here)
-		if err := there.Release(ctx, first.ID, proved); err != nil {
+		if err := release(ctx, there, first.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		second := mustReserve(t, there, ask1("k2", "bob", 10))
@@ -108,7 +108,7 @@ func TestARepetitionGetsUnitsThatCameBackAfterTheSnapshot(t *testing.T) {
 		s := open(t, client, drop())
 		freed := mustReserve(t, s, ask1("k", "ann", 10))
 		remembers(t, s)
-		if err := s.Release(ctx, freed.ID, proved); err != nil {
+		if err := release(ctx, s, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		first := mustReserve(t, s, ask1("k2", "bob", 10))

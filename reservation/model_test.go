@@ -180,7 +180,7 @@ func (m *model) pick(t *rapid.T) *kept {
 
 func (m *model) Release(t *rapid.T) {
 	r := m.pick(t)
-	err := m.s.Release(context.Background(), r.id, proved)
+	err := release(context.Background(), m.s, r.id, proved)
 	switch {
 	case r.status == StatusConfirmed:
 		m.expect("release", err, problem.AlreadyResolved)

@@ -38,7 +38,7 @@ func TestAPassThatReservesAndReleasesInALoopIsSlowedDown(t *testing.T) {
 		for i := range releaseBurst {
 			r := mustReserve(t, s, of("7", i))
 			for range 2 { // the second one releases nothing
-				if err := s.Release(ctx, r.ID, proved); err != nil {
+				if err := release(ctx, s, r.ID, proved); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -33,7 +33,7 @@ func TestOnlyTheHolderDisposesOfAReservation(t *testing.T) {
 					by = Proof{Bearers: []string{"12"}}
 				}
 				_, extended := s.Extend(ctx, id, by)
-				for what, err := range map[string]error{"release": s.Release(ctx, id, by), "extend": extended, "order": order(id, "o", by)} {
+				for what, err := range map[string]error{"release": release(ctx, s, id, by), "extend": extended, "order": order(id, "o", by)} {
 					if doc, _ := problem.Of(err); doc.Code != problem.NotTheHolder {
 						t.Errorf("%s with %s: %v", what, name, err)
 					}
@@ -49,9 +49,9 @@ func TestOnlyTheHolderDisposesOfAReservation(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantCode(t, order(held.ID, "o", Proof{Bearers: []string{"7"}}), problem.NotTheHolder)
-		wantCode(t, s.Release(ctx, held.ID, Proof{}), problem.NotTheHolder)
-		wantCode(t, s.Release(ctx, held.ID, holder), problem.AlreadyResolved)
-		if err := s.Release(ctx, nobodys.ID, proved); err != nil {
+		wantCode(t, release(ctx, s, held.ID, Proof{}), problem.NotTheHolder)
+		wantCode(t, release(ctx, s, held.ID, holder), problem.AlreadyResolved)
+		if err := release(ctx, s, nobodys.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, client, "SHOE", 9, 0, 1)

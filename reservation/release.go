@@ -68,35 +68,36 @@ func (s *Stock) one(ctx context.Context, script *redis.Script, keys []string, ar
 	return f, nil
 }
 
-// Release gives the units of a held reservation back at once. Releasing twice is no error. Codes:
-// unknown_reservation, not_the_holder, already_resolved (it is an order), reservation_expired, unavailable.
-func (s *Stock) Release(ctx context.Context, id string, by Proof) error {
+// Release gives the units of a held reservation back at once. Releasing twice is no error; first tells that it was
+// not released before. Codes: unknown_reservation, not_the_holder, already_resolved (it is an order),
+// reservation_expired, unavailable.
+func (s *Stock) Release(ctx context.Context, id string, by Proof) (first bool, err error) {
 	p := s.plan.Load()
 	at, err := s.locate(p, id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	keys := []string{s.keys.stock, s.keys.customers, s.keys.due, s.keys.made, at.key}
 	f, err := s.one(ctx, releaseScript, keys, p.epoch, at.epoch, at.core, p.records, by.word(), decimal(s.asideMillis()))
 	if err != nil {
-		return err
+		return false, err
 	}
 	const unknown, confirmed, expired, before, foreign = 3, 4, 5, 6, 7
 	switch f.answer {
 	case answerOK:
 		p.open()
 		s.releases.charge(f.record.bearer, time.Since(s.born))
-		return s.tell(ctx, kindReleased, at.core, &f.record)
+		return true, s.tell(ctx, kindReleased, at.core, &f.record)
 	case before: // the one who released it may have failed to journal that
-		return s.journal(ctx, kindReleased, at.core, &f.record)
+		return false, s.journal(ctx, kindReleased, at.core, &f.record)
 	case unknown:
-		return problem.UnknownReservation
+		return false, problem.UnknownReservation
 	case confirmed:
-		return problem.With(problem.AlreadyResolved, "the reservation is an order")
+		return false, problem.With(problem.AlreadyResolved, "the reservation is an order")
 	case expired:
-		return problem.ReservationExpired
+		return false, problem.ReservationExpired
 	case foreign:
-		return notTheHolder()
+		return false, notTheHolder()
 	}
-	return s.refused(f.answer)
+	return false, s.refused(f.answer)
 }

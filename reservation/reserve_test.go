@@ -28,6 +28,12 @@ func mustReserve(t testing.TB, s *Stock, req Request) Reservation {
 	return r
 }
 
+// release gives a reservation back, again or for the first time.
+func release(ctx context.Context, s *Stock, id string, by Proof) error {
+	_, err := s.Release(ctx, id, by)
+	return err
+}
+
 func wantCode(t testing.TB, err error, code problem.Code) {
 	t.Helper()
 	if !errors.Is(err, code) {
@@ -102,7 +108,7 @@ func TestTheSameKeyGivesTheSameReservationAndTakesNothingMore(t *testing.T) {
 		req.Scope = "other"
 		mustReserve(t, s, req)
 		wantCounts(t, client, "HAT", 2, 3, 0)
-		if err := s.Release(ctx, first.ID, proved); err != nil {
+		if err := release(ctx, s, first.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		req.Scope, req.Lines[0].Quantity = "", 1
@@ -220,7 +226,7 @@ func TestTheLatchOpensWhenUnitsComeBack(t *testing.T) {
 			t.Fatalf("%v allocations", n)
 		}
 		elsewhere := OpenStock(s.deps, s.plan.Load().rec)
-		if err := elsewhere.Release(ctx, r.ID, proved); err != nil {
+		if err := release(ctx, elsewhere, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if s.Refresh(ctx) != nil || s.SoldOut(shoe, "") {
@@ -249,7 +255,7 @@ func TestLimitsCountWhatIsHeldAndBought(t *testing.T) {
 		if _, err = s.Confirm(ctx, Confirmation{By: proved, ReservationID: one.ID, IdempotencyKey: "o", Order: []byte("1")}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Release(ctx, two.ID, proved); err != nil {
+		if err := release(ctx, s, two.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		mustReserve(t, s, hat)

@@ -79,7 +79,7 @@ func TestAChannelThatIsSoldOutSellsWhatSpillsToIt(t *testing.T) {
 		_, _, err = s.Reserve(ctx, onChannel("d", "web", 2))
 		wantCode(t, err, problem.SoldOut)
 		mustReserve(t, s, onChannel("e", "market", 1))
-		if err := s.Release(ctx, r.ID, proved); err != nil {
+		if err := release(ctx, s, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if got := channelCounts(t, s); got["web"].Available != 2 || got["app"].Available != 3 {
@@ -135,7 +135,7 @@ func TestAnOrderOfOtherChannelsUnitsIsSettledFailedAndTakenAgain(t *testing.T) {
 		}
 		held := mustReserve(t, s, onChannel("b", "app", 2))
 		wantCode(t, s.Reacquire(ctx, r.ID), problem.SoldOut)
-		if err := s.Release(ctx, held.ID, proved); err != nil {
+		if err := release(ctx, s, held.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Reacquire(ctx, r.ID); err != nil {
@@ -268,7 +268,7 @@ func (m *spillModel) giveBack(r *spilled) {
 
 func (m *spillModel) Release(t *rapid.T) {
 	r := m.take(t)
-	err := m.s.Release(context.Background(), r.ID, proved)
+	err := release(context.Background(), m.s, r.ID, proved)
 	if want := !m.now.Before(r.ExpiresAt); errors.Is(err, problem.ReservationExpired) != want || err != nil && !want {
 		t.Fatalf("release: %v", err)
 	}

@@ -62,7 +62,7 @@ func TestAnotherEpochDecidesNothing(t *testing.T) {
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Confirm(ctx, confirmation(r.ID, "o", 1))
 		wantCode(t, err, problem.Unavailable)
-		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
+		wantCode(t, release(ctx, s, r.ID, proved), problem.Unavailable)
 		_, err = s.Extend(ctx, r.ID, proved)
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Settle(ctx, []Settlement{settlement(r)})
@@ -95,7 +95,7 @@ func TestNothingIsDecidedBeforeTheStockIsReady(t *testing.T) {
 		wantCode(t, err, problem.Unavailable)
 		_, err = s.Confirm(ctx, confirmation(r.ID, "o", 1))
 		wantCode(t, err, problem.Unavailable)
-		wantCode(t, s.Release(ctx, r.ID, proved), problem.Unavailable)
+		wantCode(t, release(ctx, s, r.ID, proved), problem.Unavailable)
 		if s.Refresh(ctx) != nil || s.Snapshot().Ready || s.SoldOut(r.Lines, "") {
 			t.Fatal("an empty Redis passes for a stock")
 		}
@@ -142,7 +142,7 @@ func TestNewChannelsShareTheUnitsThatAreThere(t *testing.T) {
 		arm(t, client, rec)
 		s.Update(rec)
 		wantCounts(t, client, "SHOE", 7, 3, 0)
-		if err := s.Release(ctx, r.ID, proved); err != nil {
+		if err := release(ctx, s, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Allot(ctx, "SHOE", 10, testTerm); err != nil {

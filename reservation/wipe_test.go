@@ -34,7 +34,7 @@ func TestAWipeLeavesTheTermAndNothingElse(t *testing.T) {
 		if _, err := s.Settle(ctx, []Settlement{settlement(settled)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Release(ctx, freed.ID, proved); err != nil {
+		if err := release(ctx, s, freed.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -107,7 +107,7 @@ func TestResolvedReservationsAreForgottenAfterAQuarterOfAnHour(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		s, ctx := open(t, client, drop()), context.Background()
 		r := mustReserve(t, s, ask1("1", "ann", 1))
-		if err := s.Release(ctx, r.ID, proved); err != nil {
+		if err := release(ctx, s, r.ID, proved); err != nil {
 			t.Fatal(err)
 		}
 		ttl, err := client.Do(ctx, client.B().Pttl().Key(s.plan.Load().records+r.ID[len(r.ID)-coreLength:]).Build()).AsInt64()

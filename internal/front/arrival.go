@@ -76,6 +76,7 @@ type arrival struct {
 	stream    net.Conn        // what is read and written: the connection, or TLS on it
 	raw       syscall.RawConn // nil with TLS
 	between   bool            // the next Read begins a request
+	inside    bool            // more of this request was read than had arrived when it was taken up
 	began     bool            // a request has begun before
 	deadlines deadlines
 	shop      *proxy.Proxy
@@ -103,7 +104,7 @@ func followArrival(conn net.Conn, state fasthttp.ConnState) {
 	switch {
 	case a == nil:
 	case state == fasthttp.StateIdle:
-		a.between = true
+		a.between, a.inside = true, false
 		a.End()
 	case state == fasthttp.StateActive && a.between:
 		a.between = false
@@ -121,7 +122,7 @@ func (a *arrival) Read(p []byte) (int, error) {
 		a.between = false
 	}
 	if a.from == a.to {
-		return a.stream.Read(p)
+		return a.readInside(p)
 	}
 	n := copy(p, a.buf[a.from:max(a.from, a.until)])
 	if n == 0 {
@@ -131,6 +132,18 @@ func (a *arrival) Read(p []byte) (int, error) {
 		a.release()
 	}
 	return n, nil
+}
+
+// readInside reads what belongs to a request and had not arrived when it was taken up: a body that the client sends
+// only when it is asked for it, or the rest of a request of which the beginning came together with an earlier one.
+func (a *arrival) readInside(p []byte) (int, error) {
+	if !a.inside {
+		a.inside = true
+		if err := a.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	return a.stream.Read(p)
 }
 
 func (a *arrival) release() {

@@ -21,7 +21,6 @@ var (
 	ticketHeader = []byte("Penstock-Ticket")
 	passHeader   = []byte("Penstock-Pass")
 	cookieHeader = []byte("Cookie")
-	expectHeader = []byte("Expect")
 )
 
 // ticketCookieAge is how long a browser keeps a ticket: longer than a sale and its aftermath, and

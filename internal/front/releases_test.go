@@ -26,7 +26,9 @@ func (s *stack) loop(saleID, from string, i int, shopKey string) answer {
 	got := s.do("POST", "/v1/sales/"+saleID+"/reservations", with, `{"customer":"`+name+`","items":[{"sku":"SNKR-42","quantity":1}]}`)
 	if got.StatusCode == http.StatusCreated {
 		delete(with, "Idempotency-Key")
-		s.expect(204, "", "DELETE", "/v1/reservations/"+got.text(s.t, "id"), with, "")
+		for range 3 { // again it gives nothing back, and counts for nothing
+			s.expect(204, "", "DELETE", "/v1/reservations/"+got.text(s.t, "id"), with, "")
+		}
 	}
 	return got
 }

@@ -130,10 +130,11 @@ func (s *Server) deleteReservation(c *call) error {
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	if err := stock.Release(ctx, id, who.proof()); err != nil {
+	first, err := stock.Release(ctx, id, who.proof())
+	if err != nil {
 		return err
 	}
-	if who.shop == nil {
+	if first && who.shop == nil {
 		s.gaveBack(c)
 	}
 	c.sendNothing()

@@ -236,22 +236,12 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		ReadBufferSize:               maxHeaderBytes,
 		ReduceMemoryUsage:            true, // a connection without a request has no buffers
 		ConnState:                    followArrival,
-		HeaderReceived:               boundBody,
 		Concurrency:                  s.MaxConnections + s.MaxConnections/8 + spareWorkers,
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true,
 		Logger:                       transportLog{s.log},
 	}
-}
-
-// boundBody gives a body a time of its own that did not arrive with the headers: one that the client sends only
-// when it is asked for it.
-func boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if header.IsGet() || len(header.PeekCanonical(expectHeader)) == 0 {
-		return fasthttp.RequestConfig{}
-	}
-	return fasthttp.RequestConfig{ReadTimeout: bodyTimeout}
 }
 
 // Serve answers the connections of ln until Shutdown; then it returns nil. Errors of the system when
