@@ -35,7 +35,7 @@ type releaseAnswer struct {
 	DryRun       bool      `json:"dry_run"`
 	IssuedBefore time.Time `json:"issued_before"`
 	Released     int       `json:"released"`
-	Holding      int       `json:"holding"`
+	Holding      int       `json:"holding"` // of the last call
 	More         bool      `json:"more"`
 }
 

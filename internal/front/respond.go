@@ -34,7 +34,7 @@ func (c *call) sendJSON(status int) {
 	c.ctx.Response.Header.SetCanonical(headerCacheControl, valueNoStore)
 	c.ctx.SetContentTypeBytes(typeJSON)
 	c.ctx.SetStatusCode(status)
-	c.buf = c.ctx.Response.SwapBody(c.buf) // without a copy
+	c.ctx.Response.SetBody(c.buf)
 }
 
 func (c *call) sendNothing() {
