@@ -242,6 +242,9 @@ func TestWhatALapsedTurnLeavesIsTakenUp(t *testing.T) {
 	}
 	claimLate(t, r, tickets[0])
 	mustClaim(t, r, tickets[2])
+	if stats, err := Stats(context.Background(), client, r.saleID); err != nil || stats.AdmittedLate != 1 || stats.Claimed != 3 {
+		t.Fatalf("%+v, %v", stats, err)
+	}
 }
 
 // TestTheLeaderCallsNobodyForASlotThatALateVisitorTook: it decides anew when somebody was admitted late since it looked.

@@ -29,6 +29,9 @@ type RoomStats struct {
 	Left     int64 `json:"left"`
 	Released int64 `json:"released"`
 	Missed   int64 `json:"missed"`
+	// AdmittedLate are those of Claimed who missed the turn and took it up in the grace. It starts again when Redis
+	// is lost.
+	AdmittedLate int64 `json:"admitted_late"`
 	// PeakActive and PeakPerMinute are the most active passes, and the most admissions in any
 	// rolling 60 s, that there ever were; the limits are the highest that were in force since.
 	PeakActive     int64   `json:"peak_active"`
@@ -81,7 +84,7 @@ func Stats(ctx context.Context, client rueidis.Client, saleID string) (stats Roo
 	stats = RoomStats{
 		Ready: true, Uncertain: s.room.absent, Entrants: s.Entrants, HighWaterMark: s.room.mark, Called: s.Called, Waiting: s.Waiting, Outstanding: s.Outstanding,
 		Active: s.Active, AdmittedLastMinute: s.AdmittedLastMinute,
-		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow,
+		Claimed: s.room.claimed, Left: s.room.left, Released: s.room.released, Missed: s.room.noShow, AdmittedLate: s.room.late,
 		PeakActive: s.room.peakActive, PeakPerMinute: s.room.peakMinute,
 		MaxActiveLimit: s.room.capMax, PerMinuteLimit: s.room.rateMax,
 		ShowUpRate: s.ShowUpRate, Paused: s.Paused, Drawn: s.room.drawn, DrawCount: answer.drawCounts().whole(), DrawLanes: answer.drawCounts(),
