@@ -78,11 +78,11 @@ func needsNoPass(of *sale.Sale, channel string) bool {
 // before the sale was opened names its ticket as well. Error: ticket_invalid.
 func (s *Server) openTicket(c *call) (string, error) {
 	if c.brings(ticketHeader, ticketCookie) {
-		ticket, presented, err := s.ticket(c)
-		if err == nil {
-			return ticket.Number.String(), nil
-		}
-		if _, isDecoy := s.decoy(c, err); presented.inHeader && !isDecoy {
+		got, err := s.presented(c)
+		switch {
+		case err == nil && got.decoy == nil:
+			return got.ticket.Number.String(), nil
+		case err != nil && got.inHeader:
 			return "", err
 		}
 	}

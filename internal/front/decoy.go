@@ -2,7 +2,6 @@ package front
 
 import (
 	"github.com/penstock/penstock/internal/bots"
-	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
@@ -51,58 +50,13 @@ func (s *Server) enterDecoyLine(c *call, wanted queue.Interest, onlyCalled bool)
 
 // lookDecoy tells what a decoy says now, from memory.
 func (s *Server) lookDecoy(c *call, decoy queue.Decoy, token string) place {
+	return place{decoy: &decoy, token: token, view: s.viewDecoy(c, decoy)}
+}
+
+func (s *Server) viewDecoy(c *call, decoy queue.Decoy) queue.View {
 	view := c.entry.Room().LookDecoy(decoy, c.entry.Phase(), c.entry.HeldOut())
 	s.askLess(c, &view)
-	return place{decoy: &decoy, token: token, view: view}
-}
-
-// decoy tells the place of the decoy that was presented by somebody who has no ticket: noTicket is the error of ticket.
-// While the sale has no decoy line, there are no decoys.
-func (s *Server) decoy(c *call, noTicket error) (place, bool) {
-	if noTicket == nil {
-		return place{}, false
-	}
-	tokens := c.tokens(ticketHeader, ticketCookie)
-	for presented := range tokens.all {
-		if here, err := s.decoyBy(c, string(presented.text)); err == nil {
-			return here, true
-		}
-	}
-	return place{}, false
-}
-
-// decoyBy tells the place of one token. Error: ticket_invalid.
-func (s *Server) decoyBy(c *call, token string) (place, error) {
-	rec := c.entry.Record()
-	if rec.Bots.Decoy != sale.DecoyOn {
-		return place{}, problem.TicketInvalid
-	}
-	decoy, err := s.Tickets.ParseDecoy([]byte(token), rec.ID)
-	if err != nil {
-		return place{}, err
-	}
-	return s.lookDecoy(c, decoy, token), nil
-}
-
-// placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
-func (s *Server) placeBy(c *call, token string) (place, error) {
-	ticket, err := s.Tickets.Parse([]byte(token), c.entry.ID())
-	if err != nil {
-		return s.decoyBy(c, token)
-	}
-	return s.look(c, ticket, token), nil
-}
-
-// bearer tells the place of the ticket or the decoy that was presented. Errors: ticket_required, ticket_invalid.
-func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
-	ticket, presented, err := s.ticket(c)
-	if decoy, is := s.decoy(c, err); is {
-		return decoy, presented.inHeader, nil
-	}
-	if err != nil {
-		return place{}, false, err
-	}
-	return s.look(c, ticket, string(presented.text)), presented.inHeader, nil
+	return view
 }
 
 // number is the number that the holder of a place sees.
@@ -125,9 +79,6 @@ func decoyActor(decoy queue.Decoy) string { return "decoy " + decoy.Number().Str
 
 // sendSameDecoy tells the place that the holder of a decoy has. Who names items gets a new decoy that remembers them.
 func (s *Server) sendSameDecoy(c *call, here place, request joinRequest) error {
-	if err := seen(c.entry); err != nil {
-		return err
-	}
 	if _, err := c.interest(request); err != nil {
 		return err
 	}
@@ -148,12 +99,12 @@ func (s *Server) renamedDecoy(c *call, here place, request joinRequest) place {
 }
 
 // claimDecoy refuses a pass, as somebody who waits is refused one.
-func (s *Server) claimDecoy(c *call, here place) error {
+func (s *Server) claimDecoy(c *call, decoy queue.Decoy) error {
 	if err := intact(c.entry); err != nil {
 		return err
 	}
-	if err := s.mayAct(c, here.actor()); err != nil {
+	if err := s.mayAct(c, decoyActor(decoy)); err != nil {
 		return err
 	}
-	return c.entry.Room().ClaimDecoy(*here.decoy)
+	return c.entry.Room().ClaimDecoy(decoy)
 }

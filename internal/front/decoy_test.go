@@ -199,6 +199,45 @@ func TestADecoyIsAnsweredAsATicketThatWaits(t *testing.T) {
 	}
 }
 
+// Whatever is sent beside a decoy, what counts is what would count if it were a ticket: the first one in a header, or of
+// several cookies the earliest.
+func TestADecoyBesideATicketRanksAsATicketDoes(t *testing.T) {
+	s := newStack(t, withDatacentre(t))
+	entry := s.open(liveSale("spring", withDecoys(sale.DecoyOn)))
+	early := s.line(entry.Room(), 5).text(t, "ticket")
+	s.decoyed(s.expect(201, "", "POST", springTickets, hosted, "")) // of the same number
+	decoy, between := s.decoyed(s.expect(201, "", "POST", springTickets, hosted, ""))
+	late := s.line(entry.Room(), 3).text(t, "ticket")
+	if first, err := s.tickets.Parse([]byte(early), "spring"); err != nil || first.Number >= between.Number() {
+		t.Fatalf("%v: the ticket has %v, the decoy %v", err, first.Number, between.Number())
+	}
+	const cookie = "penstock_ticket_spring="
+	for name, sent := range map[string]struct {
+		header, cookies, counts string
+	}{
+		"a decoy in the header":  {decoy, cookie + early, decoy},
+		"a ticket in the header": {early, cookie + decoy, early},
+		"an earlier ticket":      {"", cookie + decoy + "; " + cookie + early, early},
+		"an earlier decoy":       {"", cookie + late + "; " + cookie + decoy, decoy},
+		"no ticket beside it":    {"", cookie + "x; " + cookie + decoy, decoy},
+		"no ticket in a header":  {"x", cookie + decoy, decoy},
+	} {
+		h := header{"Cookie": sent.cookies}
+		if sent.header != "" {
+			h["Penstock-Ticket"] = sent.header
+		}
+		for _, method := range []string{"GET", "POST"} {
+			path := springTickets
+			if method == "GET" {
+				path = "/v1/sales/spring/ticket"
+			}
+			if got := s.expect(200, "", method, path, h, "").text(t, "ticket"); got != sent.counts {
+				t.Errorf("%s, %s: %s counts, want %s", name, method, got, sent.counts)
+			}
+		}
+	}
+}
+
 func TestADecoyLineThatOnlyCountsChangesNothing(t *testing.T) {
 	var counted func() map[bots.Outcome]int64
 	s := newStack(t, withDatacentre(t), func(d *Deps) { counted = countNewcomers(d) })

@@ -180,17 +180,14 @@ func (c *call) roomAgain() string {
 
 // placeOf tells the place of the ticket that came along. One that is not believed is as good as none.
 func (s *Server) placeOf(c *call) (place, bool) {
-	ticket, presented, err := s.ticket(c)
 	if seen(c.entry) != nil {
 		return place{}, false
 	}
-	if decoy, is := s.decoy(c, err); is {
-		return decoy, true
-	}
+	here, _, err := s.bearer(c)
 	if err != nil {
 		return s.placeInAddress(c)
 	}
-	return s.look(c, ticket, string(presented.text)), true
+	return here, true
 }
 
 // mayJoin says whether opening the page now takes a place. Looking ahead does not: neither a HEAD

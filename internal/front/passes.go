@@ -15,14 +15,14 @@ func (s *Server) postPasses(c *call) error {
 	if err := c.readNothing(); err != nil {
 		return err
 	}
-	ticket, _, err := s.ticket(c)
-	if decoy, is := s.decoy(c, err); is {
-		return s.claimDecoy(c, decoy)
-	}
-	if err != nil {
+	got, err := s.presented(c)
+	switch {
+	case err != nil:
 		return err
+	case got.decoy != nil:
+		return s.claimDecoy(c, *got.decoy)
 	}
-	pass, token, again, err := s.claim(c, ticket, string(c.ctx.QueryArgs().Peek("late")) == "1")
+	pass, token, again, err := s.claim(c, got.ticket, string(c.ctx.QueryArgs().Peek("late")) == "1")
 	if err != nil {
 		return err
 	}

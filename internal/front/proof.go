@@ -120,8 +120,8 @@ func (s *Server) keepsOwnPlace(c *call, person []queue.PlaceKey) bool {
 	if len(person) == 0 {
 		return false
 	}
-	ticket, _, err := s.ticket(c)
-	return err == nil && ticket.Flags&queue.FlagKeyed == 0 && s.view(c, ticket).State != queue.Missed
+	got, err := s.presented(c)
+	return err == nil && got.decoy == nil && got.ticket.Flags&queue.FlagKeyed == 0 && s.view(c, got.ticket).State != queue.Missed
 }
 
 // proofResult is what became of a proof; the labels of a metric.

@@ -28,19 +28,15 @@ func (s *Server) postTickets(c *call) error {
 		return err
 	}
 	var own *queue.Ticket
-	ticket, presented, err := s.ticket(c)
-	decoy, isDecoy := s.decoy(c, err)
+	got, err := s.presented(c)
 	switch rec := c.entry.Record(); {
 	case err == nil && request.identifies(&rec):
-		own = &ticket
-	case err == nil:
-		if err := seen(c.entry); err != nil {
-			return err
+		if got.decoy == nil {
+			own = &got.ticket
 		}
-		return s.sendSamePlace(c, ticket, string(presented.text), request)
-	case isDecoy && !request.identifies(&rec):
-		return s.sendSameDecoy(c, decoy, request)
-	case presented.inHeader && !isDecoy:
+	case err == nil:
+		return s.sendSame(c, &got, request)
+	case got.inHeader:
 		return err
 	}
 	joined, had, err := s.enter(c, request, own, false)
@@ -52,6 +48,17 @@ func (s *Server) postTickets(c *call) error {
 	}
 	c.sendPlace(201, &joined)
 	return nil
+}
+
+// sendSame tells the place that was presented.
+func (s *Server) sendSame(c *call, got *presented, request joinRequest) error {
+	if err := seen(c.entry); err != nil {
+		return err
+	}
+	if got.decoy != nil {
+		return s.sendSameDecoy(c, s.lookDecoy(c, *got.decoy, string(got.text)), request)
+	}
+	return s.sendSamePlace(c, got.ticket, string(got.text), request)
 }
 
 // sendSamePlace tells the place that a visitor has. Who names items gets a new ticket with the same place: it
@@ -162,70 +169,49 @@ func (s *Server) askLess(c *call, view *queue.View) {
 	}
 }
 
-// ticket returns the ticket that was presented and is believed: one in a header before those in cookies,
-// and of several cookies the earliest. Otherwise it returns the last one that is not believed, one in
-// a header before others. Errors: ticket_required, ticket_invalid.
-func (s *Server) ticket(c *call) (best queue.Ticket, as token, err error) {
-	tokens, held := c.tokens(ticketHeader, ticketCookie), false
-	for presented := range tokens.all {
-		ticket, refused := s.Tickets.Parse(presented.text, c.entry.ID())
-		switch {
-		case refused == nil && presented.inHeader:
-			return ticket, presented, nil
-		case refused == nil && (!held || ticket.Number < best.Number):
-			best, as, held, err = ticket, presented, true, nil
-		case refused != nil && !held && !as.inHeader:
-			as, err = presented, refused
-		}
-	}
-	if !held && err == nil {
-		err = problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
-	}
-	return best, as, err
-}
-
 // getTicket is the poll: the one call that every waiting visitor makes again and again. It is
 // answered from memory.
 func (s *Server) getTicket(c *call) error {
-	ticket, presented, err := s.ticket(c)
-	if decoy, is := s.decoy(c, err); is {
-		return s.sendSameDecoy(c, decoy, joinRequest{})
-	}
+	got, err := s.presented(c)
 	if err != nil {
 		return err
 	}
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	view := s.view(c, ticket)
-	c.buf = appendPlace(c.buf, presented.text, &view)
+	var view queue.View
+	if got.decoy != nil {
+		view = s.viewDecoy(c, *got.decoy)
+	} else {
+		view = s.view(c, got.ticket)
+	}
+	c.buf = appendPlace(c.buf, got.text, &view)
 	c.sendJSON(200)
 	return nil
 }
 
 // deleteTicket leaves the line, and the next in it moves up.
 func (s *Server) deleteTicket(c *call) error {
-	ticket, _, err := s.ticket(c)
-	_, isDecoy := s.decoy(c, err)
-	if err != nil && !isDecoy {
+	got, err := s.presented(c)
+	if err != nil {
 		return err
 	}
 	if err := intact(c.entry); err != nil {
 		return err
 	}
-	if isDecoy {
+	if got.decoy != nil {
 		c.dropTicketCookie()
 		c.sendNothing()
 		return nil
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	if err := c.entry.Room().Leave(ctx, ticket); err != nil {
+	if err := c.entry.Room().Leave(ctx, got.ticket); err != nil {
 		return err
 	}
 	if s.Notify != nil {
 		rec := c.entry.Record()
-		s.Notify.Left(&rec.Sale, ticket)
+		s.Notify.Left(&rec.Sale, got.ticket)
 	}
 	c.dropTicketCookie()
 	c.sendNothing()

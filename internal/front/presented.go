@@ -1,0 +1,87 @@
+package front
+
+import (
+	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
+)
+
+// presented is a token of a request, and the ticket or the decoy that it stands for.
+type presented struct {
+	token
+	ticket queue.Ticket // zero for a decoy
+	decoy  *queue.Decoy // nil for a ticket
+}
+
+// presented returns the ticket or the decoy that counts: one in a header before those in cookies, and of several
+// cookies the earliest. A decoy ranks as a ticket does, so that a request with both does not tell which is which. When
+// none is believed, the token is the one of the error: the last one, one in a header before others. Errors:
+// ticket_required, ticket_invalid.
+func (s *Server) presented(c *call) (best presented, err error) {
+	tokens, held := c.tokens(ticketHeader, ticketCookie), false
+	for one := range tokens.all {
+		got, refused := s.believed(c, one)
+		switch {
+		case refused == nil && one.inHeader:
+			return got, nil
+		case refused == nil && (!held || got.number() < best.number()):
+			best, held, err = got, true, nil
+		case refused != nil && !held && !best.inHeader:
+			best, err = got, refused
+		}
+	}
+	if !held && err == nil {
+		err = problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
+	}
+	return best, err
+}
+
+// believed returns what a token stands for. While the sale has no decoy line, there are no decoys. Error:
+// ticket_invalid.
+func (s *Server) believed(c *call, one token) (got presented, err error) {
+	got.token = one
+	if got.ticket, err = s.Tickets.Parse(one.text, c.entry.ID()); err == nil {
+		return got, nil
+	}
+	if rec := c.entry.Record(); rec.Bots.Decoy != sale.DecoyOn {
+		return got, err
+	}
+	decoy, err := s.Tickets.ParseDecoy(one.text, c.entry.ID())
+	if err == nil {
+		got.decoy = &decoy
+	}
+	return got, err
+}
+
+// number is the number that the holder sees.
+func (p *presented) number() queue.Number {
+	if p.decoy != nil {
+		return p.decoy.Number()
+	}
+	return p.ticket.Number
+}
+
+// bearer tells the place of the ticket or the decoy that was presented. Errors: ticket_required, ticket_invalid.
+func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
+	got, err := s.presented(c)
+	if err != nil {
+		return place{}, false, err
+	}
+	return s.placeOfPresented(c, &got), got.inHeader, nil
+}
+
+// placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
+func (s *Server) placeBy(c *call, text string) (place, error) {
+	got, err := s.believed(c, token{text: []byte(text)})
+	if err != nil {
+		return place{}, err
+	}
+	return s.placeOfPresented(c, &got), nil
+}
+
+func (s *Server) placeOfPresented(c *call, p *presented) place {
+	if p.decoy != nil {
+		return s.lookDecoy(c, *p.decoy, string(p.text))
+	}
+	return s.look(c, p.ticket, string(p.text))
+}
