@@ -252,8 +252,8 @@ func (s *Snapshot) openWindows() (seen openWindows) {
 	patience := max(patienceDelays*s.room.delay, minPatience.Milliseconds())
 	now := s.runMillis(s.NowMillis)
 	oldest := now - patience
-	expected, above := s.graces, s.room.floor
-	seen.called = append(seen.called, calledAgo{open: s.graces})
+	expected, above := s.renewedWindows, s.room.floor
+	seen.called = append(seen.called, calledAgo{open: s.renewedWindows})
 	for _, c := range s.open() {
 		o := s.resolved[c.deadlineMillis]
 		open := max(int64(c.last-above)-o.came-o.left, 0)

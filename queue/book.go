@@ -5,10 +5,10 @@ import "sync"
 // book is what a node knows of single tickets: who claimed or left, whose pass is active, whose
 // window was renewed. Whoever merely waits is not in it.
 type book struct {
-	mu     sync.RWMutex
-	used   laneBitmaps
-	active map[Number]activePass
-	grace  map[Number]int64 // deadline in the room's own time, ms
+	mu             sync.RWMutex
+	used           laneBitmaps
+	active         map[Number]activePass
+	renewedWindows map[Number]int64 // deadline in the room's own time, ms
 }
 
 type activePass struct {
@@ -18,7 +18,7 @@ type activePass struct {
 }
 
 func newBook() *book {
-	return &book{active: make(map[Number]activePass), grace: make(map[Number]int64)}
+	return &book{active: make(map[Number]activePass), renewedWindows: make(map[Number]int64)}
 }
 
 // ticketFacts is what the book says of one ticket.
@@ -26,7 +26,7 @@ type ticketFacts struct {
 	used          bool
 	expiresMillis int64 // of its pass; 0 when there is none
 	kept          bool
-	graceUntil    int64 // in the room's own time, ms; 0 when there is none
+	renewedUntil  int64 // the end of the renewed window, in the room's own time, ms; 0 when there is none
 }
 
 func (b *book) facts(n Number) ticketFacts {
@@ -36,8 +36,8 @@ func (b *book) facts(n Number) ticketFacts {
 	if f.used {
 		pass := b.active[n]
 		f.expiresMillis, f.kept = pass.expiresMillis, pass.kept
-	} else if len(b.grace) > 0 {
-		f.graceUntil = b.grace[n]
+	} else if len(b.renewedWindows) > 0 {
+		f.renewedUntil = b.renewedWindows[n]
 	}
 	return f
 }
@@ -56,7 +56,7 @@ func (b *book) applyClaim(n Number, expiresMillis int64, kept bool) {
 	}
 	b.used.set(n)
 	b.active[n] = activePass{expiresMillis: expiresMillis, kept: kept || known.kept}
-	delete(b.grace, n)
+	delete(b.renewedWindows, n)
 }
 
 // gone notes that a ticket is used up: it left the line or its pass was given back.
@@ -69,7 +69,7 @@ func (b *book) gone(n Number) {
 func (b *book) applyGone(n Number) {
 	b.used.set(n)
 	delete(b.active, n)
-	delete(b.grace, n)
+	delete(b.renewedWindows, n)
 }
 
 // prune forgets what has lapsed.
@@ -81,9 +81,9 @@ func (b *book) prune(nowMillis, runMillis int64) {
 			delete(b.active, n)
 		}
 	}
-	for n, until := range b.grace {
+	for n, until := range b.renewedWindows {
 		if until <= runMillis {
-			delete(b.grace, n)
+			delete(b.renewedWindows, n)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func TestABookForgetsWhatHasLapsed(t *testing.T) {
 	b.apply("g:3:500")
 	b.apply("g:4:900")
 	b.prune(1000, 500)
-	if len(b.active) != 1 || len(b.grace) != 1 || b.facts(2).expiresMillis != 2000 || b.facts(4).graceUntil != 900 {
+	if len(b.active) != 1 || len(b.renewedWindows) != 1 || b.facts(2).expiresMillis != 2000 || b.facts(4).renewedUntil != 900 {
 		t.Fatalf("%+v", b)
 	}
 	if !b.facts(1).used {

@@ -57,7 +57,7 @@ func (s *Snapshot) nextDue() (due int64) {
 			due = sooner(due, open[0].deadlineMillis+s.room.pausedTotal)
 		}
 	}
-	if s.graces > 0 && !s.Paused {
+	if s.renewedWindows > 0 && !s.Paused {
 		due = sooner(due, s.room.creditAt+keepHouseEvery.Milliseconds())
 	}
 	if begun := s.NowMillis >= s.room.starts; begun && !over {

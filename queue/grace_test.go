@@ -217,7 +217,7 @@ func TestALateClaimTakesNothingFromWhoIsInTime(t *testing.T) {
 			advance(t, r, nobodyNow)
 			callUpTo(t, r, 3)
 			lateFails(t, r, tickets[0], c.in, true)
-			if s := refresh(t, r); s.graces != 0 || s.Outstanding != 2 {
+			if s := refresh(t, r); s.renewedWindows != 0 || s.Outstanding != 2 {
 				t.Fatalf("who came late is waited for: %+v", s)
 			}
 			for _, called := range tickets[1:] {

@@ -103,7 +103,7 @@ func (r *Room) spent(n Number) bool {
 	}
 	v := View{}
 	v.Place, v.PlaceKnown = s.place(n)
-	called, deadline := s.calledUntil(&v, n, f.graceUntil)
+	called, deadline := s.calledUntil(&v, n, f.renewedUntil)
 	return called && s.runMillis(now) >= deadline && s.Mode != sale.Open
 }
 

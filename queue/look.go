@@ -151,7 +151,7 @@ func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut b
 		}
 		return Missed
 	}
-	called, deadline := s.calledUntil(v, n, f.graceUntil)
+	called, deadline := s.calledUntil(v, n, f.renewedUntil)
 	if called && s.runMillis(now) >= deadline && s.Mode != sale.Open {
 		s.tellGrace(v, phase, now)
 		return Missed
@@ -161,12 +161,12 @@ func (r *Room) state(s *Snapshot, v *View, n Number, phase sale.Phase, heldOut b
 
 // calledUntil reports whether a ticket is called, and until when, in the room's own time. A ticket
 // that was passed over is called as soon as it is reported.
-func (s *Snapshot) calledUntil(v *View, n Number, graceUntil int64) (called bool, deadline int64) {
-	called = v.PlaceKnown && v.Place <= s.Called && (graceUntil > 0 || !s.absent.has(n))
-	if called && graceUntil == 0 {
+func (s *Snapshot) calledUntil(v *View, n Number, renewedUntil int64) (called bool, deadline int64) {
+	called = v.PlaceKnown && v.Place <= s.Called && (renewedUntil > 0 || !s.absent.has(n))
+	if called && renewedUntil == 0 {
 		return true, s.deadline(v.Place)
 	}
-	return called, graceUntil
+	return called, renewedUntil
 }
 
 // standing is the state of somebody whose turn is not over.

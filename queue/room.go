@@ -360,7 +360,7 @@ func (b *book) apply(entry string) {
 		b.applyClaim(c.number, c.b*1000, false)
 	case 'g':
 		if !b.used.has(c.number) {
-			b.grace[c.number] = c.a
+			b.renewedWindows[c.number] = c.a
 		}
 	case 'l', 'r':
 		b.applyGone(c.number)
@@ -380,9 +380,9 @@ func readBook(answer reply, old *book) *book {
 		n, expires := pair(answer.entries[i], answer.entries[i+1])
 		b.active[n] = activePass{expiresMillis: expires, kept: old.active[n].kept}
 	}
-	for i := 0; i+1 < len(answer.graces); i += 2 {
-		n, until := pair(answer.graces[i], answer.graces[i+1])
-		b.grace[n] = until
+	for i := 0; i+1 < len(answer.renewedWindows); i += 2 {
+		n, until := pair(answer.renewedWindows[i], answer.renewedWindows[i+1])
+		b.renewedWindows[n] = until
 	}
 	return b
 }

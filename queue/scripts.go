@@ -124,7 +124,7 @@ func roomKeys(saleID string) []string {
 		redis.Key(saleID, "room:admits"),   // 3 the last minute's admissions, by the ms (list)
 		redis.Key(saleID, "room:calls"),    // 4 open windows, and closed ones whose grace lasts: deadline → last place called with it (sorted set)
 		redis.Key(saleID, "room:used"),     // 5 tickets claimed or left (bitmap)
-		redis.Key(saleID, "room:grace"),    // 6 tickets with a deadline of their own (sorted set)
+		redis.Key(saleID, "room:grace"),    // 6 renewed windows: ticket → deadline of its own (sorted set)
 		redis.Key(saleID, "room:changes"),  // 7 the last changes of single tickets (list)
 		redis.Key(saleID, "room:issued"),   // 8 active passes: ticket → time of issue, s, and ":" and how often it was renewed (hash)
 		redis.Key(saleID, "room:resolved"), // 9 of each open window, how many came or left (hash)

@@ -63,8 +63,8 @@ type Snapshot struct {
 
 	leavingMinute int // of AdmittedLastMinute, those who count no longer after room.delay
 
-	graces   int64             // renewed windows
-	resolved map[int64]outcome // by the deadline of each open window; the leader's alone
+	renewedWindows int64             // of called visitors who met the cap or the rate
+	resolved       map[int64]outcome // by the deadline of each open window; the leader's alone
 }
 
 // calls is one checkpoint: places up to last, and above those of the checkpoint before, may claim
@@ -215,7 +215,7 @@ func (s *Snapshot) emptyLane(lane Lane) *Snapshot {
 	one := *s
 	one.lane, one.lanes, one.whole = lane, nil, s
 	one.Called, one.Entrants, one.Waiting, one.Outstanding = 0, 0, 0, 0
-	one.draw, one.absent, one.calls, one.graces = nil, nil, nil, 0
+	one.draw, one.absent, one.calls, one.renewedWindows = nil, nil, nil, 0
 	one.room.mark, one.room.floor, one.room.forgotten, one.room.base, one.room.gaps = 0, 0, 0, 0, ""
 	one.room.absent, one.room.gone, one.room.openResolved, one.room.owed, one.room.drawCount = 0, 0, 0, 0, 0
 	return &one

@@ -12,16 +12,16 @@ import (
 
 // reply is a parsed answer of snapshot.lua.
 type reply struct {
-	exists    bool
-	nowMicros int64
-	state     Snapshot // with what the hash tells
-	kind      string
-	calls     []calls
-	entries   []string // changes, or the full list of passes
-	graces    []string
-	used      string
-	proven    []string
-	lanes     []laneReply // the priority lanes
+	exists         bool
+	nowMicros      int64
+	state          Snapshot // with what the hash tells
+	kind           string
+	calls          []calls
+	entries        []string // changes, or the full list of passes
+	renewedWindows []string
+	used           string
+	proven         []string
+	lanes          []laneReply // the priority lanes
 }
 
 // laneReply is what snapshot.lua tells of a priority lane.
@@ -59,14 +59,14 @@ func parseReply(res rueidis.RedisResult) (reply, error) {
 	minute := p.counts(parts[3], 2)
 	r.state.AdmittedLastMinute, r.state.leavingMinute = int(minute[0]), int(minute[1])
 	r.state.Outstanding = outstanding(&r.state, p.count(parts[4]))
-	r.state.graces = p.count(parts[4])
+	r.state.renewedWindows = p.count(parts[4])
 	resolved := p.resolved(p.texts(parts[5]))
 	r.state.resolved = resolved[0]
 	r.kind = text(parts[6])
 	r.calls = p.calls(p.texts(parts[7]))
 	r.entries = p.texts(parts[8])
 	if r.kind == "full" && len(parts) >= 13 {
-		r.graces, r.used, r.proven = p.texts(parts[10]), text(parts[11]), p.texts(parts[12])
+		r.renewedWindows, r.used, r.proven = p.texts(parts[10]), text(parts[11]), p.texts(parts[12])
 	}
 	if lanes, err := parts[9].ToArray(); err == nil && len(lanes) > 0 {
 		r.lanes = p.lanes(&r.state, lanes, resolved)
@@ -99,8 +99,8 @@ const laneFields = 12
 
 // outstanding counts the called whose window is open and who have not come: those above the floor
 // who are not resolved, and those whose window was renewed.
-func outstanding(s *Snapshot, graces int64) uint64 {
-	return uint64(max(int64(s.Called)-int64(s.room.floor)-s.room.openResolved+graces, 0))
+func outstanding(s *Snapshot, renewedWindows int64) uint64 {
+	return uint64(max(int64(s.Called)-int64(s.room.floor)-s.room.openResolved+renewedWindows, 0))
 }
 
 // parser reads strings from a script and keeps the first error.

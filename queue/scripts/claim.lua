@@ -40,11 +40,11 @@ if h[1] ~= ARGV[3] then return {'stale', '0', '0', 0, '0'} end
 -- How long the ticket may be claimed: until its own renewed deadline, or until that of the call that reached
 -- it.
 local called = place > 0 and place <= tonumber(h[3])
-local grace, cohort = redis.call('ZSCORE', KEYS[6], number), nil
+local renewed_until, cohort = redis.call('ZSCORE', KEYS[6], number), nil
 if called and place > floor then
   cohort = redis.call('ZRANGEBYSCORE', calls_key(lane), ARGV[2], '+inf', 'LIMIT', 0, 1)[1]
 end
-local deadline = tonumber(grace or cohort)
+local deadline = tonumber(renewed_until or cohort)
 if not open and not called then return {'not_called', '0', '0', 0, '0'} end
 local late = not open and (not deadline or run >= deadline)
 if late then
@@ -56,7 +56,7 @@ if late then
 end
 
 local function resolve()
-  if cohort and not grace then
+  if cohort and not renewed_until then
     redis.call('HINCRBY', KEYS[9], field(lane, 'c' .. cohort), 1)
     redis.call('HINCRBY', KEYS[1], field(lane, 'open_resolved'), 1)
   end
@@ -69,11 +69,11 @@ end
 
 -- The visitor came in time and is not at fault: the window starts again.
 local function refuse(status, wait)
-  local renewed = run + tonumber(h[11])
-  if not grace or renewed - tonumber(grace) > tonumber(h[11]) / 8 then
+  local anew = run + tonumber(h[11])
+  if not renewed_until or anew - tonumber(renewed_until) > tonumber(h[11]) / 8 then
     resolve()
-    redis.call('ZADD', KEYS[6], int(renewed), number)
-    change('g:' .. number .. ':' .. int(renewed))
+    redis.call('ZADD', KEYS[6], int(anew), number)
+    change('g:' .. number .. ':' .. int(anew))
   end
   return {status, '0', '0', math.max(1, math.floor(wait)), '0'}
 end
@@ -100,7 +100,7 @@ redis.call('SETBIT', used_key(lane), in_lane(number), 1)
 redis.call('ZADD', KEYS[2], int(until_s * 1000), number)
 redis.call('HSET', KEYS[8], number, int(issued))
 resolve()
-if grace then redis.call('ZREM', KEYS[6], number) end
+if renewed_until then redis.call('ZREM', KEYS[6], number) end
 -- While the gate is open, tickets are used up that the line has yet to pass over.
 if place > tonumber(h[3]) or place == 0 and h[22] == 'draw' and h[21] == '0' then redis.call('HINCRBY', KEYS[1], field(lane, 'gone'), 1) end
 change('c:' .. number .. ':' .. int(issued) .. ':' .. int(until_s))
@@ -108,7 +108,7 @@ redis.call('HINCRBY', KEYS[1], 'claimed', 1)
 if late then redis.call('HINCRBY', KEYS[1], 'late', 1) end
 local set = {}
 -- How long visitors take from the call to the claim, as a moving average.
-if cohort and not grace and not late then
+if cohort and not renewed_until and not late then
   local took, delay = math.max(0, run - (tonumber(cohort) - tonumber(h[11]))), tonumber(h[18])
   set = {'delay', int(delay < 0 and took or delay + (took - delay) / 16)}
 end

@@ -30,8 +30,8 @@ local function over(value, place)
     return not expires or tonumber(expires) <= now
   end
   if h[3] == 'open' then return false end
-  local grace = redis.call('ZSCORE', KEYS[6], number)
-  if grace then return run >= tonumber(grace) end
+  local renewed_until = redis.call('ZSCORE', KEYS[6], number)
+  if renewed_until then return run >= tonumber(renewed_until) end
   local at = tonumber(place)
   local line = redis.call('HMGET', room, field(of, 'called'), field(of, 'floor'))
   if ARGV[1] ~= h[2] or at == 0 or at > tonumber(line[1]) then return false end

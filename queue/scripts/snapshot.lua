@@ -5,10 +5,10 @@
 --      5 '1' for the leader, who wants to know of each open window how many came or left
 --      then for each lane that the node knows, beside that of everybody, what 3 and 4 are for that lane
 -- returns {now in microseconds, room fields in the order below, active, {admissions in the last minute, those of
---   them that count no longer after the time from a call to its claim}, graces, resolved (field, count …), kind, calls
+--   them that count no longer after the time from a call to its claim}, renewed windows, resolved (field, count …), kind, calls
 --   (deadline, place …), entries, lanes …}
 --   kind: none, delta (entries are changes), full (calls are all; entries are {ticket, expiry ms …}, and behind the
---   lanes follow {ticket, grace ms …}, used bitmap, proven)
+--   lanes follow {ticket, end of its renewed window ms …}, used bitmap, proven)
 --   lanes: for each, {its fields in the order below}, calls as above, used bitmap (to full)
 -- No room, or that of another run of the server, answers {now}.
 local time = redis.call('TIME')
