@@ -105,7 +105,7 @@ export function connectTo(front: string, { sale, timeoutMs = 60_000, pollWhileHi
   }
   function extend({ id, extensions }: Pick<Reservation, 'id' | 'extensions'>) {
     const path = reservationAt(id);
-    let sent = false;
+    let sent: true | undefined;
     return patient(async () => {
       // Extending is no request that may simply be sent again: the lost one may have arrived.
       const now = (sent && await attempt<Reservation>('GET', path)) as Reservation;

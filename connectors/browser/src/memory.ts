@@ -43,7 +43,7 @@ export function openMemory(name: string): Memory {
       return {}; // nothing there, or the browser does not allow it
     }
   };
-  let cookies = false;
+  let cookies: boolean | undefined;
   const known = read();
   const memory: Memory = {
     known,

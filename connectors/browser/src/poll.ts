@@ -11,7 +11,7 @@ export function openPoll(
   const page = globalThis.document;
   let round = 0; // an answer to an earlier round changes nothing
   let timer: ReturnType<typeof setTimeout>;
-  let due = false;
+  let due: boolean | undefined;
   let failures = 0;
 
   function stop() {
