@@ -35,7 +35,7 @@ func TestAJoinTokenSaysWhatTheWaitingRoomReads(t *testing.T) {
 		if err != nil {
 			t.Fatal(algorithm, err)
 		}
-		signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{algorithm})
+		signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{algorithm})
 		if err != nil {
 			t.Fatal(algorithm, err)
 		}
@@ -58,7 +58,7 @@ func TestWhatIsNotSaidIsNotInAJoinToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	fmt.Println(token)
+	fmt.Fprintln(os.Stdout, token)
 }
 
 // readKey takes a private key in PEM (PKCS #8), or the secret that Penstock has too.
