@@ -257,9 +257,10 @@ func TestASlowVisitorHoldsNoConnectionToTheShop(t *testing.T) {
 	if got := server.request(); got.URL.Path != "/page" {
 		t.Fatal(got.URL)
 	}
-	server.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	server.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	quick.expect(200)
 	slow.send("llo")
+	server = shop.accept()
 	if got := server.request(); got.URL.Path != "/slow" {
 		t.Fatal(got.URL)
 	}
