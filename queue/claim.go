@@ -29,22 +29,25 @@ const (
 	hasEnded    = "the sale has ended"
 )
 
-// Claim is [Room.ClaimIn] at a node that knows nothing of the stock and the degradation level: whoever is late is not
-// admitted.
+// Claim admits a called ticket. The same ticket gets the same pass and the same token, with again
+// set, until the pass expires or is given back. In mode open the line, the cap and the rate do
+// not apply: every ticket is admitted once the sale has started.
+//
+// The error is not_called (with poll_after_ms), turn_missed (with take_up_before and poll_after_ms as long as ClaimLate
+// may admit the ticket), sale_paused, sale_not_open, ticket_invalid or unavailable. A called ticket that meets the cap
+// or the rate is answered not_called too; its window starts again.
 func (r *Room) Claim(ctx context.Context, t Ticket) (pass Pass, token string, again bool, err error) {
-	return r.ClaimIn(ctx, t, Outside{})
+	return r.claim(ctx, t, Outside{}) // where nothing is known of the stock, nobody is admitted late
 }
 
-// ClaimIn admits a called ticket. The same ticket gets the same pass and the same token, with again
-// set, until the pass expires or is given back. In mode open the line, the cap and the rate do
-// not apply: every ticket is admitted once the sale has started. Whoever comes after the time to claim is admitted
-// for one more window, if the sale has that grace, while there is room beside all who are called; in is what the
-// node knows of the stock and of the degradation level.
-//
-// The error is not_called (with poll_after_ms), turn_missed (with take_up_before and poll_after_ms while there may be
-// room later), sale_paused, sale_not_open, ticket_invalid or unavailable. A called ticket that meets the cap or the rate is answered
-// not_called too; its window starts again.
-func (r *Room) ClaimIn(ctx context.Context, t Ticket, in Outside) (pass Pass, token string, again bool, err error) {
+// ClaimLate is Claim that also admits whoever comes after the time to claim: for one more window, if the sale has that
+// grace, while there is room beside all who are called. In is what the node knows of the stock and of the degradation
+// level.
+func (r *Room) ClaimLate(ctx context.Context, t Ticket, in Outside) (pass Pass, token string, again bool, err error) {
+	return r.claim(ctx, t, in)
+}
+
+func (r *Room) claim(ctx context.Context, t Ticket, in Outside) (pass Pass, token string, again bool, err error) {
 	for range claimRounds {
 		s := r.snap.Load().of(t.Number)
 		if s.absent.has(t.Number) {

@@ -46,11 +46,11 @@ func (s *Server) claim(c *call, ticket queue.Ticket, late bool) (pass queue.Pass
 	}
 	ctx, cancel := within(stageTimeout)
 	defer cancel()
-	var beside queue.Outside // without it nobody is admitted late
-	if late {
-		beside = s.outside(ctx, c)
+	if room := c.entry.Room(); late {
+		pass, token, again, err = room.ClaimLate(ctx, ticket, s.outside(ctx, c))
+	} else {
+		pass, token, again, err = room.Claim(ctx, ticket)
 	}
-	pass, token, again, err = c.entry.Room().ClaimIn(ctx, ticket, beside)
 	if err == nil {
 		c.admitted = pass
 		c.setPassCookie(token, pass.ExpiresAt, c.entry.Now())
