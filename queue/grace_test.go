@@ -3,14 +3,10 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
-	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -22,7 +18,7 @@ var nobodyNow = Outside{Items: []Units{{}}, LevelFactor: 1}
 
 func claimLate(t testing.TB, r *Room, ticket Ticket) Pass {
 	t.Helper()
-	pass, _, _, err := r.ClaimIn(context.Background(), ticket, plenty)
+	pass, _, _, err := r.ClaimLate(context.Background(), ticket, plenty)
 	if err != nil {
 		t.Fatalf("late claim of ticket %d: %v", ticket.Number, err)
 	}
@@ -32,7 +28,7 @@ func claimLate(t testing.TB, r *Room, ticket Ticket) Pass {
 // lateFails wants a late claim refused with turn_missed, and the end of the grace to be told if it lasts.
 func lateFails(t testing.TB, r *Room, ticket Ticket, in Outside, lasts bool) {
 	t.Helper()
-	_, _, _, err := r.ClaimIn(context.Background(), ticket, in)
+	_, _, _, err := r.ClaimLate(context.Background(), ticket, in)
 	var refusal *problem.Refusal
 	if !errors.As(err, &refusal) || refusal.Code != problem.TurnMissed {
 		t.Fatalf("late claim of ticket %d: %v", ticket.Number, err)
@@ -140,7 +136,7 @@ func TestThePauseStopsTheGrace(t *testing.T) {
 	rec.Paused, rec.Version = true, rec.Version+1
 	arm(t, client, rec, nil)
 	k.forward(time.Hour)
-	if _, _, _, err := r.ClaimIn(context.Background(), ticket, plenty); !errors.Is(err, problem.SalePaused) {
+	if _, _, _, err := r.ClaimLate(context.Background(), ticket, plenty); !errors.Is(err, problem.SalePaused) {
 		t.Fatal(err)
 	}
 	rec.Paused, rec.Version = false, rec.Version+1
@@ -325,147 +321,12 @@ func TestLateClaimsDoNotStopTheLine(t *testing.T) {
 	}
 }
 
-// TestALossOfRedisGivesNoTurnBackThatIsOver, also in a sale in which nobody was called since.
-func TestALossOfRedisGivesNoTurnBackThatIsOver(t *testing.T) {
-	for name, calls := range map[string]Outside{"while others are called": plenty, "in a quiet sale": nobodyNow} {
-		t.Run(name, func(t *testing.T) {
-			k, client := newClock(t)
-			rec, j := testSale(k.now), &memoryJournal{}
-			r := openRoom(t, client, rec, j)
-			tickets := join(t, r, 2)
-			if err := r.keepCalled(context.Background(), r.snap.Load(), Decision{Called: 1}); err != nil {
-				t.Fatal(err)
-			}
-			callUpTo(t, r, 1)
-			k.forward(150 * time.Second)
-			advance(t, r, calls)
-			if s := r.Snapshot(); s.room.floor != 1 {
-				t.Fatalf("floor %d", s.room.floor)
-			}
-			r = lose(t, client, rec, j)
-			if v := r.Look(tickets[0], sale.PhaseLive, false); v.State != Missed || !v.TakeUpBefore.IsZero() {
-				t.Fatalf("missed before the loss: %+v", v)
-			}
-			lateFails(t, r, tickets[0], plenty, false)
-		})
-	}
-}
-
-// callAndKeep moves the watermark by hand, and journals it before.
-func callAndKeep(t testing.TB, r *Room, called uint64) {
-	t.Helper()
-	if err := r.keepCalled(context.Background(), refresh(t, r), Decision{Called: called}); err != nil {
-		t.Fatal(err)
-	}
-	callUpTo(t, r, called)
-}
-
-// TestEachOfSeveralWindowsIsOverForTheJournalWhenItLapses, whatever the journal learned in between.
-func TestEachOfSeveralWindowsIsOverForTheJournalWhenItLapses(t *testing.T) {
-	for name, callsAt := range map[string]func(lapsed uint64) bool{
-		"in a quiet sale":               func(uint64) bool { return false },
-		"while others are called":       func(uint64) bool { return true },
-		"quiet, and then others called": func(lapsed uint64) bool { return lapsed > 1 },
-		"others called, and then quiet": func(lapsed uint64) bool { return lapsed == 1 },
-	} {
-		for _, windows := range []uint64{2, 3} {
-			t.Run(fmt.Sprintf("%s, %d windows", name, windows), func(t *testing.T) {
-				k, client := newClock(t)
-				rec, j := testSale(k.now), &memoryJournal{}
-				r := openRoom(t, client, rec, j)
-				tickets := join(t, r, int(windows)+1)
-				for called := uint64(1); called <= windows+1; called++ {
-					callAndKeep(t, r, called)
-					k.forward(25 * time.Second)
-				}
-				advance(t, r, nobodyNow) // journals the state, in which all windows are one
-				for lapsed := uint64(1); lapsed <= windows; lapsed++ {
-					s := refresh(t, r)
-					k.forward(time.Duration(s.open()[0].deadlineMillis-s.runMillis(k.now.UnixMilli())) * time.Millisecond)
-					in := nobodyNow
-					if callsAt(lapsed) {
-						join(t, r, 1)
-						in = plenty
-					}
-					called := s.Called
-					if s = advance(t, r, in); s.room.floor != lapsed || callsAt(lapsed) != (s.Called > called) {
-						t.Fatalf("floor %d, want %d; called %d and then %d", s.room.floor, lapsed, called, s.Called)
-					}
-					if got := j.fold(); got.Floor != lapsed || got.Called != s.Called {
-						t.Fatalf("the journal has floor %d and called %d, want %d and %d", got.Floor, got.Called, lapsed, s.Called)
-					}
-				}
-				r = lose(t, client, rec, j)
-				for i, ticket := range tickets {
-					want := Missed
-					if uint64(i) >= windows {
-						want = Called
-					}
-					if v := r.Look(ticket, sale.PhaseLive, false); v.State != want || !v.TakeUpBefore.IsZero() {
-						t.Fatalf("place %d after the loss: %+v", i+1, v)
-					}
-				}
-			})
-		}
-	}
-}
-
-func TestAWindowThatLapsesAfterTheLeaderLookedIsJournaledByTheNextTick(t *testing.T) {
-	k, client := newClock(t)
-	rec, j := testSale(k.now), &memoryJournal{}
-	r := openRoom(t, client, rec, j)
-	join(t, r, 1)
-	callAndKeep(t, r, 1)
-	looked := advance(t, r, nobodyNow)
-	k.forward(150 * time.Second)
-	if err := r.write(context.Background(), looked, testTerm, looked.stand(), "", ""); err != nil {
-		t.Fatal(err)
-	}
-	if s := refresh(t, r); s.room.floor != 1 || j.fold().Floor != 0 {
-		t.Fatalf("floor %d, in the journal %d", s.room.floor, j.fold().Floor)
-	}
-	advance(t, r, nobodyNow)
-	if got := j.fold(); got.Floor != 1 || got.Called != 1 {
-		t.Fatalf("the journal has floor %d and called %d", got.Floor, got.Called)
-	}
-	records := len(j.records)
-	if advance(t, r, nobodyNow); len(j.records) != records {
-		t.Fatal("it was journaled again")
-	}
-}
-
-func TestTheLimitsOutliveALossWithLateVisitors(t *testing.T) {
-	k, client := newClock(t)
-	rec, j := testSale(k.now, func(r *sale.Record) { r.Admission.MaxActive, r.Admission.RatePerMinute = 1, 5 }), &memoryJournal{}
-	r := openRoom(t, client, rec, j)
-	tickets := join(t, r, 2)
-	if err := r.keepCalled(context.Background(), r.snap.Load(), Decision{Called: 1}); err != nil {
-		t.Fatal(err)
-	}
-	callUpTo(t, r, 1)
-	k.forward(150 * time.Second)
-	advance(t, r, nobodyNow)
-	pass := claimLate(t, r, tickets[0])
-	r = lose(t, client, rec, j)
-	if s := r.Snapshot(); s.Active != 1 || s.AdmittedLastMinute != 1 {
-		t.Fatalf("%+v", s)
-	}
-	if again := claimLate(t, r, tickets[0]); again != pass {
-		t.Fatalf("%+v, and before %+v", again, pass)
-	}
-	callUpTo(t, r, 2)
-	claimFails(t, r, tickets[1], problem.NotCalled)
-}
-
 func TestWhoJoinsAgainWithAKeyGivesTheTurnUp(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		rec, j := testSale(time.Now(), func(r *sale.Record) { r.Admission.ClaimWindow = sale.Duration(time.Second) }), &memoryJournal{}
 		r := openRoom(t, client, rec, j)
 		first, _ := joinKeyed(t, r, person("ada"))
-		if err := r.keepCalled(context.Background(), refresh(t, r), Decision{Called: 1}); err != nil {
-			t.Fatal(err)
-		}
-		callUpTo(t, r, 1)
+		callAndKeep(t, r, 1)
 		testenv.Eventually(t, 10*time.Second, "the turn is missed", func() bool {
 			refresh(t, r)
 			return r.Look(first, sale.PhaseLive, false).State == Missed
@@ -484,133 +345,5 @@ func TestWhoJoinsAgainWithAKeyGivesTheTurnUp(t *testing.T) {
 		}
 		over(r)
 		over(lose(t, client, rec, j)) // which begins the windows anew that the leader had not closed
-	})
-}
-
-// TestLateVisitorsKeepTheLimits lets visitors be called as there is room, and come in time, late and too late, in any
-// order. Nobody who comes in time is refused for one who is late.
-func TestLateVisitorsKeepTheLimits(t *testing.T) {
-	outer := t
-	ctx := context.Background()
-	rapid.Check(t, func(rt *rapid.T) {
-		k, client := newClock(outer)
-		rec := testSale(k.now, withLanes(0.3), func(r *sale.Record) {
-			r.Admission.MaxActive, r.Admission.RatePerMinute = rapid.IntRange(1, 6).Draw(rt, "cap"), rapid.SampledFrom([]int{3, 60, 6000}).Draw(rt, "rate")
-			r.Admission.ClaimWindow, r.Admission.PassTTL = sale.Duration(10*time.Second), sale.Duration(20*time.Second)
-		})
-		r := openRoom(outer, client, rec, nil)
-		tickets := map[Lane][]Ticket{0: join(outer, r, 15), 1: inLane(outer, r, 1, names("p", 15)...)}
-		used := make(map[Number]bool)
-		var admitted []time.Time
-		rt.Repeat(map[string]func(*rapid.T){
-			"call": func(t *rapid.T) {
-				s, lane := refresh(outer, r), Lane(rapid.IntRange(0, 1).Draw(t, "lane"))
-				coming := int(s.AllOutstanding())
-				if s.Active+coming >= s.MaxActive || s.AdmittedLastMinute+coming >= int(s.RatePerMinute) || s.In(lane).Called == 15 {
-					t.Skip("no room")
-				}
-				callInLane(outer, r, lane, s.In(lane).Called+1)
-			},
-			"claim": func(t *rapid.T) {
-				s, lane := refresh(outer, r), Lane(rapid.IntRange(0, 1).Draw(t, "lane"))
-				if s.In(lane).Called == 0 {
-					t.Skip("nobody is called")
-				}
-				ticket := tickets[lane][rapid.Uint64Range(1, s.In(lane).Called).Draw(t, "place")-1]
-				view := r.Look(ticket, sale.PhaseLive, false)
-				_, _, again, err := r.ClaimIn(ctx, ticket, plenty)
-				isNew, coming := err == nil && !again, int(s.AllOutstanding())
-				switch {
-				case view.State == Called && err != nil:
-					t.Fatalf("who came in time was refused: %v, %d active of %d", err, s.Active, s.MaxActive)
-				case view.State == Missed && err != nil && !errors.Is(err, problem.TurnMissed):
-					t.Fatalf("told %+v, and then %v", view, err)
-				case view.State == Missed && isNew && (view.TakeUpBefore.IsZero() || used[ticket.Number]):
-					t.Fatalf("told %+v, and then admitted", view)
-				case view.State == Missed && isNew && (s.Active+coming >= s.MaxActive || s.AdmittedLastMinute+coming >= int(s.RatePerMinute)):
-					t.Fatalf("late, with %d of %d active and %d who may come", s.Active, s.MaxActive, coming)
-				}
-				if isNew {
-					used[ticket.Number], admitted = true, append(admitted, k.now)
-				}
-			},
-			"time": func(t *rapid.T) {
-				k.forward(time.Duration(rapid.SampledFrom([]int{90, 400, 3000, 9_900}).Draw(t, "ms")) * time.Millisecond)
-			},
-			"tick": func(*rapid.T) { advance(outer, r, nobodyNow) },
-			"": func(t *rapid.T) {
-				stats, err := Stats(ctx, client, rec.ID)
-				if err != nil || !stats.WithinLimits() {
-					t.Fatalf("%+v, %v", stats, err)
-				}
-				minute := 0
-				for _, at := range admitted {
-					if k.now.Sub(at) <= time.Minute {
-						minute++
-					}
-				}
-				if s := refresh(outer, r); s.AdmittedLastMinute != minute || minute > int(s.RatePerMinute) {
-					t.Fatalf("%d admitted in the last minute, want %d", s.AdmittedLastMinute, minute)
-				}
-			},
-		})
-	})
-}
-
-// TestThreeGatesKeepTheLimitsWithLateVisitors has everybody claim at three nodes again and again, in time and late, while
-// another leader takes over.
-func TestThreeGatesKeepTheLimitsWithLateVisitors(t *testing.T) {
-	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
-		ctx := context.Background()
-		rec := testSale(time.Now(), func(r *sale.Record) {
-			r.Admission.MaxActive, r.Admission.RatePerMinute = 6, 6000
-			r.Admission.ClaimWindow, r.Admission.PassTTL = sale.Duration(time.Second), sale.Duration(time.Second)
-		})
-		nodes := []*Room{openRoom(t, client, rec, nil), openNode(t, client, rec, nil), openNode(t, client, rec, nil)}
-		tickets := join(t, nodes[0], 60)
-		var all sync.WaitGroup
-		var admitted, late atomic.Int64
-		var enough atomic.Bool
-		for i, node := range nodes {
-			all.Go(func() {
-				for pick := i; !enough.Load(); pick += 7 {
-					if err := node.Refresh(ctx); err != nil {
-						t.Error(err)
-					}
-					ticket := tickets[pick%len(tickets)]
-					// Every third comes late only.
-					before := node.Look(ticket, sale.PhaseLive, false)
-					if before.State != Missed && ticket.Number%3 == 0 {
-						continue
-					}
-					if _, _, again, err := node.ClaimIn(ctx, ticket, plenty); err == nil && !again {
-						admitted.Add(1)
-						if before.State == Missed {
-							late.Add(1)
-						}
-					}
-				}
-			})
-		}
-		for tick := 0; tick < 400 && (tick < 30 || late.Load() < 3); tick++ {
-			leader, term := nodes[0], int64(testTerm)
-			if tick > 20 {
-				leader, term = nodes[1], testTerm+1
-			}
-			if err := leader.Advance(ctx, term, plenty); err != nil {
-				t.Error(err)
-			}
-			<-time.After(50 * time.Millisecond)
-		}
-		enough.Store(true)
-		all.Wait()
-		stats, err := Stats(ctx, client, rec.ID)
-		if err != nil || !stats.WithinLimits() || stats.PeakActive > 6 {
-			t.Fatalf("%+v, %v", stats, err)
-		}
-		if admitted.Load() == 0 || late.Load() == 0 {
-			t.Fatalf("%d were admitted, %d of them late", admitted.Load(), late.Load())
-		}
-		t.Logf("%d were admitted, %d of them late", admitted.Load(), late.Load())
 	})
 }
