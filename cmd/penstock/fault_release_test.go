@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock/penstock/internal/console"
 	"github.com/penstock/penstock/internal/testenv"
 )
 
@@ -53,7 +54,7 @@ func TestFaultPassesThatHoldNothingAreCountedAndThenReleased(t *testing.T) {
 	if out := release(0, "--confirm", "--most", "1"); !strings.Contains(out, "drop: 1 passes") || !strings.Contains(out, "run it again") {
 		t.Errorf("one of them: %s", out)
 	}
-	var done releaseAnswer
+	var done console.ReleaseAnswer
 	if err := json.Unmarshal([]byte(release(0, "--confirm", "--json")), &done); err != nil || done.Released != 1 || done.Holding != 1 || done.DryRun || done.More {
 		t.Errorf("the other one: %+v, %v", done, err)
 	}

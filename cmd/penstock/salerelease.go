@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/internal/console"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/sales"
 )
-
-// releaseAtOnce is how many passes one call of the admin API releases, at most.
-const releaseAtOnce = 100_000
 
 type saleReleaseCommand struct {
 	config.Client
@@ -20,23 +20,6 @@ type saleReleaseCommand struct {
 	Most      int           `help:"How many to release at most. Unset: all." placeholder:"N"`
 	Confirm   bool          `help:"Release them. Without it they are counted, and nothing is changed."`
 	JSON      bool          `help:"Print JSON."`
-}
-
-// releaseRequest is what the admin API is asked, and releaseAnswer what it answers.
-type releaseRequest struct {
-	OlderThan    string     `json:"older_than,omitempty"`
-	IssuedBefore *time.Time `json:"issued_before,omitempty"`
-	Most         int        `json:"most"`
-	DryRun       bool       `json:"dry_run"`
-}
-
-type releaseAnswer struct {
-	Sale         string    `json:"sale"`
-	DryRun       bool      `json:"dry_run"`
-	IssuedBefore time.Time `json:"issued_before"`
-	Released     int       `json:"released"`
-	Holding      int       `json:"holding"` // of the last call
-	More         bool      `json:"more"`
 }
 
 func (c *saleReleaseCommand) Run(ctx context.Context, out terminal) error {
@@ -61,34 +44,36 @@ func (c *saleReleaseCommand) Run(ctx context.Context, out terminal) error {
 }
 
 // release repeats the call until no more is to be done: each works for some seconds. A count is made by one call.
-func (c *saleReleaseCommand) release(ctx context.Context, client *adminClient) (done releaseAnswer, err error) {
-	ask := releaseRequest{DryRun: !c.Confirm}
+func (c *saleReleaseCommand) release(ctx context.Context, client *adminClient) (done console.ReleaseAnswer, err error) {
+	ask := console.ReleaseRequest{DryRun: !c.Confirm}
 	if c.OlderThan > 0 {
-		ask.OlderThan = c.OlderThan.String()
+		age := sale.Duration(c.OlderThan)
+		ask.OlderThan = &age
 	}
 	for {
-		if ask.Most = releaseAtOnce; c.Most > 0 {
-			ask.Most = min(ask.Most, c.Most-done.Released)
+		if c.Most > 0 {
+			most := min(sales.MaxReleases, c.Most-int(done.Released))
+			ask.Most = &most
 		}
 		body, err := json.Marshal(ask)
 		if err != nil {
 			return done, err
 		}
-		var part releaseAnswer
+		var part console.ReleaseAnswer
 		if err := client.do(ctx, http.MethodPost, c.path("/release"), body, &part); err != nil {
 			return done, err
 		}
 		part.Released += done.Released // those that hold units are counted anew by each call
 		stuck := part.Released == done.Released
 		done = part
-		if !done.More || done.DryRun || stuck || c.Most > 0 && done.Released >= c.Most {
+		if !done.More || done.DryRun || stuck || c.Most > 0 && int(done.Released) >= c.Most {
 			return done, nil
 		}
-		ask.OlderThan, ask.IssuedBefore = "", &done.IssuedBefore // nobody who came later
+		ask.OlderThan, ask.IssuedBefore = nil, &done.IssuedBefore // nobody who came later
 	}
 }
 
-func (c *saleReleaseCommand) print(out terminal, done releaseAnswer) {
+func (c *saleReleaseCommand) print(out terminal, done console.ReleaseAnswer) {
 	given := "given before " + done.IssuedBefore.Format(time.RFC3339)
 	if !done.DryRun {
 		out.printf("%s: %d passes %s released; %d hold units, or may, and stay\n", c.Sale, done.Released, given, done.Holding)

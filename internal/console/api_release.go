@@ -11,24 +11,31 @@ import (
 	"github.com/penstock/penstock/internal/sales"
 )
 
-// releaseView is what became of passes that hold nothing.
-type releaseView struct {
+// ReleaseRequest asks for passes that hold nothing to be taken back. IssuedBefore and OlderThan exclude each other.
+type ReleaseRequest struct {
+	IssuedBefore *time.Time     `json:"issued_before,omitempty"`
+	OlderThan    *sale.Duration `json:"older_than,omitempty"`
+	// Most is between 1 and sales.MaxReleases, which nil means.
+	Most *int `json:"most,omitempty"`
+	// DryRun has them counted, and nothing changed.
+	DryRun bool `json:"dry_run"`
+}
+
+// ReleaseAnswer is what became of passes that hold nothing.
+type ReleaseAnswer struct {
 	Sale         string    `json:"sale"`
 	DryRun       bool      `json:"dry_run"`
 	IssuedBefore time.Time `json:"issued_before"`
 	Released     int64     `json:"released"`
-	Holding      int64     `json:"holding"`
-	More         bool      `json:"more"`
+	// Holding hold units, or may, and stay.
+	Holding int64 `json:"holding"`
+	// More says that there are more than the call could take.
+	More bool `json:"more"`
 }
 
 // postRelease takes passes back that hold nothing, or counts them.
 func (c *Console) postRelease(w http.ResponseWriter, r *http.Request, who caller) error {
-	var body struct {
-		IssuedBefore *time.Time     `json:"issued_before"`
-		OlderThan    *sale.Duration `json:"older_than"`
-		Most         *int           `json:"most"`
-		DryRun       bool           `json:"dry_run"`
-	}
+	var body ReleaseRequest
 	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
@@ -56,9 +63,9 @@ func (c *Console) postRelease(w http.ResponseWriter, r *http.Request, who caller
 }
 
 // releasePasses takes passes back that hold nothing. What was done before an error is in the audit trail too.
-func (c *Console) releasePasses(ctx context.Context, who caller, id string, wanted sales.Release) (releaseView, error) {
+func (c *Console) releasePasses(ctx context.Context, who caller, id string, wanted sales.Release) (ReleaseAnswer, error) {
 	if _, err := c.deps.Sales.Sale(ctx, id); err != nil {
-		return releaseView{}, err
+		return ReleaseAnswer{}, err
 	}
 	done, err := c.deps.Sales.ReleasePasses(ctx, id, wanted)
 	if !wanted.DryRun && (err == nil || done.Released > 0) {
@@ -66,7 +73,7 @@ func (c *Console) releasePasses(ctx context.Context, who caller, id string, want
 			"issued_before": {To: done.IssuedBefore}, "released": {To: done.Released}, "holding": {To: done.Holding},
 		})
 	}
-	return releaseView{
+	return ReleaseAnswer{
 		Sale: id, DryRun: wanted.DryRun, IssuedBefore: done.IssuedBefore, Released: int64(done.Released), Holding: int64(done.Holding), More: done.More,
 	}, err
 }

@@ -23,8 +23,8 @@ type saleModel struct {
 	saleView
 	Live      liveView
 	LiveError string
-	Bots      *bots.Report // nil while nobody has come, or when it cannot be read
-	Release   *releaseView // what a release would take back, when that was asked for
+	Bots      *bots.Report   // nil while nobody has come, or when it cannot be read
+	Release   *ReleaseAnswer // what a release would take back, when that was asked for
 	Trail     []auditView
 	RoomURL   string
 	Done      string            // what has just been done
