@@ -43,36 +43,9 @@ func (s *Server) enterDecoyLine(c *call, wanted queue.Interest, onlyCalled bool)
 	if err != nil {
 		return place{}, err
 	}
-	here := s.lookDecoy(c, decoy, s.Tickets.SignDecoy(decoy))
+	here := s.look(c, held{decoy: &decoy}, s.Tickets.SignDecoy(decoy))
 	c.setTicketCookie(here.token)
 	return here, nil
-}
-
-// lookDecoy tells what a decoy says now, from memory.
-func (s *Server) lookDecoy(c *call, decoy queue.Decoy, token string) place {
-	return place{decoy: &decoy, token: token, view: s.viewDecoy(c, decoy)}
-}
-
-func (s *Server) viewDecoy(c *call, decoy queue.Decoy) queue.View {
-	view := c.entry.Room().LookDecoy(decoy, c.entry.Phase(), c.entry.HeldOut())
-	s.askLess(c, &view)
-	return view
-}
-
-// number is the number that the holder of a place sees.
-func (p *place) number() string {
-	if p.decoy != nil {
-		return p.decoy.Number().String()
-	}
-	return p.ticket.Number.String()
-}
-
-// actor is who acts, where a number stands for a person: the holder of a decoy is nobody else.
-func (p *place) actor() string {
-	if p.decoy != nil {
-		return decoyActor(*p.decoy)
-	}
-	return p.number()
 }
 
 func decoyActor(decoy queue.Decoy) string { return "decoy " + decoy.Number().String() }
@@ -93,7 +66,7 @@ func (s *Server) renamedDecoy(c *call, here place, request joinRequest) place {
 		return here
 	}
 	decoy := here.decoy.Naming(wanted)
-	here = s.lookDecoy(c, decoy, s.Tickets.SignDecoy(decoy))
+	here = s.look(c, held{decoy: &decoy}, s.Tickets.SignDecoy(decoy))
 	c.setTicketCookie(here.token)
 	return here
 }

@@ -28,27 +28,33 @@ func (s *Server) clientAddress(c *call, unforwarded bool) netip.Addr {
 // mayAct counts a claim, a reservation or a wish to be notified, with a ticket or without one (""). A shop's backend
 // acts for many, and is not limited; nor is a program on this machine, such as a load test. Code: rate_limited.
 func (s *Server) mayAct(c *call, ticket string) error {
-	rec := c.entry.Record()
-	limits := rec.Bots.Limits.Resolved()
-	if limits.Mode == sale.LimitNone {
+	who, limits := s.client(c)
+	return s.act(c, who, ticket, limits)
+}
+
+func (s *Server) act(c *call, who bots.Who, ticket string, limits sale.Limits) error {
+	if limits.Mode == sale.LimitNone || !who.Address.IsValid() && address.Peer(c.ctx.RemoteAddr()).IsLoopback() {
 		return nil
 	}
-	from := s.clientAddress(c, limits.Unforwarded)
-	if !from.IsValid() && address.Peer(c.ctx.RemoteAddr()).IsLoopback() {
-		return nil
-	}
-	who := bots.Who{Sale: rec.ID, Address: from, Holder: ticket}
+	who.Holder = ticket
 	taken := s.limits.Act(who, limits, c.ctx.Time())
 	return s.overLimit(c, &taken, limits.Mode)
 }
 
+// client is from where a request comes, as the limits of the sale count it, and those limits.
+func (s *Server) client(c *call) (who bots.Who, limits sale.Limits) {
+	rec := c.entry.Record()
+	limits = rec.Bots.Limits.Resolved()
+	return bots.Who{Sale: rec.ID, Address: s.clientAddress(c, limits.Unforwarded)}, limits
+}
+
 // mayReserve is mayAct for a reservation. From where many were given back, the next one has to wait. Code: rate_limited.
 func (s *Server) mayReserve(c *call, ticket string) error {
-	if err := s.mayAct(c, ticket); err != nil {
+	who, limits := s.client(c)
+	if err := s.act(c, who, ticket, limits); err != nil {
 		return err
 	}
-	who, limits, limited := s.givingBack(c)
-	if !limited {
+	if !countsReleases(who, limits) {
 		return nil
 	}
 	owed := s.limits.Owed(who, limits, c.ctx.Time())
@@ -57,17 +63,14 @@ func (s *Server) mayReserve(c *call, ticket string) error {
 
 // gaveBack counts a reservation that was given back, which is never refused.
 func (s *Server) gaveBack(c *call) {
-	if who, limits, limited := s.givingBack(c); limited {
+	if who, limits := s.client(c); countsReleases(who, limits) {
 		s.limits.Released(who, limits, c.ctx.Time())
 	}
 }
 
-// givingBack is for whom reservations that are given back are counted, and whether they are.
-func (s *Server) givingBack(c *call) (who bots.Who, limits sale.Limits, limited bool) {
-	rec := c.entry.Record()
-	limits = rec.Bots.Limits.Resolved()
-	from := s.clientAddress(c, limits.Unforwarded)
-	return bots.Who{Sale: rec.ID, Address: from}, limits, limits.Mode != sale.LimitNone && from.IsValid()
+// countsReleases reports whether reservations that are given back are counted for a client.
+func countsReleases(who bots.Who, limits sale.Limits) bool {
+	return limits.Mode != sale.LimitNone && who.Address.IsValid()
 }
 
 // overLimit is the refusal of what is over a limit, nil when it may go on. Code: rate_limited.

@@ -47,7 +47,7 @@ func (s *Server) postNotifications(c *call) error {
 		return err
 	}
 	if !inHeader { // the visitor's own browser
-		c.keepTold(here.number(), request.Push != nil, request.Email != "")
+		c.keepTold(here.number().String(), request.Push != nil, request.Email != "")
 	}
 	c.sendNothing()
 	return nil

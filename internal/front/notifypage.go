@@ -91,7 +91,7 @@ func (s *Server) sendNotify(c *call, rec *sale.Record, view roomView, here place
 }
 
 func (s *Server) notifyPage(c *call, page *roomPage, here place) *notifyPage {
-	number := here.number()
+	number := here.number().String()
 	p := &notifyPage{
 		Offer: page.Offer, Path: c.roomPathWith(notifyView), Form: s.RoomLinks.SignForm(page.Sale, here.actor()), PushWords: pushWords(page.Words),
 		Script: s.staticPath("notify.js"), Worker: s.staticPath("notify-worker.js"),
@@ -127,7 +127,7 @@ func (s *Server) notifyFromPage(c *call, rec *sale.Record) error {
 	if !ok || !s.RoomLinks.IsForm(rec.ID, here.actor(), string(form.Peek("form"))) {
 		return c.seeOther(c.roomPathWith(notifyView))
 	}
-	number := here.number()
+	number := here.number().String()
 	if form.Has("off") {
 		if err := s.forgetWishes(here); err != nil {
 			return s.notifyFailed(c, err)

@@ -121,41 +121,6 @@ func (s *Server) joinAgain(c *call, rec *sale.Record, here place, ok bool) error
 	return c.seeOther(c.roomAgain())
 }
 
-// memberTakeUp is the button of the form of somebody who missed the turn and still wants it.
-const memberTakeUp = "take_up"
-
-// takeUpFromPage admits a visitor who comes late, or says that there is no room. From whoever is not late the page is
-// what they want.
-func (s *Server) takeUpFromPage(c *call, rec *sale.Record, here place) error {
-	phase := c.entry.Phase()
-	if here.view.State != queue.Missed || here.view.TakeUpBefore.IsZero() || phase != sale.PhaseLive {
-		return c.seeOther(c.roomAgain())
-	}
-	_, _, _, err := s.claim(c, here.ticket, true)
-	if doc, known := problemOf(err); err == nil || !known || doc.Code != problem.TurnMissed {
-		if known {
-			s.refused(c, doc.Code)
-		}
-		return c.seeOther(c.roomAgain()) // which goes on to the shop, or says what is the matter
-	}
-	s.refused(c, problem.TurnMissed)
-	here = s.look(c, here.ticket, here.token)
-	view := describePlace(rec, phase, here)
-	if view.OfferTakeUp {
-		view.Lead = "late.lead_full"
-	}
-	return s.sendPlaceInLine(c, rec, view, here)
-}
-
-// giveUp has a visitor who joined again not take up the turn before as well. Should it fail, that turn is over soon.
-func (s *Server) giveUp(c *call, missed place) {
-	ctx, cancel := within(stageTimeout)
-	defer cancel()
-	if err := c.entry.Room().Leave(ctx, missed.ticket); err != nil {
-		s.log.Debug("a turn that was missed is not given up; it lapses", "error", err)
-	}
-}
-
 // joinWithProof is the form that the page's script sends when it has solved the challenge of a newcomer. Had is the
 // place of the ticket that came along. Without a proof nothing happens: the page gives a place to a newcomer.
 func (s *Server) joinWithProof(c *call, rec *sale.Record, request joinRequest, had place) error {
@@ -218,7 +183,7 @@ func (s *Server) renamed(c *call, here place) place {
 	}
 	token := s.Tickets.Sign(ticket)
 	c.setTicketCookie(token)
-	return s.look(c, ticket, token)
+	return s.look(c, held{ticket: ticket}, token)
 }
 
 // sendJoinRefusal words a refusal for a person. What is not theirs to know is answered as ever.
@@ -283,19 +248,6 @@ func (s *Server) servePlace(c *call, rec *sale.Record, phase sale.Phase, here pl
 	return s.showPlace(c, rec, phase, here)
 }
 
-// takeUpBeforeOf is until when the turn may be taken up, as a refused claim says; zero when it may not.
-func takeUpBeforeOf(err error) time.Time {
-	var refusal *problem.Refusal
-	if errors.As(err, &refusal) {
-		for _, field := range refusal.Fields {
-			if at, ok := field.Value.(time.Time); ok && field.Name == queue.TakeUpField {
-				return at
-			}
-		}
-	}
-	return time.Time{}
-}
-
 // showPlace sends the page of a place, or one of those that it leads to: for another device, and to be told of the turn.
 func (s *Server) showPlace(c *call, rec *sale.Record, phase sale.Phase, here place) error {
 	view := describePlace(rec, phase, here)
@@ -317,7 +269,7 @@ func (s *Server) sendPlaceInLine(c *call, rec *sale.Record, view roomView, here 
 	if page.Place != nil {
 		page.begin(c.whereBegun(here))
 	}
-	if push, email := c.toldOf(here.number()); push || email {
+	if push, email := c.toldOf(here.number().String()); push || email {
 		page.Told = true
 	}
 	return s.sendRoomPage(c, 200, rec, &page)

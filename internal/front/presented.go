@@ -6,11 +6,32 @@ import (
 	"github.com/penstock/penstock/queue"
 )
 
-// presented is a token of a request, and the ticket or the decoy that it stands for.
-type presented struct {
-	token
+// held is what a visitor has: a ticket or a decoy.
+type held struct {
 	ticket queue.Ticket // zero for a decoy
 	decoy  *queue.Decoy // nil for a ticket
+}
+
+// number is the number that the holder sees.
+func (h *held) number() queue.Number {
+	if h.decoy != nil {
+		return h.decoy.Number()
+	}
+	return h.ticket.Number
+}
+
+// actor is who acts, where a number stands for a person: the holder of a decoy is nobody else.
+func (h *held) actor() string {
+	if h.decoy != nil {
+		return decoyActor(*h.decoy)
+	}
+	return h.number().String()
+}
+
+// presented is a token of a request, and what it stands for.
+type presented struct {
+	token
+	held
 }
 
 // presented returns the ticket or the decoy that counts: one in a header before those in cookies, and of several
@@ -18,19 +39,19 @@ type presented struct {
 // none is believed, the token is the one of the error: the last one, one in a header before others. Errors:
 // ticket_required, ticket_invalid.
 func (s *Server) presented(c *call) (best presented, err error) {
-	tokens, held := c.tokens(ticketHeader, ticketCookie), false
+	tokens, found := c.tokens(ticketHeader, ticketCookie), false
 	for one := range tokens.all {
 		got, refused := s.believed(c, one)
 		switch {
 		case refused == nil && one.inHeader:
 			return got, nil
-		case refused == nil && (!held || got.number() < best.number()):
-			best, held, err = got, true, nil
-		case refused != nil && !held && !best.inHeader:
+		case refused == nil && (!found || got.number() < best.number()):
+			best, found, err = got, true, nil
+		case refused != nil && !found && !best.inHeader:
 			best, err = got, refused
 		}
 	}
-	if !held && err == nil {
+	if !found && err == nil {
 		err = problem.With(problem.TicketRequired, "send the ticket as header Penstock-Ticket or as cookie")
 	}
 	return best, err
@@ -53,21 +74,13 @@ func (s *Server) believed(c *call, one token) (got presented, err error) {
 	return got, err
 }
 
-// number is the number that the holder sees.
-func (p *presented) number() queue.Number {
-	if p.decoy != nil {
-		return p.decoy.Number()
-	}
-	return p.ticket.Number
-}
-
 // bearer tells the place of the ticket or the decoy that was presented. Errors: ticket_required, ticket_invalid.
 func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
 	got, err := s.presented(c)
 	if err != nil {
 		return place{}, false, err
 	}
-	return s.placeOfPresented(c, &got), got.inHeader, nil
+	return s.look(c, got.held, string(got.text)), got.inHeader, nil
 }
 
 // placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
@@ -76,12 +89,5 @@ func (s *Server) placeBy(c *call, text string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return s.placeOfPresented(c, &got), nil
-}
-
-func (s *Server) placeOfPresented(c *call, p *presented) place {
-	if p.decoy != nil {
-		return s.lookDecoy(c, *p.decoy, string(p.text))
-	}
-	return s.look(c, p.ticket, string(p.text))
+	return s.look(c, got.held, text), nil
 }

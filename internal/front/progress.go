@@ -20,7 +20,7 @@ func (c *call) whereBegun(here place) uint64 {
 	presented := tokens{cookies: c.ctx.Request.Header.PeekCanonical(cookieHeader), prefix: fromCookie, sale: c.sale}
 	presented.all(func(one token) bool {
 		number, from, _ := strings.Cut(string(one.text), ".")
-		if number == here.number() {
+		if number == here.number().String() {
 			noted, _ = strconv.ParseUint(from, 10, 64)
 		}
 		return noted == 0
@@ -28,7 +28,7 @@ func (c *call) whereBegun(here place) uint64 {
 	if noted >= ahead && noted <= maxFrom {
 		return noted
 	}
-	c.setCookie(fromCookie, here.number()+"."+strconv.FormatUint(ahead, 10), int64(ticketCookieAge/time.Second))
+	c.setCookie(fromCookie, here.number().String()+"."+strconv.FormatUint(ahead, 10), int64(ticketCookieAge/time.Second))
 	return ahead
 }
 

@@ -10,8 +10,7 @@ import (
 
 // place is a visitor's ticket and what it says now.
 type place struct {
-	ticket    queue.Ticket // zero for a decoy
-	decoy     *queue.Decoy // nil for a place in the line
+	held
 	token     string
 	view      queue.View
 	inAddress bool // the ticket came in the address of the page
@@ -56,7 +55,7 @@ func (s *Server) sendSame(c *call, got *presented, request joinRequest) error {
 		return err
 	}
 	if got.decoy != nil {
-		return s.sendSameDecoy(c, s.lookDecoy(c, *got.decoy, string(got.text)), request)
+		return s.sendSameDecoy(c, s.look(c, got.held, string(got.text)), request)
 	}
 	return s.sendSamePlace(c, got.ticket, string(got.text), request)
 }
@@ -72,7 +71,7 @@ func (s *Server) sendSamePlace(c *call, ticket queue.Ticket, text string, reques
 		text = s.Tickets.Sign(ticket)
 		c.setTicketCookie(text)
 	}
-	here := s.look(c, ticket, text)
+	here := s.look(c, held{ticket: ticket}, text)
 	c.sendPlace(200, &here)
 	return nil
 }
@@ -133,7 +132,7 @@ func (s *Server) enter(c *call, request joinRequest, own *queue.Ticket, onlyCall
 	}
 	gotNew = !had && (own == nil || own.Number != ticket.Number)
 	token := s.Tickets.Sign(ticket)
-	here = s.look(c, ticket, token)
+	here = s.look(c, held{ticket: ticket}, token)
 	if err := usedUp(who, here); err != nil {
 		return place{}, false, err
 	}
@@ -150,23 +149,24 @@ func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 	return c.entry.Outside(s.level().AdmissionFactor())
 }
 
-// look tells what a ticket says now, from memory.
-func (s *Server) look(c *call, ticket queue.Ticket, token string) place {
-	return place{ticket: ticket, token: token, view: s.view(c, ticket)}
+// look tells the place of what a visitor has, from memory.
+func (s *Server) look(c *call, has held, token string) place {
+	return place{held: has, token: token, view: s.view(c, &has)}
 }
 
-func (s *Server) view(c *call, ticket queue.Ticket) queue.View {
-	view := c.entry.Room().Look(ticket, c.entry.Phase(), c.entry.HeldOut())
-	s.askLess(c, &view)
-	return view
-}
-
-// askLess has visitors ask less often while there is much to do.
-func (s *Server) askLess(c *call, view *queue.View) {
-	if c.load > loadCalm || s.level() > 0 {
+// view tells what a ticket or a decoy says now, from memory.
+func (s *Server) view(c *call, has *held) (view queue.View) {
+	room, phase, heldOut := c.entry.Room(), c.entry.Phase(), c.entry.HeldOut()
+	if has.decoy != nil {
+		view = room.LookDecoy(*has.decoy, phase, heldOut)
+	} else {
+		view = room.Look(has.ticket, phase, heldOut)
+	}
+	if c.load > loadCalm || s.level() > 0 { // while there is much to do, visitors ask less often
 		window := c.entry.Record().Admission.ClaimWindow.Std()
 		view.PollAfterMillis = s.stretch(view.PollAfterMillis, c.load, window)
 	}
+	return view
 }
 
 // getTicket is the poll: the one call that every waiting visitor makes again and again. It is
@@ -179,12 +179,7 @@ func (s *Server) getTicket(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	var view queue.View
-	if got.decoy != nil {
-		view = s.viewDecoy(c, *got.decoy)
-	} else {
-		view = s.view(c, got.ticket)
-	}
+	view := s.view(c, &got.held)
 	c.buf = appendPlace(c.buf, got.text, &view)
 	c.sendJSON(200)
 	return nil
