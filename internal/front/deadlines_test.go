@@ -42,6 +42,15 @@ func (w *watched) taken() (read, write []time.Duration) {
 	return read, write
 }
 
+// awaitRead waits until the time to read was set to nearly a limit.
+func (w *watched) awaitRead(t *testing.T, limit time.Duration) {
+	t.Helper()
+	testenv.Eventually(t, waitFor, "the time to read is set to nearly "+limit.String(), func() bool {
+		read, _ := w.taken()
+		return len(read) > 0 && read[len(read)-1] <= limit && read[len(read)-1] > limit/2
+	})
+}
+
 // watching is a listener of such connections.
 type watching struct {
 	net.Listener
@@ -108,8 +117,7 @@ func TestAConnectionHasTimeForTheFirstRequestForFurtherOnesAndForAnswers(t *test
 	head, body, _ := strings.Cut(whole, "\r\n\r\n")
 	r.send(head + "\r\n\r\n")
 	r.expect(100)
-	read, _ = conn.taken()
-	last(t, "a body that is asked for", read, bodyTimeout)
+	conn.awaitRead(t, bodyTimeout) // it is set after the client was asked
 	r.send(body)
 	r.expect(200)
 	r.send(get)
@@ -138,14 +146,7 @@ func TestWhatIsMissingOfARequestThatWasTakenUpHasLittleTime(t *testing.T) {
 			s := newStack(t)
 			r, conn := s.watchedConn()
 			begin(r)
-			testenv.Eventually(t, waitFor, "the time is set", func() bool {
-				read, _ := conn.taken()
-				if len(read) == 0 {
-					return false
-				}
-				got := read[len(read)-1]
-				return got <= bodyTimeout && got > bodyTimeout/2
-			})
+			conn.awaitRead(t, bodyTimeout)
 			began := time.Now()
 			if _, err := io.ReadAll(r); err != nil || time.Since(began) > bodyTimeout+waitFor/2 {
 				t.Fatalf("%v after %s", err, time.Since(began))
