@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"slices"
+	"sort"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,9 +185,10 @@ type world struct {
 	leaving  []time.Time
 }
 
+// caller is a visitor who was called, with moments in ms since 1970.
 type caller struct {
-	comes, came    bool
-	claims, lapses time.Time
+	comes, came            bool
+	called, claims, lapses int64
 }
 
 // tick is one step of the leader, and what happened since the last.
@@ -194,65 +197,74 @@ func (w *world) tick(now time.Time) {
 		w.leaving = w.leaving[1:]
 		w.line.Active--
 	}
-	keep := w.pending[:0]
-	for _, c := range w.pending {
-		due := c.comes && !c.came && !c.claims.After(now)
-		if due && w.room(now) {
-			w.admit(now)
-			c.came = true
-		} else if due {
-			w.refused++
-		}
-		switch {
-		case c.lapses.After(now):
-			keep = append(keep, c)
-		case c.came:
-			w.line.Shown++
-		default:
-			w.line.NoShow++
-		}
-	}
-	w.pending = keep
+	w.claim(now)
 	w.line.AdmittedLastMinute = w.lastMinute(now)
 	w.line.LeavingMinute = w.line.AdmittedLastMinute - w.lastMinute(now.Add(w.delay))
 	w.line.AdmittedLately = int64(w.line.AdmittedLastMinute)
-	w.line.Coming, w.line.OverdueShown, w.line.OverdueMissing = 0, 0, 0
-	for _, c := range w.pending {
-		overdue := now.Sub(c.lapses.Add(-w.window)) >= max(4*w.delay, 5*time.Second)
-		switch {
-		case !c.came && !overdue:
-			w.line.Coming++
-		case overdue && c.came:
-			w.line.OverdueShown++
-		case overdue:
-			w.line.OverdueMissing++
-		}
-	}
 	w.in.NowMillis, w.line.DelayMillis = now.UnixMilli(), w.delay.Milliseconds()
-	w.line.Expected = 0
-	showUp := expectedShowUp(w.line, w.line.Memory.ShowUpRate)
-	for _, c := range w.pending {
-		if age := now.Sub(c.lapses.Add(-w.window)); !c.came && age < max(4*w.delay, 5*time.Second) {
-			w.line.Expected += stillToCome(age.Milliseconds(), w.line.DelayMillis, showUp)
-		}
-	}
+	w.expect()
 	d := Decide(w.line, w.in)
 	for place := w.line.Called + 1; place <= d.Called; place++ {
 		delay := w.delay
 		if w.delayOf != nil {
 			delay = w.delayOf(place)
 		}
-		w.pending = append(w.pending, caller{comes: w.comes(place), claims: now.Add(delay), lapses: now.Add(w.window)})
+		w.pending = append(w.pending, caller{
+			comes: w.comes(place), called: now.UnixMilli(),
+			claims: now.UnixMilli() + delay.Milliseconds(), lapses: now.UnixMilli() + w.window.Milliseconds(),
+		})
 	}
 	w.line.Called, w.line.Memory = d.Called, d.Memory
 }
 
-func (w *world) lastMinute(now time.Time) int {
-	n := 0
-	for i := len(w.admitted) - 1; i >= 0 && now.Sub(w.admitted[i]) <= time.Minute; i-- {
-		n++
+// claim lets those claim whose time it is, and closes the windows that have ended: that of who was called first ends
+// first.
+func (w *world) claim(now time.Time) {
+	nowMillis := now.UnixMilli()
+	for i := range w.pending {
+		if c := &w.pending[i]; c.comes && !c.came && c.claims <= nowMillis {
+			if c.came = w.room(now); c.came {
+				w.admit(now)
+			} else {
+				w.refused++
+			}
+		}
 	}
-	return n
+	for len(w.pending) > 0 && w.pending[0].lapses <= nowMillis {
+		if w.pending[0].came {
+			w.line.Shown++
+		} else {
+			w.line.NoShow++
+		}
+		w.pending = w.pending[1:]
+	}
+}
+
+// expect counts who is still to come. Those who are called first are overdue first.
+func (w *world) expect() {
+	overdue := w.in.NowMillis - max(4*w.delay, 5*time.Second).Milliseconds()
+	due := sort.Search(len(w.pending), func(i int) bool { return w.pending[i].called > overdue })
+	w.line.OverdueShown, w.line.OverdueMissing = 0, 0
+	for i := range w.pending[:due] {
+		if w.pending[i].came {
+			w.line.OverdueShown++
+		} else {
+			w.line.OverdueMissing++
+		}
+	}
+	w.line.Coming, w.line.Expected = 0, 0
+	showUp := expectedShowUp(w.line, w.line.Memory.ShowUpRate)
+	for i := range w.pending[due:] {
+		if c := &w.pending[due+i]; !c.came {
+			w.line.Coming++
+			w.line.Expected += stillToCome(w.in.NowMillis-c.called, w.line.DelayMillis, showUp)
+		}
+	}
+}
+
+func (w *world) lastMinute(now time.Time) int {
+	gone, _ := slices.BinarySearchFunc(w.admitted, now.Add(-time.Minute), time.Time.Compare)
+	return len(w.admitted) - gone
 }
 
 func (w *world) room(now time.Time) bool {
