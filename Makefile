@@ -17,7 +17,7 @@ export PSR7_AUTOLOAD ?= /usr/share/php/Nyholm/Psr7/autoload.php
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/penstock
@@ -28,10 +28,17 @@ run: build ## Run everything in one process, with a demo shop and a live sale
 	bin/penstock serve --demo
 
 .PHONY: test
-test: bin/nats-server ## Run all tests with the race detector, against real Redis, Postgres and NATS
+test: bin/nats-server ## Run the tests with the race detector, against real Redis, Postgres and NATS
 	scripts/install-test-servers
 	go vet ./...
 	go test -race -timeout $(TEST_TIMEOUT) ./...
+
+# In these one step follows the other, or make test does the same on a real Redis: the race detector would find nothing
+# more, and they would take four times as long with it.
+.PHONY: test-simulations
+test-simulations: ## Run the long simulations: models of the line and of the stock, counts over many seeds; without the race detector
+	go vet -tags simulations ./queue ./reservation
+	go test -v -count=1 -timeout 8m -tags simulations -run '^TestSimulation' ./queue ./reservation
 
 # FAULT_PROMOTIONS=20 makes the long form: so many failovers each, and orders again within 5 s.
 .PHONY: test-faults

@@ -135,34 +135,12 @@ func newCrowd(t *testing.T, change func(*sale.Record)) *crowd {
 	return w
 }
 
-// TestTheLineKeepsItsOrderThroughLosses runs a room through losses of Redis, with and without a clean
-// stop, on a node that lived through them and on a new one, before and after a draw.
-func TestTheLineKeepsItsOrderThroughLosses(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		w := newCrowd(t, func(r *sale.Record) {
-			r.Admission.Order = rapid.SampledFrom([]sale.Order{sale.FIFO, sale.Draw}).Draw(rt, "order")
-			r.Admission.RatePerMinute = rapid.SampledFrom([]int{120, 600, 60_000}).Draw(rt, "rate")
-			r.StartsAt = r.StartsAt.Add(time.Duration(rapid.IntRange(-1, 2).Draw(rt, "start")) * time.Second)
-		})
-		rt.Repeat(map[string]func(*rapid.T){
-			"join": func(t *rapid.T) { w.join(t, rapid.SliceOfN(rapid.IntRange(1, 6), 1, 5).Draw(t, "intervals")...) },
-			"step": func(t *rapid.T) {
-				for range rapid.IntRange(1, 8).Draw(t, "ticks") {
-					w.step(t)
-				}
-			},
-			"quit": func(t *rapid.T) {
-				for _, v := range w.visitors {
-					if !v.called && rapid.Bool().Draw(t, "quits") {
-						v.present = false
-					}
-				}
-			},
-			"crash":   func(*rapid.T) { w.crash() },
-			"flush":   func(*rapid.T) { w.flush() },
-			"restart": func(t *rapid.T) { w.restart(t) },
-		})
-	})
+// lookAt is Look at the very moment of the snapshot, so that the milliseconds of the test do not count.
+func lookAt(r *Room, t Ticket, phase sale.Phase, now int64) State {
+	s := r.snap.Load()
+	v := View{}
+	v.Place, v.PlaceKnown = s.place(t.Number)
+	return r.state(s, &v, t.Number, phase, false, now)
 }
 
 // Sequences of losses on which the property above has failed in the past. Who quit was not recorded, so

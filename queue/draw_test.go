@@ -1,8 +1,6 @@
 package queue
 
 import (
-	"encoding/binary"
-	"math"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,32 +45,6 @@ func TestTheDrawInvertsForLargeCrowds(t *testing.T) {
 			t.Fatalf("ticket %d among %d: place %d, back %d", n, count, place, d.NumberAt(place))
 		}
 	})
-}
-
-// Over many seeds each ticket must get each place about equally often, or an early number would
-// be worth something.
-func TestTheDrawFavoursNobody(t *testing.T) {
-	const draws = 20_000
-	for _, count := range []uint64{2, 3, 7, 64, 65} {
-		for _, n := range []Number{1, 2, Number(count)} {
-			places := make([]float64, count)
-			var seed [seedBytes]byte
-			for i := range uint64(draws) {
-				binary.LittleEndian.PutUint64(seed[:], i)
-				places[NewDraw(seed[:], 0, count).Place(n)-1]++
-			}
-			expected := float64(draws) / float64(count)
-			chi := 0.0
-			for _, times := range places {
-				chi += (times - expected) * (times - expected) / expected
-			}
-			// Six standard deviations of the chi-squared distribution; the seeds are fixed.
-			df := float64(count - 1)
-			if chi > df+6*math.Sqrt(2*df) {
-				t.Errorf("ticket %d among %d: chi-squared %.1f for %v degrees of freedom", n, count, chi, df)
-			}
-		}
-	}
 }
 
 // The published vectors of SipHash-2-4: key 00 … 0f, message 00 … 07.

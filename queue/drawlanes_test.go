@@ -210,22 +210,6 @@ func TestADrawWithoutLanesIsWhatItWas(t *testing.T) {
 	}
 }
 
-// The permutations of the lanes of one draw say nothing of each other: over the seeds, the place of a ticket in one
-// lane is as likely beside each place of the same ticket in the other.
-func TestThePlacesInOneLaneSayNothingOfThoseInAnother(t *testing.T) {
-	const count = 7
-	pairs := func(seed []byte) uint64 {
-		return NewDraw(seed, 0, count).Place(3) + count*(NewDraw(seed, 1, count).Place(numberIn(1, 3))-1)
-	}
-	if got := chiSquared(count*count, pairs); math.Abs(got) > mostDeviations {
-		t.Errorf("%.1f standard deviations off", got)
-	}
-	same := func(seed []byte) uint64 { return (NewDraw(seed, 0, count).Place(3)-1)*(count+1) + 1 }
-	if got := chiSquared(count*count, same); got <= mostDeviations {
-		t.Errorf("one permutation for both lanes is only %.1f standard deviations off", got)
-	}
-}
-
 // The leader dies after each step, at the latest when it wants to journal the next one, and another process goes on.
 // Somebody joins the lane each time: nobody of them takes part.
 func TestAnotherLeaderGoesOnWithADrawInLanes(t *testing.T) {

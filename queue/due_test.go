@@ -81,43 +81,6 @@ func TestWhatIsDueInARoom(t *testing.T) {
 	}
 }
 
-// TestATickThatIsNotDueChangesNothing holds the answer against what Advance does.
-func TestATickThatIsNotDueChangesNothing(t *testing.T) {
-	c, client := newClock(t)
-	for _, order := range []sale.Order{sale.FIFO, sale.Draw} {
-		rec := testSale(c.now, func(r *sale.Record) {
-			r.Admission.Order, r.OpensAt, r.StartsAt = order, c.now.Add(time.Minute), c.now.Add(2*time.Minute)
-			r.Admission.PassTTL = sale.Duration(time.Minute)
-		})
-		rec.ID = "due-" + string(order)
-		j := &memoryJournal{}
-		r := openRoom(t, client, rec, j)
-		steps, idle := 0, 0
-		for range 1200 {
-			c.forward(500 * time.Millisecond)
-			steps++
-			if steps == 200 || steps == 400 {
-				join(t, r, 3)
-			}
-			before := refresh(t, r)
-			if due := r.NextDueMillis(); due > 0 && due <= before.NowMillis {
-				advance(t, r, plenty)
-				continue
-			}
-			idle++
-			records := len(j.records)
-			after := advance(t, r, plenty)
-			if after.Called != before.Called || after.room.floor != before.room.floor || after.Drawn != before.Drawn ||
-				after.DrawCommitment != before.DrawCommitment || after.Outstanding != before.Outstanding || len(j.records) != records {
-				t.Fatalf("%s, step %d: a tick that was not due changed the room", order, steps)
-			}
-		}
-		if idle < 500 || idle == steps {
-			t.Fatalf("%s: not due at %d of %d steps", order, idle, steps)
-		}
-	}
-}
-
 func TestAScheduledDrawIsPreparedWhenTheDoorsOpen(t *testing.T) {
 	c, client := newClock(t)
 	rec := testSale(c.now, func(r *sale.Record) {

@@ -72,33 +72,6 @@ func keepAllPlaces(t *testing.T, r *Room) {
 	t.Fatal("the round has no end")
 }
 
-func TestPlacesByKeyAreJournaledAgainBeforeTheJournalDropsThem(t *testing.T) {
-	c, client := newClock(t)
-	rec, j := testSale(c.now), &memoryJournal{}
-	rec.EndsAt = c.now.Add(200 * time.Hour)
-	r := openRoom(t, client, rec, j)
-	joinKeyed(t, r, person("ada"))
-	hours := func(hours int) (rounds int) {
-		for range hours * 60 {
-			c.forward(time.Minute)
-			before := j.length()
-			advance(t, r, plenty)
-			for _, rec := range j.onlySince(before).records {
-				if rec[2] == kindKeyed {
-					rounds++
-				}
-			}
-		}
-		return rounds
-	}
-	if rounds := hours(1); rounds > 1 { // a leader that is new to the room
-		t.Errorf("%d times in the first hour", rounds)
-	}
-	if rounds := hours(108); rounds != 3 {
-		t.Errorf("%d times in 108 hours", rounds)
-	}
-}
-
 // A leader that fails in the middle of a round loses nothing: the next one goes on with the page that was not journaled.
 func TestPlacesThatCouldNotBeJournaledAreNext(t *testing.T) {
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {

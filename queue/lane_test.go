@@ -108,56 +108,6 @@ func TestALaneThatWeDidNotSignIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestSharesHoldUnderFullLoadAndSoDoTheLimits(t *testing.T) {
-	clock, client := newClock(t)
-	rec := testSale(clock.now, withLanes(0.2), func(rec *sale.Record) {
-		rec.Admission.RatePerMinute, rec.Admission.MaxActive = 600, 900
-		rec.StartsAt = clock.now
-	})
-	r := openRoom(t, client, rec, nil)
-	const each = 1500
-	lines := [][]Ticket{join(t, r, each), inLane(t, r, 1, names("vip", each)...)}
-	refresh(t, r)
-	var admitted []time.Time
-	claimed := []uint64{0, 0}
-	for clock.now.Before(epoch.Add(2 * time.Minute)) {
-		clock.forward(100 * time.Millisecond)
-		s := advance(t, r, plenty)
-		total := float64(s.AllCalled())
-		if off := float64(s.In(1).Called) - 0.2*total; math.Abs(off) > 1 {
-			t.Fatalf("of %v calls, %d went to the lane with a fifth", total, s.In(1).Called)
-		}
-		for lane, line := range lines {
-			for of := s.In(Lane(lane)); claimed[lane] < of.Called; claimed[lane]++ {
-				mustClaim(t, r, line[claimed[lane]])
-				admitted = append(admitted, clock.now)
-			}
-		}
-		if s.Active > 900 {
-			t.Fatalf("%d passes are active", s.Active)
-		}
-	}
-	for i := range admitted {
-		inMinute := 0
-		for _, at := range admitted[i:] {
-			if at.Sub(admitted[i]) <= time.Minute {
-				inMinute++
-			}
-		}
-		if inMinute > 600 {
-			t.Fatalf("%d were admitted in the minute from %v", inMinute, admitted[i])
-		}
-	}
-	if len(admitted) != 900 || claimed[1] < 179 || claimed[1] > 181 {
-		t.Fatalf("%d were admitted, %d of them from the lane with a fifth", len(admitted), claimed[1])
-	}
-	// What a visitor is told comes from the pace of their own lane.
-	first, last := r.Look(lines[0][each-1], sale.PhaseLive, false), r.Look(lines[1][each-1], sale.PhaseLive, false)
-	if first.Ahead >= last.Ahead || first.ETAP50Seconds >= last.ETAP50Seconds {
-		t.Fatalf("everybody: %+v; the lane with a fifth: %+v", first, last)
-	}
-}
-
 func TestAFullPriorityLaneStarvesNobody(t *testing.T) {
 	clock, client := newClock(t)
 	rec := testSale(clock.now, withLanes(0.95), func(rec *sale.Record) {

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/penstock/penstock/internal/sale"
 )
 
@@ -44,38 +42,6 @@ func TestANewcomerToAnEmptyRoomIsCalledAtOnceAfterARestore(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestAnEmptyRoomCallsANewcomerWithinASecondOfARestore is about rooms in which everybody was called.
-func TestAnEmptyRoomCallsANewcomerWithinASecondOfARestore(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		c, client := newClock(t)
-		rec, j := busySale(c, func(r *sale.Record) {
-			r.Admission.Order = rapid.SampledFrom([]sale.Order{sale.FIFO, sale.Draw}).Draw(rt, "order")
-			r.Admission.MaxActive = 100_000
-		}), &memoryJournal{}
-		r := openRoom(t, client, rec, j)
-		for range rapid.IntRange(1, 3).Draw(rt, "losses") {
-			join(t, r, rapid.IntRange(0, 40).Draw(rt, "before"))
-			for range 20 {
-				if s := c.ticks(t, r, 100*time.Millisecond); s.Waiting == 0 {
-					break
-				}
-			}
-			if s := r.Snapshot(); s.Waiting != 0 {
-				rt.Fatalf("%d wait", s.Waiting)
-			}
-			r = lose(t, client, rec, j)
-			c.forward(time.Duration(rapid.IntRange(0, 5000).Draw(rt, "later")) * time.Millisecond)
-			newcomer := join(t, r, 1)[0]
-			for end := c.now.Add(time.Second); c.now.Before(end) && state(r, newcomer) != Called; {
-				c.ticks(t, r, 100*time.Millisecond)
-			}
-			if state(r, newcomer) != Called {
-				rt.Fatalf("ticket %d is %s", newcomer.Number, state(r, newcomer))
-			}
-		}
-	})
 }
 
 func boolInt(b bool) int {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-	"pgregory.net/rapid"
 
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -217,74 +216,6 @@ func TestAFullRoomHasRoomAgain(t *testing.T) {
 		}
 	}
 	t.Fatal("the line does not move")
-}
-
-// TestCallsAtTheDoorKeepTheLimits lets visitors come, claim, go and leave in any order.
-func TestCallsAtTheDoorKeepTheLimits(t *testing.T) {
-	outer := t
-	rapid.Check(t, func(rt *rapid.T) {
-		k, client := newClock(outer)
-		limit := rapid.IntRange(1, 8).Draw(rt, "cap")
-		rec := testSale(k.now, func(r *sale.Record) {
-			r.Admission.MaxActive, r.Admission.RatePerMinute = limit, rapid.SampledFrom([]int{5, 60, 6000}).Draw(rt, "rate")
-			r.Admission.ClaimWindow, r.Admission.PassTTL = sale.Duration(10*time.Second), sale.Duration(20*time.Second)
-		})
-		r := openRoom(outer, client, rec, nil)
-		var called, passes = []Ticket{}, []Pass{}
-		var admitted []time.Time
-		rt.Repeat(map[string]func(*rapid.T){
-			"come": func(t *rapid.T) {
-				before := refresh(outer, r)
-				ticket := walkIn(outer, r, plenty)
-				if after := r.Snapshot(); after.Called > before.Called {
-					if before.Waiting > 0 {
-						t.Fatalf("called in front of %d", before.Waiting)
-					}
-					called = append(called, ticket)
-				}
-			},
-			"claim": func(t *rapid.T) {
-				for _, ticket := range called {
-					pass, _, again, err := r.Claim(context.Background(), ticket)
-					switch {
-					case err == nil && !again:
-						passes, admitted = append(passes, pass), append(admitted, k.now)
-					case err != nil && !errors.Is(err, problem.TurnMissed):
-						t.Fatalf("called at the door, and then: %v", err)
-					}
-				}
-				called = nil
-			},
-			"release": func(t *rapid.T) {
-				if len(passes) == 0 {
-					t.Skip("none")
-				}
-				if err := r.Release(context.Background(), passes[0]); err != nil {
-					t.Fatal(err)
-				}
-				passes = passes[1:]
-			},
-			"time": func(t *rapid.T) {
-				k.forward(time.Duration(rapid.SampledFrom([]int{1, 90, 400, 3000, 9_900, 21_000}).Draw(t, "ms")) * time.Millisecond)
-			},
-			"tick": func(t *rapid.T) { advance(outer, r, plenty) },
-			"": func(t *rapid.T) {
-				stats, err := Stats(context.Background(), client, rec.ID)
-				if err != nil || !stats.WithinLimits() {
-					t.Fatalf("%+v, %v", stats, err)
-				}
-				minute := 0
-				for _, at := range admitted {
-					if k.now.Sub(at) <= time.Minute {
-						minute++
-					}
-				}
-				if s := refresh(outer, r); s.AdmittedLastMinute != minute {
-					t.Fatalf("%d admitted in the last minute, want %d", s.AdmittedLastMinute, minute)
-				}
-			},
-		})
-	})
 }
 
 // TestTheLeaderAndTheDoorGiveTheSameCredit: join.lua works out the pace's credit as Decide does.

@@ -424,11 +424,6 @@ func checkModel(t *testing.T, client rueidis.Client, setClock func(time.Time)) {
 	})
 }
 
-func TestAgainstTheModelWithAClockInHand(t *testing.T) {
-	mini := testenv.Mini(t)
-	checkModel(t, testenv.ConnectRedis(t, "redis://"+mini.Addr()), mini.SetTime)
-}
-
 // On the real engine nothing expires while the model looks.
 func TestAgainstTheModelOnTheRealEngine(t *testing.T) {
 	checkModel(t, testenv.ConnectRedis(t, testenv.Redis(t).URL), nil)

@@ -1,3 +1,5 @@
+//go:build simulations
+
 package queue
 
 import (
@@ -278,15 +280,7 @@ func (m *machine) check(t *rapid.T) {
 	}
 }
 
-// lookAt is Look at the very moment of the snapshot, so that the milliseconds of the test do not count.
-func lookAt(r *Room, t Ticket, phase sale.Phase, now int64) State {
-	s := r.snap.Load()
-	v := View{}
-	v.Place, v.PlaceKnown = s.place(t.Number)
-	return r.state(s, &v, t.Number, phase, false, now)
-}
-
-func TestARoomBehavesAsItsModel(t *testing.T) {
+func TestSimulationARoomBehavesAsItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c, client := newClock(t)
 		m := &machine{t: t, clock: c, client: client, passOf: make(map[Number]Pass)}

@@ -1,21 +1,15 @@
+//go:build simulations
+
 package queue
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/rueidis"
 
 	"github.com/penstock/penstock/internal/sale"
-	"github.com/penstock/penstock/internal/testenv"
-	"github.com/penstock/penstock/internal/testenv/drand"
 )
 
 // biasSeeds is over how many seeds the places are counted. They are fixed, so that a test always comes out alike.
@@ -42,10 +36,10 @@ func chiSquared(count uint64, place func(seed []byte) uint64) float64 {
 // mostDeviations is what chance does not exceed once in 100,000 such counts.
 const mostDeviations = 6
 
-// TestOverTenThousandSeedsEachPlaceIsAsLikely counts each of several tickets by itself. The same count finds a
+// TestSimulationOverTenThousandSeedsEachPlaceIsAsLikely counts each of several tickets by itself. The same count finds a
 // permutation that favours a ticket in one of fifty draws, one that only rotates the places by half of what it should,
 // and one that takes a number modulo the count.
-func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
+func TestSimulationOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
 	for _, lane := range []Lane{0, 1, MaxLane} {
 		for _, count := range []uint64{2, 10, 50, 100} {
 			for _, n := range []uint64{1, 2, count/2 + 1, count} {
@@ -68,6 +62,48 @@ func TestOverTenThousandSeedsEachPlaceIsAsLikely(t *testing.T) {
 	} {
 		if got := chiSquared(count, biased); got <= mostDeviations {
 			t.Errorf("%s: only %.1f standard deviations off", name, got)
+		}
+	}
+}
+
+// The permutations of the lanes of one draw say nothing of each other: over the seeds, the place of a ticket in one
+// lane is as likely beside each place of the same ticket in the other.
+func TestSimulationThePlacesInOneLaneSayNothingOfThoseInAnother(t *testing.T) {
+	const count = 7
+	pairs := func(seed []byte) uint64 {
+		return NewDraw(seed, 0, count).Place(3) + count*(NewDraw(seed, 1, count).Place(numberIn(1, 3))-1)
+	}
+	if got := chiSquared(count*count, pairs); math.Abs(got) > mostDeviations {
+		t.Errorf("%.1f standard deviations off", got)
+	}
+	same := func(seed []byte) uint64 { return (NewDraw(seed, 0, count).Place(3)-1)*(count+1) + 1 }
+	if got := chiSquared(count*count, same); got <= mostDeviations {
+		t.Errorf("one permutation for both lanes is only %.1f standard deviations off", got)
+	}
+}
+
+// Over many seeds each ticket must get each place about equally often, or an early number would
+// be worth something.
+func TestSimulationTheDrawFavoursNobody(t *testing.T) {
+	const draws = 20_000
+	for _, count := range []uint64{2, 3, 7, 64, 65} {
+		for _, n := range []Number{1, 2, Number(count)} {
+			places := make([]float64, count)
+			var seed [seedBytes]byte
+			for i := range uint64(draws) {
+				binary.LittleEndian.PutUint64(seed[:], i)
+				places[NewDraw(seed[:], 0, count).Place(n)-1]++
+			}
+			expected := float64(draws) / float64(count)
+			chi := 0.0
+			for _, times := range places {
+				chi += (times - expected) * (times - expected) / expected
+			}
+			// Six standard deviations of the chi-squared distribution; the seeds are fixed.
+			df := float64(count - 1)
+			if chi > df+6*math.Sqrt(2*df) {
+				t.Errorf("ticket %d among %d: chi-squared %.1f for %v degrees of freedom", n, count, chi, df)
+			}
 		}
 	}
 }
@@ -101,10 +137,10 @@ func steer(lane, joined Lane, believed, made func(counts drawCounts) *Draw) floa
 	return float64(made(chosen).Place(best)-1) / float64(chosen[lane])
 }
 
-// TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace simulates an operator who knows all that the servers know until the
+// TestSimulationAnInsiderWhoChoosesWhoTakesPartGainsNoPlace simulates an operator who knows all that the servers know until the
 // counts are frozen: the seed, the plan, every entrant. The beacon, or the share of the one party that keeps it to
 // itself, is not among that. Where the seed alone decides, the same insider is nearly always in front.
-func TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
+func TestSimulationAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
 	chance := rand.New(rand.NewPCG(20261201, 10))
 	random := func() string {
 		b := make([]byte, 48)
@@ -147,85 +183,4 @@ func TestAnInsiderWhoChoosesWhoTakesPartGainsNoPlace(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces reads every key of a real Redis before the start.
-// The places that follow from what is there are not those of the draw; in a draw without a beacon they are.
-func TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces(t *testing.T) {
-	const entrants = 200
-	for _, withBeacon := range []bool{true, false} {
-		t.Run(fmt.Sprintf("beacon %v", withBeacon), func(t *testing.T) {
-			client := testenv.ConnectRedis(t, testenv.Redis(t).URL)
-			now := time.Now()
-			b := drand.New(t, "chain")
-			rec := testSale(now, func(r *sale.Record) {
-				r.Admission.Order, r.StartsAt = sale.Draw, now.Add(3*time.Second)
-				if withBeacon {
-					r.Draw = sale.DrawTerms{Beacon: b.Terms(now.Add(-time.Hour), time.Second), Wait: sale.Duration(time.Minute), IfMissing: sale.WaitOn}
-				}
-			})
-			j := &memoryJournal{}
-			r := openRoom(t, client, rec, j)
-			join(t, r, entrants)
-			advance(t, r, plenty)
-			dump := readAll(t, client, "*{drop}*")
-			seed := mustHex(t, dump["seed"])
-			if Commitment(seed) != r.Snapshot().DrawFacts.Commitment {
-				t.Fatal("the insider did not find the seed of the server")
-			}
-			guessed := NewDraw(seed, 0, entrants)
-			testenv.Eventually(t, 20*time.Second, "the draw is made", func() bool {
-				if want, wants := r.WantsBeacon(); wants {
-					if err := r.GiveBeacon(context.Background(), testTerm, want, b.Sign(want.Round)); err != nil {
-						t.Fatal(err)
-					}
-				}
-				return advance(t, r, plenty).Drawn
-			})
-			facts := r.Snapshot().DrawFacts
-			if withBeacon {
-				for name, value := range dump {
-					if strings.Contains(value, facts.CompletedSeed) || strings.Contains(value, facts.Beacon.Signature) {
-						t.Errorf("%s had what was to complete the seed", name)
-					}
-				}
-			}
-			same := 0
-			for n := Number(1); n <= entrants; n++ {
-				if place, _ := r.Snapshot().place(n); place == guessed.Place(n) {
-					same++
-				}
-			}
-			// Of two random orders about one place in all is the same.
-			if withBeacon && same > 8 || !withBeacon && same != entrants {
-				t.Errorf("%d of %d places are those that the insider expected", same, entrants)
-			}
-		})
-	}
-}
-
-// readAll reads every key, and the fields of hashes by their names.
-func readAll(t testing.TB, client rueidis.Client, pattern string) map[string]string {
-	t.Helper()
-	ctx := context.Background()
-	keys, err := client.Do(ctx, client.B().Keys().Pattern(pattern).Build()).AsStrSlice()
-	if err != nil || len(keys) == 0 {
-		t.Fatalf("keys %v, %v", keys, err)
-	}
-	all := make(map[string]string)
-	for _, key := range keys {
-		raw, err := client.Do(ctx, client.B().Dump().Key(key).Build()).ToString()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[key] = raw
-		fields, err := client.Do(ctx, client.B().Hgetall().Key(key).Build()).AsStrMap()
-		if err != nil { // no hash
-			continue
-		}
-		for name, value := range fields {
-			all[name] = value
-		}
-	}
-	return all
 }
