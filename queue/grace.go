@@ -37,6 +37,9 @@ func (s *Snapshot) graceUntil(place uint64) int64 {
 	return deadline + s.room.lateWindow
 }
 
+// AdmittedLate is how many missed the turn and took it up in the grace. It starts again when Redis is lost.
+func (s *Snapshot) AdmittedLate() int64 { return s.room.late }
+
 // tellGrace tells a visitor who missed the turn until when it may be taken up.
 func (s *Snapshot) tellGrace(v *View, phase sale.Phase, now int64) {
 	if phase != sale.PhaseLive && phase != sale.PhasePaused {

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/internal/testenv"
 )
 
@@ -53,6 +56,27 @@ func TestWhoIsLateIsLetInWhileThereIsRoom(t *testing.T) {
 			t.Fatal("another pass for the same ticket")
 		}
 	}
+	testenv.Eventually(t, waitFor, "the metrics count whoever was late", func() bool { return s.admittedLate("spring") == 1 })
+}
+
+// admittedLate is what the metrics say of the sale.
+func (s *stack) admittedLate(id string) float64 {
+	s.t.Helper()
+	all := prometheus.NewRegistry()
+	all.MustRegister(salecache.NewCollector(s.Sales))
+	families, err := all.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == "penstock_admitted_late_total" && metric.GetLabel()[0].GetValue() == id {
+				return metric.GetCounter().GetValue()
+			}
+		}
+	}
+	s.t.Fatalf("nothing is counted of %s", id)
+	return 0
 }
 
 func TestWhoIsTooLateHasMissedTheTurn(t *testing.T) {

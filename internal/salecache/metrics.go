@@ -10,6 +10,7 @@ type Collector struct {
 	tickets  *prometheus.Desc
 	passes   *prometheus.Desc
 	admitted *prometheus.Desc
+	late     *prometheus.Desc
 }
 
 // NewCollector returns a collector over the cache.
@@ -20,12 +21,13 @@ func NewCollector(c *Cache) *Collector {
 		tickets:  prometheus.NewDesc("penstock_tickets", "Tickets given out (entrants), and how many of them were called.", []string{"sale", "state"}, nil),
 		passes:   prometheus.NewDesc("penstock_passes_active", "Passes that are neither expired nor given back.", []string{"sale"}, nil),
 		admitted: prometheus.NewDesc("penstock_admitted_last_minute", "Admissions in the rolling 60 s.", []string{"sale"}, nil),
+		late:     prometheus.NewDesc("penstock_admitted_late_total", "Visitors who missed the turn and took it up in the grace; starts again when Redis is lost.", []string{"sale"}, nil),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.units, c.tickets, c.passes, c.admitted} {
+	for _, d := range []*prometheus.Desc{c.units, c.tickets, c.passes, c.admitted, c.late} {
 		descs <- d
 	}
 }
@@ -41,6 +43,7 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(c.tickets, float64(room.AllCalled()), rec.ID, "called")
 		gauge(c.passes, float64(room.Active), rec.ID)
 		gauge(c.admitted, float64(room.AdmittedLastMinute), rec.ID)
+		metrics <- prometheus.MustNewConstMetric(c.late, prometheus.CounterValue, float64(room.AdmittedLate()), rec.ID)
 		if !stock.Ready {
 			continue
 		}
