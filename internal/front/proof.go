@@ -27,7 +27,7 @@ type proofs struct {
 // tell beforehand that a proof will be asked for saves one request.
 func (s *Server) getChallenge(c *call) error {
 	rec := c.entry.Record()
-	if !rec.Bots.Proof.On() {
+	if !rec.Bots.AsksForProofs() {
 		return problem.With(problem.NotFound, "this sale asks for no proof of work")
 	}
 	if err := intact(c.entry); err != nil {
@@ -85,10 +85,10 @@ func (s *Server) difficulty(c *call, from origin) proof.Difficulty {
 // judgeProof decides whether a newcomer has worked for a place, as far as the sale asks for it. Nil means yes. The
 // result is empty when nothing is asked. Codes: proof_required, proof_invalid, unavailable.
 func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []queue.PlaceKey) (result proofResult, err error) {
-	if !rec.Bots.Proof.On() || s.forMany(c) || s.keepsOwnPlace(c, person) {
+	from := s.cameFrom(c, rec)
+	if !s.asksForProof(rec, from, person) || s.forMany(c) || s.keepsOwnPlace(c, person) {
 		return "", nil
 	}
-	from := s.cameFrom(c, rec)
 	asked := s.difficulty(c, from)
 	if text == "" && rec.Bots.Proof == sale.ProofSuspicious && asked == 0 {
 		s.proofs.watch.Joined(from.From, c.ctx.Time())
@@ -112,6 +112,12 @@ func (s *Server) judgeProof(c *call, rec *sale.Record, text string, person []que
 		s.proofs.watch.Refused(from.From, c.ctx.Time())
 		return result, s.askForProof(c, problem.ProofInvalid, "this solves no challenge for you, or was used before: solve this one", s.difficulty(c, from))
 	}
+}
+
+// asksForProof reports whether a newcomer may be asked for a proof of work. Where only those from data centres are, a
+// customer for whom the shop vouches is not.
+func (s *Server) asksForProof(rec *sale.Record, from origin, person []queue.PlaceKey) bool {
+	return rec.Bots.Proof.On() || rec.Bots.Datacentres == sale.DatacentresProof && len(person) == 0 && s.fromDatacentre(from.client)
 }
 
 // keepsOwnPlace reports whether a customer, who has just signed in, brings the ticket of a place that then becomes

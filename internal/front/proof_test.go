@@ -168,6 +168,31 @@ func TestOnlySuspiciousAddressesWork(t *testing.T) {
 	s.expect(201, "", "POST", springTickets, header{"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer " + s.shopKey}, "")
 }
 
+// In a sale that asks nobody else for one.
+func TestWhoeverComesFromADataCentreWorksForAPlace(t *testing.T) {
+	s := newStack(t, withDatacentre(t), withProofs, withIdentity(nil))
+	s.open(liveSale("spring", func(o *sale.Sale) {
+		forCustomers(sale.JoinTokenOptional)(o)
+		crowded(o)
+		o.Bots.Datacentres = sale.DatacentresProof
+	}))
+	there, elsewhere := hosted, forwardedFor("203.0.113.5")
+	asked := s.expect(403, problem.ProofRequired, "POST", springTickets, there, "").challenge(t)
+	if want := proof.DifficultyFor(proof.Behaviour{Datacentre: true}).MaxNumber(); asked.MaxNumber != want {
+		t.Fatalf("%d are to be tried, want %d", asked.MaxNumber, want)
+	}
+	s.expect(201, "", "POST", springTickets, there, proofBody(solved(t, asked)))
+	ahead := s.expect(200, "", "GET", springChallenge, there, "").challenge(t)
+	s.expect(201, "", "POST", springTickets, there, proofBody(solved(t, ahead)))
+	s.expect(201, "", "POST", springTickets, elsewhere, "")
+	s.expect(201, "", "POST", springTickets, there, tokenBody(joinToken(t, "spring", "ada", time.Minute)))
+	s.expect(201, "", "POST", springTickets, header{"X-Forwarded-For": hosted["X-Forwarded-For"], "Authorization": "Bearer " + s.shopKey}, "")
+	page := s.visit(s.browser(), "GET", "/sales/spring")
+	if strings.Contains(string(page.body), "needs JavaScript") {
+		t.Fatal("a visitor from elsewhere is asked for a proof on the page")
+	}
+}
+
 func TestANewcomerWithoutAProofUsesUpNoInvite(t *testing.T) {
 	book := newInviteBook("spring", "K7QF-2M4X-9TRA")
 	s := newStack(t, withProofs, withIdentity(book))

@@ -12,6 +12,9 @@ type Bots struct {
 	Decoy Decoy `json:"decoy,omitempty"`
 }
 
+// AsksForProofs reports whether anybody may be asked for a proof of work.
+func (b Bots) AsksForProofs() bool { return b.Proof.On() || b.Datacentres == DatacentresProof }
+
 // Decoy is what becomes of likely bots that would be refused. Customers for whom the shop vouches are none.
 type Decoy string
 
@@ -31,7 +34,7 @@ const (
 	ProofAlways     Proof = "always"     // of every newcomer
 )
 
-// On reports whether a proof may be asked for.
+// On reports whether a proof may be asked for, wherever somebody comes from.
 func (p Proof) On() bool { return p == ProofSuspicious || p == ProofAlways }
 
 // Datacentres is what becomes of newcomers from data centres.
@@ -40,6 +43,7 @@ type Datacentres string
 // The policies. Empty is DatacentresLog. Customers for whom the shop vouches are let in whatever the policy.
 const (
 	DatacentresLog    Datacentres = "log"    // they are counted, and let in
+	DatacentresProof  Datacentres = "proof"  // they have to bring a proof of work, whatever Proof says
 	DatacentresRefuse Datacentres = "refuse" // they are turned away
 )
 
@@ -104,9 +108,9 @@ func (l Limits) Resolved() Limits {
 
 func (s Sale) validateBots() error {
 	switch s.Bots.Datacentres {
-	case "", DatacentresLog, DatacentresRefuse:
+	case "", DatacentresLog, DatacentresProof, DatacentresRefuse:
 	default:
-		return invalid("bots.datacentres", "want log or refuse")
+		return invalid("bots.datacentres", "want log, proof or refuse")
 	}
 	switch s.Bots.Proof {
 	case "", ProofOff, ProofSuspicious, ProofAlways:
