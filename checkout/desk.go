@@ -60,7 +60,7 @@ func NewDesk(orderLog *Log, log *slog.Logger) *Desk {
 // same request again gives the same order (Again), with the same promise.
 //
 // What the ledger or the log could never take is refused before the reservation is confirmed:
-// bad_request or body_too_large. Further refusals are those of reservation.Stock.Confirm.
+// bad_request, body_too_large or card_data. Further refusals are those of reservation.Stock.Confirm.
 // Unavailable (503) means that the order may not be durable yet: it is in the outbox, and asking
 // again or the relay brings it into the log.
 func (d *Desk) Accept(ctx context.Context, stock *reservation.Stock, rec sale.Record, req OrderRequest) (Accepted, error) {

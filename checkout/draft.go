@@ -18,8 +18,8 @@ type draft struct {
 }
 
 // encodeDraft checks what the shop sent and returns the draft's bytes. The order that it becomes,
-// with any reservation of the sale, is valid and has at most maxBytes. Codes: bad_request,
-// body_too_large.
+// with any reservation of the sale, is valid and has at most maxBytes, and no card data is in it. Codes:
+// bad_request, body_too_large, card_data.
 func encodeDraft(req OrderRequest, rec sale.Record, maxBytes int) ([]byte, error) {
 	customer, err := compactDocument("customer", req.CustomerDoc)
 	if err != nil {
@@ -30,6 +30,9 @@ func encodeDraft(req OrderRequest, rec sale.Record, maxBytes int) ([]byte, error
 		return nil, err
 	}
 	if err := validPayment(req.PaymentRef); err != nil {
+		return nil, err
+	}
+	if err := withoutCardData(req.PaymentRef, customer, metadata); err != nil {
 		return nil, err
 	}
 	raw, err := joinDraft(customer, req.PaymentRef, metadata)

@@ -150,3 +150,26 @@ func TestADraftIsWrittenAsJSONWritesIt(t *testing.T) {
 		}
 	})
 }
+
+func TestCardDataIsRefusedBeforeItIsADraftAndKeptInAnOrderOfBefore(t *testing.T) {
+	const number = "4111 1111 1111 1111"
+	document := json.RawMessage(`{"note":"` + number + `"}`)
+	for field, change := range map[string]func(*OrderRequest){
+		"/customer/note": func(r *OrderRequest) { r.CustomerDoc = document },
+		"/metadata/note": func(r *OrderRequest) { r.Metadata = document },
+		"/payment":       func(r *OrderRequest) { r.PaymentRef = number },
+	} {
+		req := request("")
+		change(&req)
+		_, err := encodeDraft(req, sale.Record{Sale: sale.Sale{ID: "drop"}}, math.MaxInt)
+		var refusal *problem.Refusal
+		if !errors.As(err, &refusal) || refusal.Code != problem.CardData || refusal.Fields[0].Value != field || strings.Contains(err.Error(), "4111") {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	// Whoever was told 202 by an older version has the order.
+	o := Order{ID: "ord_1", Sale: "drop", Reservation: "rsv_1", Lines: []Line{{SKU: "A", Quantity: 1}}, CustomerDoc: document, PaymentRef: number, Metadata: document}
+	if err := o.Validate(); err != nil {
+		t.Errorf("an order of before: %v", err)
+	}
+}

@@ -893,7 +893,7 @@ export interface components {
             reason?: "token_required" | "token_invalid" | "token_expired" | "invite_required" | "invite_invalid" | "invite_used";
             challenge?: components["schemas"]["Challenge"];
             /** @enum {unknown} */
-            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "proof_required" | "proof_invalid" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "renewal_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
+            code: "bad_request" | "idempotency_key_required" | "unauthorized" | "pass_required" | "ticket_required" | "holder_required" | "pass_invalid" | "pass_bound" | "ticket_invalid" | "not_the_holder" | "channel_forbidden" | "forbidden" | "join_refused" | "proof_required" | "proof_invalid" | "not_found" | "unknown_sale" | "unknown_sku" | "unknown_channel" | "unknown_reservation" | "unknown_order" | "unknown_code" | "unknown_reference" | "method_not_allowed" | "sale_not_open" | "sale_paused" | "not_called" | "not_waiting" | "notifications_off" | "notifications_full" | "sold_out" | "limit_exceeded" | "already_resolved" | "already_ordered" | "extension_refused" | "renewal_refused" | "in_flight" | "conflict" | "sale_in_shadow" | "not_in_shadow" | "no_report" | "turn_missed" | "reservation_expired" | "code_used" | "code_expired" | "body_too_large" | "unsupported_media_type" | "idempotency_mismatch" | "invalid_quantity" | "card_data" | "rate_limited" | "too_many_releases" | "headers_too_large" | "internal_error" | "overloaded" | "room_full" | "unavailable" | "misdirected" | "bad_gateway" | "shop_unreachable";
         };
         /** @description A task for the visitor's browser, in ALTCHA's shape. In a refusal, of `proof_required` and `proof_invalid`. */
         Challenge: {
@@ -1541,7 +1541,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `idempotency_mismatch`, `invalid_quantity` */
+        /**
+         * @description `idempotency_mismatch`, `invalid_quantity`. `card_data`: what looks like the number or the security code of a payment
+         *     card, which Penstock does not take; `field` names the place, as a JSON pointer within the body or the name of a header,
+         *     and nothing of it was kept. Send a token of the payment provider instead.
+         */
         Unprocessable: {
             headers: {
                 "Penstock-Request-Id": components["headers"]["RequestId"];
@@ -2052,6 +2056,7 @@ export interface operations {
             };
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -2421,6 +2426,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -2734,6 +2740,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/penstock/penstock/internal/auth"
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 )
@@ -60,7 +61,7 @@ func answerBulk[T interface{ idempotencyKey() string }](s *Server, c *call, who 
 	}
 	asked, err := parse(body)
 	if err != nil {
-		return err
+		return rather(carddata.RefuseDocument("", body), err)
 	}
 	results := inParallel(len(asked), func(i int) bulkResult { return do(shop, &asked[i]) })
 	c.buf = append(c.buf, `{"results":[`...)
@@ -69,7 +70,7 @@ func answerBulk[T interface{ idempotencyKey() string }](s *Server, c *call, who 
 			c.buf = append(c.buf, ',')
 		}
 		c.buf = append(c.buf, `{"idempotency_key":`...)
-		c.buf = appendString(c.buf, asked[i].idempotencyKey())
+		c.buf = appendString(c.buf, carddata.Mask(asked[i].idempotencyKey()))
 		c.buf = s.appendResult(c.buf, &results[i], what)
 	}
 	c.buf = append(c.buf, "]}"...)

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -20,6 +21,7 @@ import (
 func problemOf(err error) (doc problem.Problem, known bool) {
 	doc, known = problem.Of(err)
 	if known {
+		hideCards(&doc)
 		return doc, true
 	}
 	switch {
@@ -29,6 +31,14 @@ func problemOf(err error) (doc problem.Problem, known bool) {
 		doc, _ = problem.Of(problem.Unavailable)
 	}
 	return doc, false
+}
+
+// hideCards makes sure that no refusal repeats a card number that it was asked about: answers get into the logs of
+// those who asked.
+func hideCards(doc *problem.Problem) {
+	if carddata.In(doc.Detail) {
+		doc.Detail, doc.Fields = carddata.Mask(doc.Detail), nil
+	}
 }
 
 // refuse answers with the problem of an error and reports what is ours to mend.

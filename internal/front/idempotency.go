@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -72,7 +73,7 @@ func (k *keys) end(hash uint64) {
 	s.mu.Unlock()
 }
 
-// idempotencyKey returns the caller's key. Errors: idempotency_key_required, bad_request.
+// idempotencyKey returns the caller's key. Errors: idempotency_key_required, bad_request, card_data.
 func idempotencyKey(header []byte) (string, error) {
 	if len(header) == 0 {
 		return "", problem.With(problem.IdempotencyKeyRequired, "send a fresh key with each new request, and the same key with its retries")
@@ -85,5 +86,6 @@ func idempotencyKey(header []byte) (string, error) {
 			return "", badField("Idempotency-Key", "has visible ASCII characters only")
 		}
 	}
-	return string(header), nil
+	key := string(header)
+	return key, carddata.RefuseText("Idempotency-Key", key)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/reservation"
@@ -24,7 +25,7 @@ func (s *Server) postOrders(c *call) error {
 	}
 	parsed, err := parseOrder(body)
 	if err != nil {
-		return err
+		return rather(carddata.RefuseDocument("", body), err)
 	}
 	if c.entry, err = s.saleToOrderFrom(parsed.Reservation); err != nil {
 		return err
@@ -44,17 +45,25 @@ func (s *Server) postOrders(c *call) error {
 }
 
 // saleToOrderFrom finds the sale of a reservation that is to become an order. Errors: unknown_reservation,
-// unavailable.
+// card_data, unavailable.
 func (s *Server) saleToOrderFrom(reservationID string) (*salecache.Entry, error) {
 	saleID, _, _, err := reservation.ParseID(reservationID)
 	if err != nil {
-		return nil, err
+		return nil, rather(carddata.RefuseText("/reservation", reservationID), err)
 	}
 	entry, err := s.find(saleID, problem.UnknownReservation)
 	if err != nil {
-		return nil, err
+		return nil, rather(carddata.RefuseText("/reservation", reservationID), err)
 	}
 	return entry, intact(entry)
+}
+
+// rather is the first error if there is one, and else the second.
+func rather(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
 }
 
 // accept returns once the order is durable.

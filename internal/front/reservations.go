@@ -3,6 +3,7 @@ package front
 import (
 	"strconv"
 
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/internal/salecache"
@@ -26,7 +27,7 @@ func (s *Server) postReservations(c *call) error {
 	}
 	parsed, err := parseReservation(body, rec.Reservation)
 	if err != nil {
-		return err
+		return rather(carddata.RefuseDocument("", body), err)
 	}
 	who, err := s.buyer(c, &rec.Sale, &parsed)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/customer"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
@@ -41,7 +42,7 @@ func (s *Server) postShadow(c *call) error {
 	rec := c.entry.Record()
 	calls, err := parseShadow(body, &rec.Sale)
 	if err != nil {
-		return err
+		return rather(carddata.RefuseDocument("", body), err)
 	}
 	hash := s.keys.hash([]byte("shadow"), c.sale, []byte(identity.KeyID), []byte(key))
 	if err := s.keys.begin(hash); err != nil {
@@ -165,6 +166,9 @@ func completeShadowCall(call shadow.Call, parsed *reservationBody, moment string
 	if call.Reference == "" || len(call.Reference) > shadow.MaxReference || shadow.CleanReference(call.Reference) != call.Reference {
 		return shadow.Call{}, badField(field("reference"), "is required, 1 to 128 bytes without control characters")
 	}
+	if err := carddata.RefuseText(field("reference"), call.Reference); err != nil {
+		return shadow.Call{}, err
+	}
 	if moment != "" {
 		if call.At, err = time.Parse(time.RFC3339, moment); err != nil {
 			return shadow.Call{}, badField(field("at"), "is a time such as 2030-12-01T10:00:00Z")
@@ -182,6 +186,9 @@ func completeShadowCall(call shadow.Call, parsed *reservationBody, moment string
 	}
 	if call.Customer, err = customer.Name(parsed.Customer, s.Reservation); err != nil {
 		return shadow.Call{}, badField(field("customer"), err.Error())
+	}
+	if err := carddata.RefuseText(field("customer"), call.Customer); err != nil {
+		return shadow.Call{}, err
 	}
 	call.Lines = parsed.Lines
 	return call, parsed.validate()

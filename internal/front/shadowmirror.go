@@ -1,6 +1,7 @@
 package front
 
 import (
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/customer"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/proxy"
@@ -29,6 +30,9 @@ func (s *Server) mirror(m *proxy.Mirrored) {
 		return
 	case m.Unseen != "":
 		s.Shadow.Unseen(m.Sale, shadow.Unseen(m.Unseen))
+		return
+	case carddata.In(m.Reference), carddata.In(m.Customer):
+		s.Shadow.Unseen(m.Sale, shadow.UnseenUnreadable)
 		return
 	}
 	rec := entry.Record()

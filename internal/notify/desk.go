@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/penstock/penstock/internal/batch"
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
@@ -91,7 +92,7 @@ func (d *Desk) Offer(s *sale.Sale) Offer {
 }
 
 // Subscribe keeps the wish of a ticket's holder. The caller knows that the ticket waits. Codes: bad_request,
-// notifications_off, notifications_full, overloaded, unavailable.
+// card_data, notifications_off, notifications_full, overloaded, unavailable.
 func (d *Desk) Subscribe(ctx context.Context, s *sale.Sale, ticket queue.Ticket, r Request) error {
 	wanted, receiver, err := d.read(s, ticket, r)
 	if err != nil {
@@ -113,7 +114,8 @@ func (d *Desk) Subscribe(ctx context.Context, s *sale.Sale, ticket queue.Ticket,
 	return nil
 }
 
-// Check is Subscribe for somebody who is never told, of whom nothing is kept. Codes: bad_request, notifications_off.
+// Check is Subscribe for somebody who is never told, of whom nothing is kept. Codes: bad_request, card_data,
+// notifications_off.
 func (d *Desk) Check(s *sale.Sale, r Request) error {
 	_, _, err := d.read(s, queue.Ticket{}, r)
 	return err
@@ -172,7 +174,7 @@ func (d *Desk) takePush(w *wish, s *Subscription) (receiver string, err error) {
 		return "", problem.With(problem.BadRequest, "push.application_server_key: is not a key of this installation")
 	}
 	w.Endpoint, w.P256dh, w.Auth = s.Endpoint, s.P256dh, s.Auth
-	return receiver, nil
+	return receiver, carddata.RefuseText("/push/endpoint", s.Endpoint)
 }
 
 // takeEmail checks that an address can be one.
@@ -184,7 +186,7 @@ func takeEmail(w *wish, email string) error {
 		return problem.With(problem.BadRequest, "email: is not an e-mail address")
 	}
 	w.Email = email
-	return nil
+	return carddata.RefuseText("/email", email)
 }
 
 // forgetTimeout bounds what a visitor who leaves waits for the ledger.

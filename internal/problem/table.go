@@ -65,6 +65,7 @@ const (
 	UnsupportedMediaType   Code = "unsupported_media_type"
 	IdempotencyMismatch    Code = "idempotency_mismatch"
 	InvalidQuantity        Code = "invalid_quantity"
+	CardData               Code = "card_data"
 	InvalidSale            Code = "invalid_sale"
 	RateLimited            Code = "rate_limited"
 	TooManyReleases        Code = "too_many_releases"
@@ -145,6 +146,7 @@ var table = map[Code]row{
 	UnsupportedMediaType:   {http.StatusUnsupportedMediaType, "This media type is not taken here"},
 	IdempotencyMismatch:    {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
 	InvalidQuantity:        {http.StatusUnprocessableEntity, "The quantity is out of range"},
+	CardData:               {http.StatusUnprocessableEntity, "Card data is not taken here"},
 	InvalidSale:            {http.StatusUnprocessableEntity, "The sale is not valid"},
 	RateLimited:            {http.StatusTooManyRequests, "Too many requests"},
 	TooManyReleases:        {http.StatusTooManyRequests, "Too many reservations were given back"},

@@ -99,3 +99,19 @@ func TestMetricsHandler(t *testing.T) {
 		t.Errorf("the failing collector was not logged: %q", logged.String())
 	}
 }
+
+func TestNoLineShowsACardNumber(t *testing.T) {
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log, err := NewLogger(&out, format, "debug")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.With("customer", "4111-1111-1111-1111").WithGroup("g").Info("card 4111111111111111", "sale", "4111111111111111",
+			"error", errors.New("no order of 4111 1111 1111 1111"), "bytes", 12, slog.Group("h", "note", "378282246310005"), "order", "ord_demo_1_x")
+		got := out.String()
+		if strings.Contains(got, "4111") || strings.Contains(got, "3782") || strings.Count(got, "[card number]") != 5 || !strings.Contains(got, "ord_demo_1_x") {
+			t.Errorf("%s: %s", format, got)
+		}
+	}
+}
