@@ -104,12 +104,12 @@ func newStack(t testing.TB, options ...stackOption) *stack {
 	}
 	s.serve(deps)
 	t.Cleanup(func() {
+		cancel()
 		stop, done := context.WithTimeout(context.Background(), waitFor)
 		defer done()
 		if err := s.Shutdown(stop); err != nil {
 			t.Error("shutdown:", err)
 		}
-		cancel()
 		running.Wait()
 		client.Close()
 	})
@@ -270,6 +270,7 @@ func (s *stack) publish(rec sale.Record) {
 			s.t.Fatal(err)
 		}
 	}
+	s.Sales.AskLeader() // so that the front looks at once
 }
 
 // armRoom makes the room of a sale, or brings its new version there.
