@@ -152,6 +152,12 @@ func (r *Room) Revoked(p Pass) bool {
 	return f.used && f.expiresMillis == 0
 }
 
+// HasPass reports whether a ticket has a pass in force, from memory. It does not know of one that another node gave since
+// the last refresh.
+func (r *Room) HasPass(n Number) bool {
+	return r.book.Load().facts(n).expiresMillis > r.snap.Load().nowMillis()
+}
+
 // Close lets the joins and releases under way finish and refuses new ones.
 func (r *Room) Close() {
 	r.joins.Close()

@@ -103,6 +103,12 @@ func (l *Limits) Act(who Who, limits sale.Limits, now time.Time) Taken {
 	return t.take(now)
 }
 
+// ActAgain takes the right to ask once more for what the holder has. What others at the same address do does not count.
+func (l *Limits) ActAgain(who Who, limits sale.Limits, now time.Time) (t Taken) {
+	t.add(l.holders, who.held(ActionsPerTicket), limits.ActionsPerTicket)
+	return t.take(now)
+}
+
 // limit is a rule and how much it leaves in a minute.
 type limit struct {
 	rule      Rule

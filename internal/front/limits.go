@@ -7,6 +7,7 @@ import (
 	"github.com/penstock/penstock/internal/bots"
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/queue"
 )
 
 var (
@@ -32,13 +33,30 @@ func (s *Server) mayAct(c *call, ticket string) error {
 	return s.act(c, who, ticket, limits)
 }
 
+// mayClaim is mayAct for a claim. Whoever has a pass gets it again, as the first answer may have been lost, whatever others
+// at the same address do: only what this ticket does counts then.
+func (s *Server) mayClaim(c *call, ticket queue.Number) error {
+	who, limits := s.client(c)
+	if isLimited(c, who, limits) && c.entry.Room().HasPass(ticket) {
+		who.Holder = ticket.String()
+		taken := s.limits.ActAgain(who, limits, c.ctx.Time())
+		return s.overLimit(c, &taken, limits.Mode)
+	}
+	return s.act(c, who, ticket.String(), limits)
+}
+
 func (s *Server) act(c *call, who bots.Who, ticket string, limits sale.Limits) error {
-	if limits.Mode == sale.LimitNone || !who.Address.IsValid() && address.Peer(c.ctx.RemoteAddr()).IsLoopback() {
+	if !isLimited(c, who, limits) {
 		return nil
 	}
 	who.Holder = ticket
 	taken := s.limits.Act(who, limits, c.ctx.Time())
 	return s.overLimit(c, &taken, limits.Mode)
+}
+
+// isLimited reports whether actions of a client have limits: those of a program on this machine have none.
+func isLimited(c *call, who bots.Who, limits sale.Limits) bool {
+	return limits.Mode != sale.LimitNone && (who.Address.IsValid() || !address.Peer(c.ctx.RemoteAddr()).IsLoopback())
 }
 
 // client is from where a request comes, as the limits of the sale count it, and those limits.

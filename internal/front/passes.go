@@ -41,7 +41,7 @@ func (s *Server) claim(c *call, ticket queue.Ticket, late bool) (pass queue.Pass
 	if err := intact(c.entry); err != nil {
 		return queue.Pass{}, "", false, err
 	}
-	if err := s.mayAct(c, ticket.Number.String()); err != nil {
+	if err := s.mayClaim(c, ticket.Number); err != nil {
 		return queue.Pass{}, "", false, err
 	}
 	ctx, cancel := within(stageTimeout)
