@@ -41,7 +41,7 @@ type tellingKill struct {
 
 func TestFaultALeaderKilledBetweenCallingAndTellingLosesNoCall(t *testing.T) {
 	const perMinute, atOnce = 240, 22 // as many as come, so that both limits are met
-	w := newTelling(t, perMinute, atOnce)
+	w := newTelling(t, perMinute, atOnce, tellingWindow)
 	w.pause()
 	for i := range tellingLine {
 		w.join(&tellingVisitor{gone: i%tellingNoShows == 0})
@@ -73,7 +73,7 @@ func TestFaultALeaderKilledBetweenCallingAndTellingLosesNoCall(t *testing.T) {
 }
 
 func TestFaultAGateKilledBetweenCallingAndTellingANewcomerLosesNoCall(t *testing.T) {
-	w := newTelling(t, 600, 45)
+	w := newTelling(t, 600, 45, tellingWindow)
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for range tellingDoor {
@@ -133,7 +133,7 @@ type tellingVisitor struct {
 	gone   bool
 }
 
-func newTelling(t *testing.T, perMinute, atOnce int64) *telling {
+func newTelling(t *testing.T, perMinute, atOnce int64, window time.Duration) *telling {
 	w := &telling{
 		t: t, atOnce: atOnce, stores: newRealStores(t), holders: map[uint64]bool{}, passes: map[string]bool{},
 		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: tellingLine}},
@@ -142,7 +142,7 @@ func newTelling(t *testing.T, perMinute, atOnce int64) *telling {
 	w.server = newServer(t, append(w.stores.env(), "PENSTOCK_REDIS_URL="+w.gate.url())...)
 	w.server.start()
 	w.server.createSale("told", 1_000_000, map[string]any{"admission": map[string]any{
-		"rate_per_minute": perMinute, "max_active": atOnce, "pass_ttl": tellingTTL.String(), "claim_window": tellingWindow.String(),
+		"rate_per_minute": perMinute, "max_active": atOnce, "pass_ttl": tellingTTL.String(), "claim_window": window.String(),
 	}})
 	return w
 }
@@ -159,6 +159,12 @@ func (w *telling) field(name string) int64 {
 // kill lets the moment come, kills the process, and starts it again.
 func (w *telling) kill(k tellingKill) {
 	w.t.Helper()
+	w.restart(k, w.strike(k))
+}
+
+// strike lets the moment come, and kills the process. It returns how many were called by then.
+func (w *telling) strike(k tellingKill) (called int64) {
+	w.t.Helper()
 	before := w.field(k.moved)
 	decided := func() bool { return w.field(k.moved) > before }
 	if k.frozen {
@@ -174,7 +180,12 @@ func (w *telling) kill(k tellingKill) {
 		w.gate.holdOnce(k.when, decided)
 	}
 	w.server.kill()
-	after := w.field("called")
+	return w.field("called")
+}
+
+// restart starts the process again, of which it is known how many were called when it was killed.
+func (w *telling) restart(k tellingKill, called int64) {
+	w.t.Helper()
 	if k.wiped {
 		onRedis(w.t, w.stores.redis, func(b rueidis.Builder) rueidis.Completed { return b.Flushall().Build() })
 	}
@@ -183,11 +194,11 @@ func (w *telling) kill(k tellingKill) {
 	w.server.start()
 	again := int64(0)
 	testenv.Eventually(w.t, 30*time.Second, "the room is there again", func() bool { again = w.field("called"); return again > 0 })
-	if !k.wiped && again < after {
-		w.t.Errorf("%s: %d were called, and after the restart %d", k.when, after, again)
+	if !k.wiped && again < called {
+		w.t.Errorf("%s: %d were called, and after the restart %d", k.when, called, again)
 	}
 	testenv.Eventually(w.t, 30*time.Second, "the line moves again", func() bool { return w.field("called") > again })
-	w.t.Logf("%s: at the kill %d were called, after the restart %d", k.when, after, again)
+	w.t.Logf("%s: at the kill %d were called, after the restart %d", k.when, called, again)
 }
 
 // thaw lets the journal go on. Where Redis is lost, the journal loses what was on the way to it.
