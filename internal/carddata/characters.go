@@ -86,7 +86,8 @@ var encodings = [...]struct {
 func encoded(text []byte, at int) (next int, k kind) {
 	for i := range encodings {
 		e := &encodings[i]
-		if end := at + len(e.text); end <= len(text) && bytes.EqualFold(text[at:end], []byte(e.text)) {
+		end := at + len(e.text)
+		if end <= len(text) && text[at] == e.text[0] && text[at+1]|0x20 == e.text[1]|0x20 && bytes.EqualFold(text[at:end], []byte(e.text)) {
 			return end, e.kind
 		}
 	}

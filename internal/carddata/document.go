@@ -86,7 +86,7 @@ func (r *reader) judge(at, end int) (f Finding, found bool) {
 		r.named, r.nameFrom, r.nameTo = true, from, end
 		return Finding{At: at, InName: true}, r.digits >= minDigits && r.holdsNumber(from, end)
 	}
-	if r.named && (r.digits >= minCode || r.escaped) && isCode(r.text(from, end)) {
+	if r.named && (r.digits >= minCode || r.escaped) && end-from <= maxCodeBytes && isCode(r.text(from, end)) {
 		return Finding{At: at, What: SecurityCode}, namesSecurityCode(r.name())
 	}
 	if r.digits < minDigits {

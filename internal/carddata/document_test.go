@@ -110,3 +110,18 @@ func BenchmarkIn(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHostile has the documents of 64 KiB that take longest.
+func BenchmarkHostile(b *testing.B) {
+	for name, piece := range map[string]string{
+		"groups": "4111 ", "digits": "41", "single digits": "4 ", "marks": "4&n", "percents": "4%2", "IBANs": "DE12 ", "digests": "abc4111111111111111 ", "other scripts": "４１", "unseen": "4\u200b",
+	} {
+		b.Run(name, func(b *testing.B) {
+			raw := []byte(`{"a":"` + strings.Repeat(piece, 64<<10/len(piece)) + `"}`)
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				InDocument(raw)
+			}
+		})
+	}
+}

@@ -8,6 +8,9 @@ const (
 	maxCode = 4
 )
 
+// maxCodeBytes is the longest string that is read as a security code, with room for escapes and spaces.
+const maxCodeBytes = 64
+
 // isCode reports whether a text is three or four digits and nothing else but space.
 func isCode(text []byte) bool {
 	text = bytes.TrimSpace(text)

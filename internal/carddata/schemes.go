@@ -68,7 +68,7 @@ var schemes = [...]scheme{
 
 // isCard reports whether digits, each 0 to 9, are a card number by scheme, length and check digit.
 func isCard(digits []byte) bool {
-	return len(digits) >= minDigits && len(digits) <= maxDigits && ofScheme(digits) && luhn(digits) && !isOther(digits)
+	return len(digits) >= minDigits && len(digits) <= maxDigits && luhn(digits) && ofScheme(digits) && !isOther(digits)
 }
 
 func ofScheme(digits []byte) bool {

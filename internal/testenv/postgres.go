@@ -61,6 +61,9 @@ func StartPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
 	return s, nil
 }
 
+// Dir is where the server keeps its files and its log.
+func (s *PostgresServer) Dir() string { return s.dir }
+
 // postgresArgs keeps durability as in production (fsync and synchronous_commit
 // are on by default), and everything the server makes inside its directory:
 // after a SIGKILL nothing of it stays behind in /dev/shm.
