@@ -17,6 +17,7 @@ import (
 // TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces reads every key of a real Redis before the start.
 // The places that follow from what is there are not those of the draw; in a draw without a beacon they are.
 func TestAnInsiderWhoReadsAllOfRedisBeforeTheFreezeCannotTellThePlaces(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	const entrants = 200
 	for _, withBeacon := range []bool{true, false} {
 		t.Run(fmt.Sprintf("beacon %v", withBeacon), func(t *testing.T) {

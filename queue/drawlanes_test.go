@@ -116,6 +116,7 @@ func TestEachLaneIsDrawnByItselfAfterItsCountIsPublished(t *testing.T) {
 
 // The places, the counts and what is called survive a loss of Redis, and the leader with it, at each step.
 func TestADrawWithLanesGoesOnWhereItWasAfterRedisIsLost(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		b := drand.New(t, "chain")
 		now := time.Now()

@@ -128,6 +128,7 @@ func TestTheCountIsPublishedBeforeAnybodyCanKnowTheSeed(t *testing.T) {
 }
 
 func TestADrawGoesOnWhereItWasAfterRedisIsLost(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	testenv.EachRedis(t, func(t *testing.T, client rueidis.Client) {
 		ctx := context.Background()
 		b := drand.New(t, "chain")

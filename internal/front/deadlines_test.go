@@ -127,6 +127,7 @@ func TestAConnectionHasTimeForTheFirstRequestForFurtherOnesAndForAnswers(t *test
 }
 
 func TestWhatIsMissingOfARequestThatWasTakenUpHasLittleTime(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	const get = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 	s := newStack(t)
 	type begun struct {

@@ -172,6 +172,7 @@ func TestEachEventIsSentAtOnce(t *testing.T) {
 }
 
 func TestAStreamOfEventsEndsWithTheServer(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	shop := newShop(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = io.WriteString(w, "data: 0\n\n")

@@ -142,6 +142,7 @@ sites:
 
 // When the shop is down, nobody waits for it: a person sees a page that goes on by itself, a program a document.
 func TestVisitorsAreToldWhenTheShopIsDown(t *testing.T) {
+	t.Parallel() // it waits by the clock
 	shop := newShop(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	s := newDoor(t, sites(t, shop.URL))
 	s.expect(200, "", "GET", "/", nil, "")
