@@ -1,23 +1,12 @@
 package console
 
 import (
-	"encoding/csv"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/penstock/penstock/checkout"
-	"github.com/penstock/penstock/internal/sheet"
-)
-
-const (
-	// exportTimeout bounds a list of orders; as CSV it may be all of a large sale.
-	exportTimeout = 10 * time.Minute
-	// exportPage is how many orders an export reads at a time.
-	exportPage = 1000
-	// pageWriteTimeout is how long the client may take to accept one page of an export.
-	pageWriteTimeout = time.Minute
+	"github.com/penstock/penstock/internal/problem"
 )
 
 func atMillis(ms int64) time.Time {
@@ -36,18 +25,34 @@ func viewOrder(o checkout.Stored, who caller) checkout.View {
 	return view.WithoutCustomer()
 }
 
-// getOrders gives a page of the orders as JSON, or from the cursor on all of them as CSV.
+// getOrders gives a page of the orders as JSON, or all that follow as CSV or NDJSON.
 func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, who caller) error {
 	cursor, limit, err := page(r)
 	if err != nil {
 		return err
 	}
-	saleID := r.PathValue("sale")
+	saleID, after := r.PathValue("sale"), r.URL.Query().Get("after")
+	if cursor != "" && after != "" {
+		return problem.With(problem.BadRequest, "either cursor or after, not both")
+	}
+	format := preferred(r, typeCSV, typeNDJSON)
+	bom, err := flagOf(r, "bom")
+	if err != nil {
+		return err
+	}
+	if bom && (format != typeCSV || after != "") {
+		return problem.With(problem.BadRequest, "bom: only a CSV has a byte order mark, and only at its beginning")
+	}
 	if _, err := c.deps.Sales.Sale(r.Context(), saleID); err != nil {
 		return err
 	}
-	if wantsCSV(r) {
-		return c.exportOrders(w, r, who, saleID, cursor)
+	if after != "" {
+		if cursor, err = c.deps.Ledger.CursorAfter(r.Context(), saleID, after); err != nil {
+			return err
+		}
+	}
+	if format != typeJSON {
+		return c.exportOrders(w, r, who, export{sale: saleID, format: format, cursor: cursor, bom: bom, continued: after != ""})
 	}
 	orders, next, err := c.deps.Ledger.Orders(r.Context(), saleID, cursor, limit)
 	if err != nil {
@@ -69,70 +74,16 @@ func listOf(name string, entries any, next string) map[string]any {
 	return list
 }
 
-func wantsCSV(r *http.Request) bool {
+func wantsCSV(r *http.Request) bool { return preferred(r, typeCSV) == typeCSV }
+
+// preferred is the first media type that the request accepts and that is JSON or among those offered; JSON,
+// when it names none of them.
+func preferred(r *http.Request, offered ...string) string {
 	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
 		kind, _, _ := strings.Cut(part, ";")
-		switch strings.TrimSpace(kind) {
-		case "text/csv":
-			return true
-		case typeJSON:
-			return false
+		if kind = strings.ToLower(strings.TrimSpace(kind)); kind == typeJSON || contains(offered, kind) {
+			return kind
 		}
 	}
-	return false
-}
-
-var csvHeader = []string{
-	"order", "sale", "reservation", "status", "channel", "sku", "quantity", "unit_amount", "currency",
-	"payment_ref", "created_at", "committed_at", "customer",
-}
-
-// exportOrders writes one row for each line of each order. The first page is read before the first
-// byte is sent; a failure after that ends the answer abruptly, so that nobody takes half a file for
-// a whole one.
-func (c *Console) exportOrders(w http.ResponseWriter, r *http.Request, who caller, saleID, cursor string) error {
-	orders, next, err := c.deps.Ledger.ReportOrders(r.Context(), saleID, cursor, exportPage)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", `attachment; filename="orders-`+saleID+`.csv"`)
-	out := csv.NewWriter(w)
-	_ = out.Write(csvHeader) // errors stay in the writer until the flush
-	for {
-		allowMoreTime(w, pageWriteTimeout)
-		writeRows(out, orders, who)
-		if out.Flush(); out.Error() != nil || next == "" {
-			return nil
-		}
-		orders, next, err = c.deps.Ledger.ReportOrders(r.Context(), saleID, next, exportPage)
-		if err != nil {
-			c.deps.Log.ErrorContext(r.Context(), "an export of orders broke off", "sale", saleID, "error", err)
-			panic(http.ErrAbortHandler)
-		}
-	}
-}
-
-func writeRows(out *csv.Writer, orders []checkout.Stored, who caller) {
-	for _, o := range orders {
-		view := viewOrder(o, who)
-		for _, item := range view.Items {
-			row := []string{
-				view.ID, view.Sale, view.Reservation, view.Status, view.Channel, item.SKU,
-				strconv.FormatInt(item.Quantity, 10), strconv.FormatInt(item.UnitAmount, 10), item.Currency,
-				view.PaymentRef, timeCell(view.CreatedAt), timeCell(view.CommittedAt), string(view.Customer),
-			}
-			for i := range row {
-				row[i] = sheet.Safe(row[i])
-			}
-			_ = out.Write(row)
-		}
-	}
-}
-
-func timeCell(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
+	return typeJSON
 }

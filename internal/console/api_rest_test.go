@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,40 +175,6 @@ func TestOrdersAreListedPageByPage(t *testing.T) {
 		t.Fatalf("got %v", first)
 	}
 	s.do("GET", "/admin/v1/sales/none/orders", bootstrapKey, "").refused(404, "unknown_sale")
-}
-
-func TestOrdersAreExportedWithoutFormulas(t *testing.T) {
-	s := newStage(t)
-	s.newSale("drop", live)
-	s.sell("drop",
-		checkout.Order{ID: "ord_1", Lines: lines("A", 1), PaymentRef: `=HYPERLINK("http://evil")`},
-		checkout.Order{ID: "ord_2", Lines: append(lines("A", 2), lines("A", 1)...), PaymentRef: "@x"},
-		checkout.Order{ID: "ord_3", Lines: lines("A", 1), PaymentRef: `a "quoted", one`})
-	a := s.do("GET", "/admin/v1/sales/drop/orders", bootstrapKey, "", "Accept", "text/csv")
-	a.expect(200)
-	if !strings.HasPrefix(a.header.Get("Content-Type"), "text/csv") || !strings.Contains(a.header.Get("Content-Disposition"), "orders-drop.csv") {
-		t.Fatalf("headers %v", a.header)
-	}
-	rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
-	if err != nil || len(rows) < 4 {
-		t.Fatalf("%v in %s", err, a.body)
-	}
-	column := map[string]int{}
-	for i, name := range rows[0] {
-		column[name] = i
-	}
-	got := map[string]string{}
-	units := 0
-	for _, row := range rows[1:] {
-		got[row[column["order"]]] = row[column["payment_ref"]]
-		units += len(row[column["quantity"]])
-	}
-	want := map[string]string{"ord_1": `'=HYPERLINK("http://evil")`, "ord_2": "'@x", "ord_3": `a "quoted", one`}
-	for id, ref := range want {
-		if got[id] != ref {
-			t.Errorf("%s: %q, want %q", id, got[id], ref)
-		}
-	}
 }
 
 func TestTheAuditTrailIsReadBySaleAndAsAWhole(t *testing.T) {

@@ -73,6 +73,7 @@ var webRoles = map[string]auth.Role{
 	"POST /sales/{sale}/stock":          auth.Operator,
 	"POST /sales/{sale}/stock-file":     auth.Operator,
 	"GET /sales/{sale}/stock.csv":       auth.Viewer,
+	"GET /sales/{sale}/orders.csv":      auth.Viewer,
 	"POST /sales/{sale}/delete":         auth.Admin,
 	"GET /sales/{sale}/invites":         auth.Viewer,
 	"POST /sales/{sale}/invites":        auth.Marketer,

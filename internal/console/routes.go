@@ -118,6 +118,7 @@ func (c *Console) webRoutes() []webRoute {
 		{"POST /sales/{sale}/stock", auth.Operator, c.stockForm, false},
 		{"POST /sales/{sale}/stock-file", auth.Operator, c.stockFileForm, false},
 		{"GET /sales/{sale}/stock.csv", auth.Viewer, c.stockFile, false},
+		{"GET /sales/{sale}/orders.csv", auth.Viewer, c.ordersFile, true},
 		{"POST /sales/{sale}/delete", auth.Admin, c.deleteForm, false},
 		{"GET /sales/{sale}/invites", auth.Viewer, c.invitesPage, false},
 		{"POST /sales/{sale}/invites", auth.Marketer, c.importInvitesForm, false},

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -199,6 +200,17 @@ func (c *Console) stockFile(w http.ResponseWriter, r *http.Request, _ visit) err
 	}
 	writeStockFile(w, &report)
 	return nil
+}
+
+// ordersFile is the export of the orders for a person, who opens it in a spreadsheet.
+func (c *Console) ordersFile(w http.ResponseWriter, r *http.Request, in visit) error {
+	ctx, cancel := context.WithTimeout(r.Context(), exportTimeout)
+	defer cancel()
+	rec, err := c.deps.Sales.Sale(ctx, r.PathValue("sale"))
+	if err != nil {
+		return err
+	}
+	return c.exportOrders(w, r.WithContext(ctx), in.caller, export{sale: rec.ID, format: typeCSV, bom: true})
 }
 
 func (c *Console) deleteForm(w http.ResponseWriter, r *http.Request, in visit) error {

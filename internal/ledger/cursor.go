@@ -50,7 +50,12 @@ func nextCursor(rows, limit int, last position) string {
 	if rows < bounded(limit) {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.millis, 10) + " " + last.id))
+	return last.cursor()
+}
+
+// cursor is the text from which parseCursor reads the position.
+func (p position) cursor() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.millis, 10) + " " + p.id))
 }
 
 // storable reports whether both databases can hold the texts: PostgreSQL takes

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/penstock/penstock/checkout"
+	"github.com/penstock/penstock/internal/problem"
 )
 
 // Orders reads up to limit (1 to 1000) orders of a sale, the oldest first, from
@@ -19,6 +20,24 @@ func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) (
 // which may lag. Nothing may be decided by it.
 func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
 	return orders(ctx, l.report, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
+}
+
+// CursorAfter is the cursor of a listing that begins after an order of the sale. Code: bad_request when the sale
+// has no such order in the ledger.
+func (l *Ledger) CursorAfter(ctx context.Context, saleID, orderID string) (string, error) {
+	unknown := problem.With(problem.BadRequest, "after: this sale has no order with that id in the ledger")
+	if !storable(orderID) {
+		return "", unknown
+	}
+	created, err := collect(ctx, l.read, queryTimeout, func(rows *sql.Rows) (createdMillis int64, err error) {
+		err = rows.Scan(&createdMillis)
+		return createdMillis, err
+	}, `SELECT created_ms FROM orders WHERE id = $1 AND sale = $2`, orderID, saleID)
+	createdMillis, err := one(created, err, unknown)
+	if err != nil {
+		return "", err
+	}
+	return position{createdMillis, orderID}.cursor(), nil
 }
 
 const bareColumns = `id, reservation, sale, customer, channel, drawn, status, epoch, created_ms, committed_ms`

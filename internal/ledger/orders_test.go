@@ -295,3 +295,29 @@ func FuzzParseCursor(f *testing.F) {
 		}
 	})
 }
+
+func TestAListingGoesOnAfterAnOrder(t *testing.T) {
+	onEach(t, func(t *testing.T, l *Ledger) {
+		newSale(t, l, "drop", 10, "a")
+		newSale(t, l, "other", 10, "a")
+		orders := orderRange("drop", "a", 1, 5)
+		orders[1].CreatedAtMillis = orders[2].CreatedAtMillis // told apart by their ids
+		commit(t, l, orders...)
+		commit(t, l, order("other", "a", 1))
+		for i := range orders {
+			cursor, err := l.CursorAfter(t.Context(), "drop", orders[i].ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest, _, err := l.Orders(t.Context(), "drop", cursor, 10)
+			if err != nil || len(rest) != len(orders)-1-i || len(rest) > 0 && rest[0].ID != orders[i+1].ID {
+				t.Errorf("after %s: %v, %v", orders[i].ID, rest, err)
+			}
+		}
+		for _, id := range []string{"ord_none", "ord_other_000001", "\x00", "\xff"} {
+			if _, err := l.CursorAfter(t.Context(), "drop", id); !errors.Is(err, problem.BadRequest) {
+				t.Errorf("after %q: %v", id, err)
+			}
+		}
+	})
+}

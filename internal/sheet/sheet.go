@@ -11,8 +11,10 @@ import (
 	"unicode/utf8"
 )
 
+// ByteOrderMark at the beginning of a file tells spreadsheets that it is UTF-8.
+const ByteOrderMark = "\ufeff"
+
 const (
-	byteOrderMark = "\ufeff"
 	// formulaMark keeps a spreadsheet from reading a cell as a formula.
 	formulaMark = "'"
 	formulas    = "=+-@\t\r\n"
@@ -49,7 +51,7 @@ type Table struct {
 // Read reads a table of at most rowsMost rows. A byte order mark, either end of line, quotes, and rows without
 // any text are taken. Its errors are sentences for the person who made the file.
 func Read(file []byte, rowsMost int) (Table, error) {
-	file = bytes.TrimPrefix(file, []byte(byteOrderMark))
+	file = bytes.TrimPrefix(file, []byte(ByteOrderMark))
 	if !utf8.Valid(file) || bytes.IndexByte(file, 0) >= 0 {
 		return Table{}, errors.New("the file is not UTF-8 text: save it as CSV UTF-8")
 	}

@@ -40,8 +40,19 @@ func (d *Document) Validate() []string {
 	return words(found)
 }
 
-// Check returns what of an answer the document does not describe: its status, its type, or its members.
-func (d *Document) Check(request *http.Request, status int, header http.Header, body []byte) []string {
+// Check returns what of an answer the document does not describe: its status, its type, or its members. The
+// schema of NDJSON is that of each line.
+func (d *Document) Check(request *http.Request, status int, header http.Header, body []byte) (all []string) {
+	if header.Get("Content-Type") != "application/x-ndjson" {
+		return d.check(request, status, header, body)
+	}
+	for line := range bytes.Lines(body) {
+		all = append(all, d.check(request, status, header, line)...)
+	}
+	return all
+}
+
+func (d *Document) check(request *http.Request, status int, header http.Header, body []byte) []string {
 	response := &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body))}
 	_, found := d.judge.ValidateHttpResponse(request, response)
 	return words(found)
