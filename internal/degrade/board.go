@@ -61,18 +61,21 @@ func NewBoard(client rueidis.Client, log *slog.Logger, nodeID string) *Board {
 	return b
 }
 
-// Level is the level in force, at most 500 ms old while Run is running and Redis answers.
-func (b *Board) Level() Level { return b.State().Level }
+// Level is the level in force, at most 500 ms old while Run is running and Redis answers. It is that of State.
+func (b *Board) Level() Level {
+	v := b.view.Load()
+	if _, reason := v.blind(); reason != "" {
+		return Critical
+	}
+	return v.state.Level
+}
 
 // State is the level in force and its history. When Redis has been silent for 3 s, or nobody has
 // written a new measurement for 5 s, it is at least Critical, unless an operator pinned a level: a node
 // that cannot see must not promise comfort.
 func (b *Board) State() State {
 	v := b.view.Load()
-	if v.state.Override != nil || v.state.Level >= Critical {
-		return v.state
-	}
-	since, reason := v.blind(time.Now())
+	since, reason := v.blind()
 	if reason == "" {
 		return v.state
 	}
@@ -81,12 +84,17 @@ func (b *Board) State() State {
 	return blind
 }
 
-// blind tells since when the view is too old to be relied on, and why; the reason is "" while it is not.
-func (v *view) blind(now time.Time) (since time.Time, reason string) {
-	if silent := now.Sub(v.readAt); silent >= silenceLimit {
+// blind tells since when the view is too old to be relied on, and why; the reason is "" while it is not, and while
+// the level would not change for it.
+func (v *view) blind() (since time.Time, reason string) {
+	if v.state.Override != nil || v.state.Level >= Critical {
+		return time.Time{}, ""
+	}
+	silent := time.Since(v.readAt)
+	if silent >= silenceLimit {
 		return v.readAt.Add(silenceLimit), fmt.Sprintf("redis has not answered for %d s", int(silent.Seconds()))
 	}
-	if stale := now.Sub(v.newAt); stale >= staleLimit && !v.state.MeasuredAt.IsZero() {
+	if stale := silent + v.readAt.Sub(v.newAt); stale >= staleLimit && !v.state.MeasuredAt.IsZero() {
 		return v.newAt.Add(staleLimit), fmt.Sprintf("no leader has written a level to redis for %d s", int(stale.Seconds()))
 	}
 	return time.Time{}, ""

@@ -48,6 +48,7 @@ type arrivals struct {
 	*listener.Listener
 	buffers *buffers
 	shop    *proxy.Proxy // nil without a shop behind Penstock
+	polls   *Server      // answers plain polls
 	secure  *tls.Config  // nil without TLS
 }
 
@@ -58,6 +59,7 @@ func (a *arrivals) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	arrived := newArrival(conn.(*listener.Conn), a.buffers, a.shop)
+	arrived.polls = a.polls
 	if a.secure == nil {
 		return arrived, nil
 	}
@@ -80,6 +82,7 @@ type arrival struct {
 	began     bool            // a request has begun before
 	deadlines deadlines
 	shop      *proxy.Proxy
+	polls     *Server // answers plain polls; nil answers none
 	relay     relayState
 
 	buf        []byte // what has arrived; nil or buf[from:to] is not yet read by fasthttp
@@ -153,7 +156,8 @@ func (a *arrival) release() {
 	a.buf, a.from, a.to = nil, 0, 0
 }
 
-// awaitRequest returns when a request of Penstock's own has arrived. Those for the shop are relayed before.
+// awaitRequest returns when a request for fasthttp has arrived. Those for the shop are relayed before, and plain polls
+// are answered.
 func (a *arrival) awaitRequest() error {
 	for {
 		if err := a.awaitFirstByteWithin(); err != nil {
@@ -168,6 +172,13 @@ func (a *arrival) awaitRequest() error {
 			return err
 		}
 		if relayed {
+			continue
+		}
+		answered, err := a.answerPoll(&head)
+		if err != nil {
+			return err
+		}
+		if answered {
 			continue
 		}
 		var wanted announced

@@ -8,8 +8,8 @@ import (
 	"github.com/penstock/penstock/internal/listener"
 )
 
-// relayState tells whether a request for the shop is under way on a connection. To fasthttp, which never sees
-// such a request, the connection is idle, and it would close it when it shuts down.
+// relayState tells whether a request that fasthttp never sees is under way on a connection, such as one for the shop.
+// To fasthttp the connection is idle, and it would close it when it shuts down.
 type relayState struct{ now atomic.Int32 }
 
 const (
@@ -24,7 +24,7 @@ func (r *relayState) begin() bool { return r.now.CompareAndSwap(notRelaying, rel
 // end reports false when the connection is to be closed now.
 func (r *relayState) end() bool { return r.now.CompareAndSwap(relaying, notRelaying) }
 
-// Close implements net.Conn. While a request for the shop is under way, its end is waited for.
+// Close implements net.Conn. While such a request is under way, its end is waited for.
 func (a *arrival) Close() error {
 	if a.relay.now.CompareAndSwap(relaying, closeAfterwards) {
 		return nil
@@ -58,13 +58,20 @@ func (a *arrival) relayToShop(head *progress) (relayed bool, err error) {
 	if result.Linger {
 		listener.Drain(a.stream)
 	}
-	keep := a.relay.end() && result.Keep
-	a.End()
-	if !keep {
-		_ = a.closeNow()
+	if !a.endAnswer(result.Keep) {
 		return false, io.EOF
 	}
 	return true, nil
+}
+
+// endAnswer ends a request that fasthttp never sees, and reports whether the connection is kept. Otherwise it is closed.
+func (a *arrival) endAnswer(keep bool) bool {
+	keep = a.relay.end() && keep
+	a.End()
+	if !keep {
+		_ = a.closeNow()
+	}
+	return keep
 }
 
 // keepRest leaves in the buffer what has arrived after a request.

@@ -11,6 +11,10 @@ var (
 	contentLength    = []byte("content-length")
 	transferEncoding = []byte("transfer-encoding")
 	expectation      = []byte("expect")
+	hostHeader       = []byte("host")
+	connectionHeader = []byte("connection")
+	trailer          = []byte("trailer")
+	upgrade          = []byte("upgrade")
 )
 
 // progress looks for the end of the headers in bytes that grow.

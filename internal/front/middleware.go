@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -71,27 +70,29 @@ func (s *Server) serve(c *call) error {
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *call {
 	c := s.calls.Get().(*call)
 	*c = call{ctx: ctx, buf: c.buf[:0], key: c.key[:0], requestID: c.requestID[:0]}
-	c.requestID = append(c.requestID, s.idPrefix...)
-	c.requestID = strconv.AppendUint(c.requestID, s.idCounter.Add(1), 36)
+	c.requestID = s.appendRequestID(c.requestID)
 	ctx.Response.Header.SetCanonical(headerRequestID, c.requestID)
 	ctx.Response.Header.SetCanonical(headerNoSniff, valueNoSniff)
 	return c
 }
 
-// finish counts and, when asked to, logs the request: one wide event.
 func (s *Server) finish(c *call) {
-	status := c.ctx.Response.StatusCode()
-	took := time.Since(c.ctx.Time())
+	s.note(c, c.ctx.Method(), c.ctx.Response.StatusCode(), len(c.ctx.Response.Body()), c.ctx.Time())
+	c.ctx, c.entry, c.target = nil, nil, target{}
+	s.calls.Put(c)
+}
+
+// note counts and, when asked to, logs a request that was answered: one wide event.
+func (s *Server) note(c *call, method []byte, status, bodyBytes int, began time.Time) {
+	took := time.Since(began)
 	c.route.observe(status, took)
 	if s.log.Enabled(context.Background(), slog.LevelDebug) {
 		s.log.LogAttrs(context.Background(), slog.LevelDebug, "request",
-			slog.String("method", string(c.ctx.Method())), slog.String("route", c.route.template),
+			slog.String("method", string(method)), slog.String("route", c.route.template),
 			slog.String("sale", string(c.sale)), slog.Int("status", status), slog.String("code", string(c.code)),
-			slog.Duration("duration", took), slog.Int("bytes", len(c.ctx.Response.Body())),
+			slog.Duration("duration", took), slog.Int("bytes", bodyBytes),
 			slog.String("request_id", string(c.requestID)))
 	}
-	c.ctx, c.entry, c.target = nil, nil, target{}
-	s.calls.Put(c)
 }
 
 // survive turns a panic of a handler into a 500: fasthttp would let it end the process, and with

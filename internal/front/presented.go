@@ -3,6 +3,7 @@ package front
 import (
 	"github.com/penstock/penstock/internal/problem"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -39,9 +40,15 @@ type presented struct {
 // none is believed, the token is the one of the error: the last one, one in a header before others. Errors:
 // ticket_required, ticket_invalid.
 func (s *Server) presented(c *call) (best presented, err error) {
-	tokens, found := c.tokens(ticketHeader, ticketCookie), false
+	tokens := c.tokens(ticketHeader, ticketCookie)
+	return s.presentedAmong(c.entry, &tokens)
+}
+
+// presentedAmong is presented for tokens that were read already.
+func (s *Server) presentedAmong(entry *salecache.Entry, tokens *tokens) (best presented, err error) {
+	found := false
 	for one := range tokens.all {
-		got, refused := s.believed(c, one)
+		got, refused := s.believed(entry, one)
 		switch {
 		case refused == nil && one.inHeader:
 			return got, nil
@@ -59,15 +66,15 @@ func (s *Server) presented(c *call) (best presented, err error) {
 
 // believed returns what a token stands for. While the sale has no decoy line, there are no decoys. Error:
 // ticket_invalid.
-func (s *Server) believed(c *call, one token) (got presented, err error) {
+func (s *Server) believed(entry *salecache.Entry, one token) (got presented, err error) {
 	got.token = one
-	if got.ticket, err = s.Tickets.Parse(one.text, c.entry.ID()); err == nil {
+	if got.ticket, err = s.Tickets.Parse(one.text, entry.ID()); err == nil {
 		return got, nil
 	}
-	if rec := c.entry.Record(); rec.Bots.Decoy != sale.DecoyOn {
+	if rec := entry.Record(); rec.Bots.Decoy != sale.DecoyOn {
 		return got, err
 	}
-	decoy, err := s.Tickets.ParseDecoy(one.text, c.entry.ID())
+	decoy, err := s.Tickets.ParseDecoy(one.text, entry.ID())
 	if err == nil {
 		got.decoy = &decoy
 	}
@@ -85,7 +92,7 @@ func (s *Server) bearer(c *call) (here place, inHeader bool, err error) {
 
 // placeBy tells the place of one token, in the line or the decoy line. Error: ticket_invalid.
 func (s *Server) placeBy(c *call, text string) (place, error) {
-	got, err := s.believed(c, token{text: []byte(text)})
+	got, err := s.believed(c.entry, token{text: []byte(text)})
 	if err != nil {
 		return place{}, err
 	}

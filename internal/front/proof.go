@@ -127,7 +127,7 @@ func (s *Server) keepsOwnPlace(c *call, person []queue.PlaceKey) bool {
 		return false
 	}
 	got, err := s.presented(c)
-	return err == nil && got.decoy == nil && got.ticket.Flags&queue.FlagKeyed == 0 && s.view(c, &got.held).State != queue.Missed
+	return err == nil && got.decoy == nil && got.ticket.Flags&queue.FlagKeyed == 0 && s.view(c.entry, c.load, &got.held).State != queue.Missed
 }
 
 // proofResult is what became of a proof; the labels of a metric.

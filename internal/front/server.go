@@ -139,6 +139,7 @@ type Server struct {
 	words   *words.Book
 
 	documents documents
+	date      dates
 	lookups   *lookups     // nil when there is nobody to ask
 	drafts    *drafts      // nil when there is nobody to ask
 	proxy     *proxy.Proxy // nil without sites
@@ -260,7 +261,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		// fasthttp does not know that these have been served, and would wait for a request.
 		defer context.AfterFunc(s.stopping, bounded.CloseServed)()
 	}
-	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, secure: s.TLS})
+	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, polls: s, secure: s.TLS})
 }
 
 // Shutdown closes the listeners, tells keep-alive connections to close, and waits until the
@@ -275,8 +276,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.http.ShutdownWithContext(ctx)
 }
 
-func (s *Server) newRequestID() string {
-	return s.idPrefix + strconv.FormatUint(s.idCounter.Add(1), 36)
+func (s *Server) newRequestID() string { return string(s.appendRequestID(nil)) }
+
+func (s *Server) appendRequestID(b []byte) []byte {
+	return strconv.AppendUint(append(b, s.idPrefix...), s.idCounter.Add(1), 36)
 }
 
 // newIDPrefix tells this process's request ids from those of others; should the system have no

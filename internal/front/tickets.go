@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/queue"
 )
 
@@ -151,20 +152,20 @@ func (s *Server) outside(ctx context.Context, c *call) queue.Outside {
 
 // look tells the place of what a visitor has, from memory.
 func (s *Server) look(c *call, has held, token string) place {
-	return place{held: has, token: token, view: s.view(c, &has)}
+	return place{held: has, token: token, view: s.view(c.entry, c.load, &has)}
 }
 
 // view tells what a ticket or a decoy says now, from memory.
-func (s *Server) view(c *call, has *held) (view queue.View) {
-	room, phase, heldOut := c.entry.Room(), c.entry.Phase(), c.entry.HeldOut()
+func (s *Server) view(entry *salecache.Entry, now load, has *held) (view queue.View) {
+	room, phase, heldOut := entry.Room(), entry.Phase(), entry.HeldOut()
 	if has.decoy != nil {
 		view = room.LookDecoy(*has.decoy, phase, heldOut)
 	} else {
 		view = room.Look(has.ticket, phase, heldOut)
 	}
-	if c.load > loadCalm || s.level() > 0 { // while there is much to do, visitors ask less often
-		window := c.entry.Record().Admission.ClaimWindow.Std()
-		view.PollAfterMillis = s.stretch(view.PollAfterMillis, c.load, window)
+	if now > loadCalm || s.level() > 0 { // while there is much to do, visitors ask less often
+		window := entry.Record().Admission.ClaimWindow.Std()
+		view.PollAfterMillis = s.stretch(view.PollAfterMillis, now, window)
 	}
 	return view
 }
@@ -179,7 +180,7 @@ func (s *Server) getTicket(c *call) error {
 	if err := seen(c.entry); err != nil {
 		return err
 	}
-	view := s.view(c, &got.held)
+	view := s.view(c.entry, c.load, &got.held)
 	c.buf = appendPlace(c.buf, got.text, &view)
 	c.sendJSON(200)
 	return nil

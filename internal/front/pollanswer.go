@@ -1,0 +1,114 @@
+package front
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// A crowd asks for its places all the time. A plain poll that can be answered from memory is answered where it arrives:
+// what fasthttp does around a handler costs as much as the answer. Every other request, every refusal, and every poll
+// while the server stops, goes to fasthttp, which answers a plain poll with the same bytes.
+
+// answerPoll answers the request whose headers have arrived, if it is a plain poll. The error ends the connection.
+func (a *arrival) answerPoll(head *progress) (answered bool, err error) {
+	if a.polls == nil || !head.done {
+		return false, nil
+	}
+	end := a.from + head.end
+	c := a.polls.answerPoll(a.buf[a.from:end])
+	if c == nil {
+		return false, nil
+	}
+	defer a.polls.calls.Put(c)
+	if !a.Begin() || !a.relay.begin() {
+		return false, net.ErrClosed // it was closed to make room for others, or at the end
+	}
+	_, err = a.Write(c.buf)
+	a.keepRest(end, nil)
+	if !a.endAnswer(err == nil) {
+		return false, io.EOF
+	}
+	return true, nil
+}
+
+// answerPoll makes the whole response to a plain poll with a ticket that is believed; nil for any other request.
+// Whoever gets a call puts it back.
+func (s *Server) answerPoll(head []byte) (answered *call) {
+	var p poll
+	if !p.parse(head) || s.closing() {
+		return nil
+	}
+	began := time.Now()
+	now := s.loadOf(s.inFlight.Add(1))
+	defer s.inFlight.Add(-1)
+	defer func() {
+		if recover() != nil {
+			answered = nil // fasthttp's handler panics too, and reports it
+		}
+	}()
+	entry := s.Sales.Get(string(p.sale))
+	if entry == nil || !entry.Armed() {
+		return nil
+	}
+	entry.Touch()
+	got, err := s.presentedAmong(entry, &p.tokens)
+	if err != nil {
+		return nil
+	}
+	view := s.view(entry, now, &got.held)
+	c := s.calls.Get().(*call)
+	*c = call{route: &s.routes[routeTicket], target: target{sale: p.sale}, buf: c.buf, key: c.key, requestID: s.appendRequestID(c.requestID[:0])}
+	c.key = appendPlace(c.key[:0], got.text, &view)
+	c.buf = s.appendPollResponse(c.buf[:0], c.key, c.requestID, began)
+	s.note(c, pollMethod, fasthttp.StatusOK, len(c.key), began)
+	c.target = target{}
+	return c
+}
+
+// appendPollResponse writes what fasthttp would, in its order.
+func (s *Server) appendPollResponse(b, body, requestID []byte, now time.Time) []byte {
+	b = append(b, "HTTP/1.1 200 OK\r\nDate: "...)
+	b = s.date.append(b, now)
+	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\nPenstock-Request-Id: "...)
+	b = append(b, requestID...)
+	b = append(b, "\r\nX-Content-Type-Options: nosniff"...)
+	if len(s.AllowedOrigins) > 0 {
+		b = append(b, "\r\nVary: Origin"...)
+	}
+	b = append(b, "\r\nCache-Control: no-store\r\n\r\n"...)
+	return append(b, body...)
+}
+
+// closing reports whether Shutdown has begun: answers close their connections then.
+func (s *Server) closing() bool {
+	select {
+	case <-s.stopping.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// dates writes the Date of responses, which changes once a second.
+type dates struct{ last atomic.Pointer[date] }
+
+type date struct {
+	unixSeconds int64
+	text        []byte
+}
+
+func (d *dates) append(b []byte, now time.Time) []byte {
+	last := d.last.Load()
+	if last == nil || last.unixSeconds != now.Unix() {
+		last = &date{unixSeconds: now.Unix(), text: fasthttp.AppendHTTPDate(nil, now)}
+		d.last.Store(last)
+	}
+	return append(b, last.text...)
+}
