@@ -20,7 +20,7 @@ func (n *node) newLeader() *leader.Leader {
 		Ledger: n.stores.ledger, Redis: n.stores.redis, Index: n.index, Sales: n.cache, Broker: n.stores.broker,
 		Journal: n.stores.broker.Journal(), OpenStock: n.stockOf, MayArm: n.preflight.MayArm, Log: n.log,
 	})
-	reports := fairness.NewKeeper(fairness.Deps{
+	reports := fairness.NewReporter(fairness.Deps{
 		Sales: n.cache, Ledger: n.stores.ledger, Redis: n.stores.redis, Journal: n.stores.broker.Journal(), Log: n.log,
 	})
 	deps := leader.Deps{Sales: n.cache, Board: n.board, Desk: n.desk, Log: n.log}

@@ -23,9 +23,9 @@ const (
 	// settleFor is how long after the end the report is made at the earliest: longer than a node waits for the
 	// journal to have a pass.
 	settleFor = 10 * time.Second
-	// patience is how long after the end the journal may lack what Redis has counted, before the report is made
+	// journalWait is how long after the end the journal may lack what Redis has counted, before the report is made
 	// without it, and says so.
-	patience = 2 * time.Minute
+	journalWait = 2 * time.Minute
 	// makeTimeout bounds the making of one report.
 	makeTimeout = 2 * time.Minute
 	// retryFirst and retryMost bound the pause before a report is tried again.
@@ -35,7 +35,7 @@ const (
 	journalMargin = 10 * time.Minute
 )
 
-// Deps is what the keeper works with.
+// Deps is what the reporter works with.
 type Deps struct {
 	Sales   *salecache.Cache
 	Ledger  *ledger.Ledger
@@ -44,9 +44,9 @@ type Deps struct {
 	Log     *slog.Logger
 }
 
-// Keeper makes the report on each sale that has ended, once, and keeps it in the ledger. It works under the leader:
+// Reporter makes the report on each sale that has ended, once, and keeps it in the ledger. It works under the leader:
 // its step is repeated, and each step may be.
-type Keeper struct {
+type Reporter struct {
 	deps  Deps
 	term  int64
 	known map[edition]attempt
@@ -69,12 +69,12 @@ type attempt struct {
 	retryAt time.Time
 }
 
-// NewKeeper returns a keeper.
-func NewKeeper(deps Deps) *Keeper { return &Keeper{deps: deps, known: make(map[edition]attempt)} }
+// NewReporter returns a reporter.
+func NewReporter(deps Deps) *Reporter { return &Reporter{deps: deps, known: make(map[edition]attempt)} }
 
 // Step makes the reports that are due. The error joins those of the sales; the others are made all the same.
-func (k *Keeper) Step(ctx context.Context, term int64) error {
-	ended, err := k.ended(ctx, term)
+func (r *Reporter) Step(ctx context.Context, term int64) error {
+	ended, err := r.ended(ctx, term)
 	if err != nil {
 		return err
 	}
@@ -82,9 +82,9 @@ func (k *Keeper) Step(ctx context.Context, term int64) error {
 	var failed []error
 	for i := range ended {
 		rec := &ended[i]
-		one := k.known[editionOf(rec)]
+		one := r.known[editionOf(rec)]
 		if !one.kept && !time.Now().Before(one.retryAt) {
-			if err := k.make(ctx, rec); err != nil {
+			if err := r.make(ctx, rec); err != nil {
 				one.pause = min(max(2*one.pause, retryFirst), retryMost)
 				one.retryAt = time.Now().Add(one.pause)
 				failed = append(failed, fmt.Errorf("report on %s: %w", rec.ID, err))
@@ -94,25 +94,25 @@ func (k *Keeper) Step(ctx context.Context, term int64) error {
 		}
 		known[editionOf(rec)] = one
 	}
-	k.known, k.term = known, term
+	r.known, r.term = known, term
 	return errors.Join(failed...)
 }
 
 // ended lists the sales that have ended a while ago. In the first step of a term these are also those of the ledger
 // that no node serves any more, as far back as the journal goes.
-func (k *Keeper) ended(ctx context.Context, term int64) (ended []sale.Record, err error) {
+func (r *Reporter) ended(ctx context.Context, term int64) (ended []sale.Record, err error) {
 	there := make(map[string]bool)
-	for _, entry := range k.deps.Sales.All() {
+	for _, entry := range r.deps.Sales.All() {
 		rec := entry.Record()
 		there[rec.ID] = true
 		if entry.Phase() == sale.PhaseEnded && entry.Now().Sub(endOf(&rec)) >= settleFor {
 			ended = append(ended, rec)
 		}
 	}
-	if term == k.term || !k.deps.Sales.Complete() {
+	if term == r.term || !r.deps.Sales.Complete() {
 		return ended, nil
 	}
-	all, err := k.deps.Ledger.Sales(ctx)
+	all, err := r.deps.Ledger.Sales(ctx)
 	now := time.Now()
 	for i := range all {
 		over := now.Sub(endOf(&all[i]))
@@ -134,18 +134,18 @@ func endOf(rec *sale.Record) time.Time {
 // errNotWhole says that the journal still lacks what Redis has counted.
 var errNotWhole = errors.New("the journal does not have all admissions yet")
 
-func (k *Keeper) make(ctx context.Context, rec *sale.Record) error {
+func (r *Reporter) make(ctx context.Context, rec *sale.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, makeTimeout)
 	defer cancel()
-	kept, found, err := k.deps.Ledger.FairnessHead(ctx, rec.ID)
+	kept, found, err := r.deps.Ledger.FairnessHead(ctx, rec.ID)
 	if err != nil || found && kept.CreatedMillis == rec.CreatedAt.UnixMilli() && kept.EndsMillis == rec.EndsAt.UnixMilli() {
 		return err
 	}
-	evidence, err := k.read(ctx, rec)
+	evidence, err := r.read(ctx, rec)
 	if err != nil {
 		return err
 	}
-	if evidence.Room.Ready && evidence.Account.Admitted < evidence.Room.Claimed && evidence.MadeAt.Sub(endOf(rec)) < patience {
+	if evidence.Room.Ready && evidence.Account.Admitted < evidence.Room.Claimed && evidence.MadeAt.Sub(endOf(rec)) < journalWait {
 		return errNotWhole
 	}
 	report := Judge(evidence)
@@ -153,32 +153,32 @@ func (k *Keeper) make(ctx context.Context, rec *sale.Record) error {
 	if err != nil {
 		return err
 	}
-	stored, err := k.deps.Ledger.SaveFairness(ctx, &ledger.FairnessReport{
+	stored, err := r.deps.Ledger.SaveFairness(ctx, &ledger.FairnessReport{
 		Sale: rec.ID, CreatedMillis: rec.CreatedAt.UnixMilli(), EndsMillis: rec.EndsAt.UnixMilli(),
 		MadeMillis: evidence.MadeAt.UnixMilli(), Body: string(body) + "\n",
 	})
 	if err == nil && stored {
-		k.deps.Log.Info("the fairness of an ended sale was reported", "sale", rec.ID, "verdict", string(report.Verdict), "admitted", report.Line.Admitted)
+		r.deps.Log.Info("the fairness of an ended sale was reported", "sale", rec.ID, "verdict", string(report.Verdict), "admitted", report.Line.Admitted)
 	}
 	return err
 }
 
 // read gathers what is known of an ended sale.
-func (k *Keeper) read(ctx context.Context, rec *sale.Record) (e Evidence, err error) {
+func (r *Reporter) read(ctx context.Context, rec *sale.Record) (e Evidence, err error) {
 	e.Record, e.MadeAt = *rec, time.Now().UTC().Truncate(time.Millisecond)
 	e.JournalFrom = e.MadeAt.Add(journalMargin - checkout.JournalMaxAge)
-	if e.Room, err = queue.Stats(ctx, k.deps.Redis, rec.ID); err != nil {
+	if e.Room, err = queue.Stats(ctx, r.deps.Redis, rec.ID); err != nil {
 		return e, err
 	}
 	reading := queue.NewAccounting(rec.ID, rec.StartsAt.UnixMilli())
-	for record, err := range k.deps.Journal.Replay(ctx, rec.ID, time.Time{}) {
+	for record, err := range r.deps.Journal.Replay(ctx, rec.ID, time.Time{}) {
 		if err != nil {
 			return e, err
 		}
 		reading.Add(record)
 	}
 	e.Account = reading.Account()
-	newcomers, err := k.deps.Ledger.Newcomers(ctx, rec.ID)
+	newcomers, err := r.deps.Ledger.Newcomers(ctx, rec.ID)
 	e.Bots = BotsOf(newcomers)
 	return e, err
 }
