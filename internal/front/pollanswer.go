@@ -73,17 +73,23 @@ func (s *Server) answerPoll(head []byte) (answered *call) {
 // appendPollResponse writes what fasthttp would, in its order.
 func (s *Server) appendPollResponse(b, body, requestID []byte, now time.Time) []byte {
 	b = append(b, "HTTP/1.1 200 OK\r\nDate: "...)
-	b = s.date.append(b, now)
-	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
-	b = strconv.AppendInt(b, int64(len(body)), 10)
-	b = append(b, "\r\nPenstock-Request-Id: "...)
-	b = append(b, requestID...)
-	b = append(b, "\r\nX-Content-Type-Options: nosniff"...)
+	b = append(s.date.append(b, now), crlf...)
+	b = appendHeader(b, headerContentType, typeJSON)
+	b = append(b, "Content-Length: "...)
+	b = append(strconv.AppendInt(b, int64(len(body)), 10), crlf...)
+	b = appendHeader(b, headerRequestID, requestID)
+	b = appendHeader(b, headerNoSniff, valueNoSniff)
 	if len(s.AllowedOrigins) > 0 {
-		b = append(b, "\r\nVary: Origin"...)
+		b = appendHeader(b, headerVary, headerOrigin)
 	}
-	b = append(b, "\r\nCache-Control: no-store\r\n\r\n"...)
+	b = appendHeader(b, headerCacheControl, valueNoStore)
+	b = append(b, crlf...)
 	return append(b, body...)
+}
+
+func appendHeader(b, name, value []byte) []byte {
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), crlf...)
 }
 
 // closing reports whether Shutdown has begun: answers close their connections then.

@@ -21,6 +21,7 @@ var (
 	headerWWWAuth        = []byte("Www-Authenticate")
 	headerNoSniff        = []byte("X-Content-Type-Options")
 	headerETag           = []byte("Etag")
+	headerContentType    = []byte("Content-Type")
 	valueNoStore         = []byte("no-store")
 	valueNoSniff         = []byte("nosniff")
 	valuePublicOneSecond = []byte("public, max-age=1")
