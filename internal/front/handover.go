@@ -32,6 +32,9 @@ func (s *Server) handOver(c *call, rec *sale.Record, location string) (string, e
 	if rec.Handover == sale.HandoverPass {
 		return withParameter(u, passParameter, s.Passes.Sign(pass)), nil
 	}
+	if err := intact(c.entry); err != nil {
+		return "", err // the shop could not redeem the code now
+	}
 	code, err := c.entry.Room().HandOver(pass)
 	if err != nil {
 		return "", err
