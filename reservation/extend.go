@@ -45,11 +45,12 @@ func (s *Stock) Extend(ctx context.Context, id string, by Proof) (Reservation, e
 // for 15 minutes, an order for 24 hours once it is in the ledger or has failed. Codes: unknown_reservation,
 // unavailable.
 func (s *Stock) Get(ctx context.Context, id string) (Reservation, error) {
-	at, err := s.locate(s.plan.Load(), id)
+	p := s.plan.Load()
+	at, err := s.locate(p, id)
 	if err != nil {
 		return Reservation{}, err
 	}
-	f, err := s.one(ctx, getScript, []string{s.keys.stock, at.key})
+	f, err := s.one(ctx, getScript, []string{s.keys.stock, at.key}, p.epoch)
 	if err != nil {
 		return Reservation{}, err
 	}

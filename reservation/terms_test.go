@@ -60,6 +60,8 @@ func TestAnotherEpochDecidesNothing(t *testing.T) {
 		}
 		_, _, err := s.Reserve(ctx, ask1("2", "ann", 1))
 		wantCode(t, err, problem.Unavailable)
+		_, err = s.Get(ctx, r.ID) // it is there, in the other epoch
+		wantCode(t, err, problem.Unavailable)
 		_, err = s.Confirm(ctx, confirmation(r.ID, "o", 1))
 		wantCode(t, err, problem.Unavailable)
 		wantCode(t, release(ctx, s, r.ID, proved), problem.Unavailable)

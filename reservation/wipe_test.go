@@ -93,8 +93,10 @@ func TestALaterEpochDoesNotSeeTheRecordsOfAnEarlierOne(t *testing.T) {
 		command(t, client, "SET", record, text)
 		rec.Epoch = 2
 		arm(t, client, rec)
+		_, err := s.Get(ctx, r.ID) // this node does not know of the epoch yet
+		wantCode(t, err, problem.Unavailable)
 		s.Update(rec)
-		_, err := s.Get(ctx, r.ID)
+		_, err = s.Get(ctx, r.ID)
 		wantCode(t, err, problem.UnknownReservation)
 		if again := mustReserve(t, s, ask1("1", "ann", 1)); again.Epoch != 2 {
 			t.Fatalf("the leftover of epoch 1 was taken for live: %+v", again)
