@@ -1,12 +1,18 @@
 package front
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/penstock/penstock/internal/problem"
+	"github.com/penstock/penstock/internal/proxy"
+	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/shadow"
 	"github.com/penstock/penstock/internal/telemetry"
 )
 
@@ -119,4 +125,60 @@ func TestNoRefusalRepeatsACardNumber(t *testing.T) {
 		}
 		mentionsNoCard(t, path, got.body)
 	}
+}
+
+func TestWhatAShopTellsOfItsSalesHasNoCardNumberInIt(t *testing.T) {
+	one := liveSale("spring", nil)
+	body := func(reference, customer string) []byte {
+		return []byte(`{"calls":[{"outcome":"accepted","reference":"` + reference + `","customer":"` + customer + `","items":[{"sku":"SNKR-42","quantity":1}]}]}`)
+	}
+	if _, err := parseShadow(body("order-1", "zoe"), &one); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range [][]byte{body("4111 1111 1111 1111", "zoe"), body("order-1", visa)} {
+		if _, err := parseShadow(bad, &one); !errors.Is(err, problem.CardData) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+func TestAMirroredCallWithACardNumberIsOnlyCounted(t *testing.T) {
+	counts := prometheus.NewRegistry()
+	watching, err := shadow.New(shadow.Deps{Metrics: counts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStack(t, func(d *Deps) { d.Shadow = watching })
+	s.open(liveSale("spring", func(o *sale.Sale) { o.Shadow = true }))
+	lines := []proxy.MirroredLine{{SKU: "SNKR-42", Quantity: 1}}
+	for _, m := range []proxy.Mirrored{
+		{Sale: "spring", Accepted: true, Lines: lines, Reference: visa}, {Sale: "spring", Accepted: true, Lines: lines, Customer: visa},
+		{Sale: "spring", Accepted: true, Lines: lines, Reference: "order-1", Customer: "zoe"},
+	} {
+		s.mirror(&m)
+	}
+	if got := figureOf(t, counts, "penstock_shadow_not_seen_total", "unreadable"); got != 2 {
+		t.Errorf("%v calls are counted as unreadable, want 2", got)
+	}
+	if got := figureOf(t, counts, "penstock_shadow_waiting", ""); got != 1 {
+		t.Errorf("%v calls wait for their decision, want 1", got)
+	}
+}
+
+// figureOf is the value of a counter or gauge, of that with a label's value if there is one.
+func figureOf(t testing.TB, of *prometheus.Registry, name, label string) float64 {
+	t.Helper()
+	families, err := of.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == name && (label == "" || m.GetLabel()[0].GetValue() == label) {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no figure %s %s", name, label)
+	return 0
 }

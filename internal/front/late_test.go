@@ -64,19 +64,7 @@ func (s *stack) admittedLate(id string) float64 {
 	s.t.Helper()
 	all := prometheus.NewRegistry()
 	all.MustRegister(salecache.NewCollector(s.Sales))
-	families, err := all.Gather()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			if family.GetName() == "penstock_admitted_late_total" && metric.GetLabel()[0].GetValue() == id {
-				return metric.GetCounter().GetValue()
-			}
-		}
-	}
-	s.t.Fatalf("nothing is counted of %s", id)
-	return 0
+	return figureOf(s.t, all, "penstock_admitted_late_total", id)
 }
 
 func TestWhoIsTooLateHasMissedTheTurn(t *testing.T) {

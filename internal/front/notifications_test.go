@@ -83,6 +83,11 @@ func TestWhoWaitsCanAskToBeToldAndTakeItBack(t *testing.T) {
 	} {
 		s.expect(400, problem.BadRequest, "POST", path, mine, body)
 	}
+	for _, body := range []string{
+		`{"email":"` + visa + `@example.com"}`, strings.Replace(pushWish(t), "push.example/", "push.example/4111-1111-1111-1111/", 1),
+	} {
+		mentionsNoCard(t, "wish", s.expect(422, problem.CardData, "POST", path, mine, body).body)
+	}
 	s.expect(204, "", "POST", path, mine, pushWish(t))
 	s.expect(204, "", "POST", path, mine, pushWish(t))
 	s.expect(204, "", "POST", path, mine, `{"email":"ada@example.com","language":"de-AT"}`)

@@ -21,7 +21,7 @@ const (
 	UnseenStopped     Unseen = "stopped"      // the process was stopped meanwhile
 	UnseenFull        Unseen = "full"         // the ledger keeps no more of them
 	UnseenBody        Unseen = "body"         // the body was too large, or not sent to its end
-	UnseenUnreadable  Unseen = "unreadable"   // item, quantity or customer were not where the rule says
+	UnseenUnreadable  Unseen = "unreadable"   // item, quantity or customer were not where the rule says, or held a card number
 	UnseenUnclear     Unseen = "unclear"      // the status of the answer says neither yes nor no
 	UnseenNoAnswer    Unseen = "no_answer"    // the shop did not answer
 	UnseenConflict    Unseen = "conflict"     // another call with the same reference was decided before
