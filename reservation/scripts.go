@@ -39,7 +39,9 @@ var (
 	snapshotScript    = load("snapshot", "state", "clock")
 	endsScript        = load("ends")
 	madePageScript    = load("made_page", "state", "clock")
+	auditScript       = load("audit", "state", "clock")
 	auditPageScript   = load("audit_page")
+	outboxLeftScript  = load("outbox_left")
 )
 
 // load reads a script. "state" brings server_run along, on which it rests.

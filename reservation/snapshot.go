@@ -172,8 +172,14 @@ func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, e
 	}
 	raw := &rawStock{
 		state: numbers[0], now: numbers[1], due: numbers[2], outbox: numbers[3], made: numbers[4], nextDue: numbers[5],
-		fields: make(map[string]int64, len(flat)/2), pools: make(map[string]string),
 	}
+	raw.read(flat)
+	return raw, nil
+}
+
+// read takes the fields of the stock and their values in turn.
+func (raw *rawStock) read(flat []string) {
+	raw.fields, raw.pools = make(map[string]int64, len(flat)/2), make(map[string]string)
 	for i := 0; i+1 < len(flat); i += 2 {
 		if sku, ok := strings.CutPrefix(flat[i], "pools|"); ok {
 			raw.pools[sku] = flat[i+1]
@@ -186,7 +192,6 @@ func readStock(ctx context.Context, client rueidis.Client, k keys) (*rawStock, e
 			raw.fields[flat[i]] = n
 		}
 	}
-	return raw, nil
 }
 
 func (raw *rawStock) ready() bool { return raw.state == answerOK }

@@ -110,7 +110,7 @@ func TestUnitsThatAreHeldInTheWrongChannelAreAnUnbalance(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if a := shoe(); a.Balanced() || a.Uneven != 2 {
+		if a := shoe(); a.Balanced() || a.HeldElsewhere != 2 {
 			t.Fatalf("audit %+v", a)
 		}
 	})

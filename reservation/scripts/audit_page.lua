@@ -1,13 +1,12 @@
--- Reads a page of the reservations that hold units.
+-- Reads reservations that held units a moment ago.
 -- KEYS: 1 due
--- ARGV: 1 prefix of the record keys (same hash tag), 2 first rank, 3 last rank (at most 999 later)
--- Returns the members and their records in turn, '' for a record that is missing, and for a pass (see bound.lua)
-local cores = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])
-if #cores == 0 then return {} end
+-- ARGV: 1 prefix of the record keys (same hash tag), then at most 1,000 members of due
+-- Returns in turn a record, '' when it is missing, and whether the member is still due: 1 or 0
 local keys = {}
-for i, core in ipairs(cores) do keys[i] = ARGV[1] .. core end
+for i = 2, #ARGV do keys[i - 1] = ARGV[1] .. ARGV[i] end
 local page = {}
 for i, text in ipairs(redis.call('MGET', unpack(keys))) do
-  page[2 * i - 1], page[2 * i] = cores[i], text or ''
+  page[2 * i - 1] = text or ''
+  page[2 * i] = redis.call('ZSCORE', KEYS[1], ARGV[i + 1]) and 1 or 0
 end
 return page
