@@ -44,7 +44,8 @@ test-simulations: ## Run the long simulations: models of the line and of the sto
 .PHONY: test-faults
 test-faults: bin/nats-server ## Run the slower tests: a Redis replica takes over, processes are killed, a store is down, a rush, shadow mode
 	scripts/install-test-servers
-	go vet -tags faults ./cmd/penstock
+	go vet -tags faults ./cmd/penstock ./internal/ledger
+	go test -v -race -count=1 -timeout 2m -tags faults -run '^TestFault' ./internal/ledger
 	go test -v -race -count=1 -timeout 28m -tags faults -run '^TestFault' ./cmd/penstock
 
 .PHONY: test-browser

@@ -42,7 +42,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, reg prometheus.Re
 			return err
 		}
 	}
-	if err := s.openLedger(ctx, cfg, log); err != nil {
+	if err := s.openLedger(ctx, cfg, reg, log); err != nil {
 		return err
 	}
 	if err := s.openRedis(ctx, cfg, log); err != nil {
@@ -72,13 +72,13 @@ func (s *stores) lockDataDir(dir string) error {
 	return nil
 }
 
-func (s *stores) openLedger(ctx context.Context, cfg *config.Config, log *slog.Logger) (err error) {
-	s.ledger, err = ledger.Open(ctx, ledgerURL(cfg), log, ledger.Options{ReadURL: cfg.PostgresReadURL.Reveal()})
+func (s *stores) openLedger(ctx context.Context, cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (err error) {
+	s.ledger, err = ledger.Open(ctx, ledgerURL(cfg), log, ledger.Options{ReadURL: cfg.PostgresReadURL.Reveal(), MaxLag: cfg.PostgresReadMaxLag})
 	if err != nil {
 		return err
 	}
 	s.onClose(func(context.Context) error { return s.ledger.Close() })
-	return nil
+	return reg.Register(ledger.NewCollector(s.ledger))
 }
 
 // ledgerURL is where the ledger is: Postgres, or the SQLite file of the data directory.

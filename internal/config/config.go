@@ -40,7 +40,9 @@ type Config struct {
 	AllowUnsynced    bool   `group:"State" env:"PENSTOCK_ALLOW_UNSYNCED" help:"Arm sales although it is not known that the order log syncs each write to disk. A power failure may then lose accepted orders."`
 	OrderLogReplicas int    `group:"State" env:"PENSTOCK_ORDER_LOG_REPLICAS" default:"1" help:"Copies that NATS keeps of the order log and the journal, on as many servers of its cluster: 1, 3 or 5."`
 	PostgresURL      URL    `group:"State" env:"PENSTOCK_POSTGRES_URL" help:"Postgres 15 or later: postgres://user:password@host:port/database. Unset: embedded SQLite."`
-	PostgresReadURL  URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists and reports. Unset: the primary."`
+	PostgresReadURL  URL    `group:"State" env:"PENSTOCK_POSTGRES_READ_URL" help:"A read replica for lists, exports and reports. Unset: the primary."`
+
+	PostgresReadMaxLag time.Duration `group:"State" env:"PENSTOCK_POSTGRES_READ_MAX_LAG" default:"5s" help:"How old lists, exports and reports may be. While the read replica is further behind, or it is not known how far, or it does not answer, they are read from the primary."`
 
 	AdminKey        Secret   `group:"Keys" env:"PENSTOCK_ADMIN_KEY" help:"API key of role admin that always works, even while the ledger is down: 32 characters or more. A shorter one could be guessed: fewer than 15 characters are refused, fewer than 32 are warned of. Unset: generated into the data directory."`
 	Secret          Secret   `group:"Keys" env:"PENSTOCK_SECRET" help:"Signs tickets, passes and sessions, and derives the ids of reservations: 32 bytes or more, the same for all processes. Unset: generated into the data directory."`

@@ -22,6 +22,8 @@ const (
 	maxShutdownTimeout = 10 * time.Minute
 	minShutdownTimeout = time.Second
 	maxDrainDelay      = 5 * time.Minute
+	minReadMaxLag      = 2 * time.Second // it is measured once a second
+	maxReadMaxLag      = 5 * time.Minute
 	// minJournalBytesPerSale is enough for some thousand reservations.
 	minJournalBytesPerSale = 1 << 20
 	howToMakeSecret        = "make one with: openssl rand -hex 32"
@@ -146,6 +148,9 @@ func (c *Config) checkStores() error {
 	}
 	if c.PostgresReadURL != "" && c.PostgresURL == "" {
 		return wrong("PENSTOCK_POSTGRES_READ_URL", "names a replica without a primary, set PENSTOCK_POSTGRES_URL too")
+	}
+	if c.PostgresReadMaxLag < minReadMaxLag || c.PostgresReadMaxLag > maxReadMaxLag {
+		return wrong("PENSTOCK_POSTGRES_READ_MAX_LAG", "is %s, use %s to %s", c.PostgresReadMaxLag, minReadMaxLag, maxReadMaxLag)
 	}
 	if c.OrderLogReplicas != 1 && c.OrderLogReplicas != 3 && c.OrderLogReplicas != 5 {
 		return wrong("PENSTOCK_ORDER_LOG_REPLICAS", "is %d, use 1, 3 or 5", c.OrderLogReplicas)

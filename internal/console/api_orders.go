@@ -54,7 +54,7 @@ func (c *Console) getOrders(w http.ResponseWriter, r *http.Request, who caller) 
 	if format != typeJSON {
 		return c.exportOrders(w, r, who, export{sale: saleID, format: format, cursor: cursor, bom: bom, continued: after != ""})
 	}
-	orders, next, err := c.deps.Ledger.Orders(r.Context(), saleID, cursor, limit)
+	orders, next, err := c.deps.Ledger.ReportOrders(r.Context(), saleID, cursor, limit)
 	if err != nil {
 		return err
 	}

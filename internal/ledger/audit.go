@@ -42,7 +42,9 @@ func (l *Ledger) Audit(ctx context.Context, saleID, cursor string, limit int) ([
 			WHERE (at_ms, id) < ($1, $2) AND sale = $4 ORDER BY at_ms DESC, id DESC LIMIT $3`
 		args = append(args, saleID)
 	}
-	rows, err := collect(ctx, l.report, queryTimeout, scanEntry, query, args...)
+	rows, err := readOld(ctx, l, func(ctx context.Context, db *sql.DB) ([]Entry, error) {
+		return collect(ctx, db, queryTimeout, scanEntry, query, args...)
+	})
 	if err != nil || len(rows) == 0 {
 		return nil, "", err
 	}

@@ -19,11 +19,13 @@ type Inspection struct {
 	Replica *ReplicaInspection // nil without a read URL
 }
 
-// ReplicaInspection is what can be read of the replica.
+// ReplicaInspection is what the last look at the replica has shown, a second ago at the most.
 type ReplicaInspection struct {
-	Problem   string // why it cannot be read; "" when it can
-	IsReplica bool   // false: the read URL names a primary
-	LagMillis int64  // how old what it shows may be; 0 when it has all that it received
+	Problem      string // why it cannot be read; "" when it can
+	IsReplica    bool   // false: the read URL names a primary
+	LagKnown     bool
+	LagMillis    int64 // how old what it shows may be
+	MaxLagMillis int64 // beyond which it is not used
 }
 
 // Inspect reads the database's settings. A replica that does not answer is no error.
@@ -40,22 +42,11 @@ func (l *Ledger) Inspect(ctx context.Context) (Inspection, error) {
 	if err != nil {
 		return i, classify(ctx, err)
 	}
-	if l.hasReplica {
-		i.Replica = l.inspectReplica(ctx)
+	if l.replica != nil {
+		seen := l.replica.inspection()
+		i.Replica = &seen
 	}
 	return i, nil
-}
-
-func (l *Ledger) inspectReplica(ctx context.Context) *ReplicaInspection {
-	r := &ReplicaInspection{}
-	err := l.report.QueryRowContext(ctx, `SELECT pg_is_in_recovery(),
-		CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-		ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000, 0) END::bigint`).
-		Scan(&r.IsReplica, &r.LagMillis)
-	if err != nil {
-		r.Problem = classify(ctx, err).Error()
-	}
-	return r
 }
 
 func (l *Ledger) inspectSQLite(ctx context.Context) (Inspection, error) {

@@ -35,7 +35,7 @@ func TestInspectSeesAnUnsafeSettingAPoolerAndTheReplica(t *testing.T) {
 		if err != nil || got.Engine != "postgres" || got.SynchronousCommit != "off" || got.Replica == nil {
 			t.Fatalf("%s: got %+v, %v", name, got, err)
 		}
-		if (got.Replica.Problem == "") != (name == "alive") || got.Replica.IsReplica {
+		if (got.Replica.Problem == "") != (name == "alive") || got.Replica.IsReplica || got.Replica.LagKnown {
 			t.Errorf("%s: replica %+v", name, got.Replica)
 		}
 		_ = l.Close()

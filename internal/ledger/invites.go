@@ -192,9 +192,14 @@ type InviteCounts struct {
 
 // Invites counts the invites of a sale by batch, the oldest first.
 func (l *Ledger) Invites(ctx context.Context, saleID string) ([]InviteCounts, error) {
-	return collect(ctx, l.report, reportTimeout, func(rows *sql.Rows) (c InviteCounts, err error) {
-		err = rows.Scan(&c.Batch, &c.Given, &c.Used, &c.Revoked, &c.FirstMillis)
-		return c, err
-	}, `SELECT batch, count(*), count(CASE WHEN used_ms > 0 THEN 1 END), count(CASE WHEN revoked_ms > 0 THEN 1 END), min(created_ms)
-		FROM invites WHERE sale = $1 GROUP BY batch ORDER BY min(created_ms), batch`, saleID)
+	return readOld(ctx, l, func(ctx context.Context, db *sql.DB) ([]InviteCounts, error) {
+		return collect(ctx, db, reportTimeout, scanInviteCounts, `SELECT batch, count(*), count(CASE WHEN used_ms > 0 THEN 1 END),
+			count(CASE WHEN revoked_ms > 0 THEN 1 END), min(created_ms)
+			FROM invites WHERE sale = $1 GROUP BY batch ORDER BY min(created_ms), batch`, saleID)
+	})
+}
+
+func scanInviteCounts(rows *sql.Rows) (c InviteCounts, err error) {
+	err = rows.Scan(&c.Batch, &c.Given, &c.Used, &c.Revoked, &c.FirstMillis)
+	return c, err
 }

@@ -29,22 +29,25 @@ const (
 
 // Ledger is an open ledger. It is safe for concurrent use.
 type Ledger struct {
-	write  *sql.DB // the primary; a single connection on SQLite
-	read   *sql.DB // as current as write
-	report *sql.DB // for people; a replica, which may lag, if there is one
-	insert inserter
-	closer func() error
+	write   *sql.DB  // the primary; a single connection on SQLite
+	read    *sql.DB  // as current as write
+	replica *replica // nil if there is none; see readOld
+	insert  inserter
+	closer  func() error
 
-	postgres   bool // and not SQLite
-	pooled     bool // a pooler is between this node and Postgres
-	hasReplica bool // report is a replica
+	postgres bool // and not SQLite
+	pooled   bool // a pooler is between this node and Postgres
+	oldReads oldReads
 }
 
 // Options are what Open may be told besides the address.
 type Options struct {
-	// ReadURL names a Postgres replica for listings that people read. Nothing
-	// that decides anything is read from it. Empty means the primary.
+	// ReadURL names a Postgres replica for what may be a little old: lists, exports
+	// and reports. Nothing that decides anything is read from it. Empty means the primary.
 	ReadURL string
+	// MaxLag is how old that may be; while the replica is further behind, or it is not known how far, the
+	// primary is read. 0 is DefaultMaxLag.
+	MaxLag time.Duration
 }
 
 // Open opens the ledger at a postgres:// URL, or else the SQLite file at that

@@ -160,5 +160,7 @@ func (l *Ledger) deleteNotifications(ctx context.Context, saleID, which string, 
 
 // CountNotifications counts those of a sale that wait, by way.
 func (l *Ledger) CountNotifications(ctx context.Context, saleID string) (map[string]int64, error) {
-	return numbers(ctx, l.report, `SELECT way, count(*) FROM notifications WHERE sale = $1 GROUP BY way`, saleID)
+	return readOld(ctx, l, func(ctx context.Context, db *sql.DB) (map[string]int64, error) {
+		return numbers(ctx, db, `SELECT way, count(*) FROM notifications WHERE sale = $1 GROUP BY way`, saleID)
+	})
 }

@@ -16,10 +16,18 @@ func (l *Ledger) Orders(ctx context.Context, saleID, cursor string, limit int) (
 	return orders(ctx, l.read, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
 }
 
-// ReportOrders is Orders for people's eyes: from the replica if there is one,
-// which may lag. Nothing may be decided by it.
+// ReportOrders is Orders for people's eyes: from the replica if there is one that is fresh enough, so that the last
+// orders may be missing (see Options.MaxLag). Nothing may be decided by it.
 func (l *Ledger) ReportOrders(ctx context.Context, saleID, cursor string, limit int) ([]checkout.Stored, string, error) {
-	return orders(ctx, l.report, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
+	type page struct {
+		orders []checkout.Stored
+		next   string
+	}
+	p, err := readOld(ctx, l, func(ctx context.Context, db *sql.DB) (p page, err error) {
+		p.orders, p.next, err = orders(ctx, db, columns{orderColumns, scanOrder}, saleID, beforeAll, cursor, limit)
+		return p, err
+	})
+	return p.orders, p.next, err
 }
 
 // CursorAfter is the cursor of a listing that begins after an order of the sale. Code: bad_request when the sale

@@ -40,7 +40,7 @@ func openPostgres(ctx context.Context, url string, opts Options, log *slog.Logge
 		return nil, fmt.Errorf("ledger: %w", oneLine(err))
 	}
 	primary := stdlib.OpenDBFromPool(pool)
-	l := &Ledger{write: primary, read: primary, report: primary, insert: postgresInserter{}, postgres: true, pooled: pooled}
+	l := &Ledger{write: primary, read: primary, insert: postgresInserter{}, postgres: true, pooled: pooled}
 	l.closer = func() error { err := primary.Close(); pool.Close(); return err }
 	if opts.ReadURL == "" {
 		return l, nil
@@ -49,13 +49,9 @@ func openPostgres(ctx context.Context, url string, opts Options, log *slog.Logge
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	if err := pingPostgres(ctx, replicas); err != nil {
-		log.Warn("the ledger's replica does not answer; listings fail until it does", "error", err)
-	}
-	replica := stdlib.OpenDBFromPool(replicas)
-	l.report, l.hasReplica = replica, true
+	l.replica = follow(ctx, stdlib.OpenDBFromPool(replicas), primary, opts.MaxLag, log)
 	closePrimary := l.closer
-	l.closer = func() error { err := replica.Close(); replicas.Close(); return errors.Join(err, closePrimary()) }
+	l.closer = func() error { err := l.replica.close(); replicas.Close(); return errors.Join(err, closePrimary()) }
 	return l, nil
 }
 

@@ -27,7 +27,7 @@ func openSQLite(ctx context.Context, path string) (*Ledger, error) {
 	readers.SetMaxOpenConns(sqliteReaders)
 	readers.SetMaxIdleConns(sqliteReaders)
 	return &Ledger{
-		write: writer, read: readers, report: readers, insert: sqliteInserter{},
+		write: writer, read: readers, insert: sqliteInserter{},
 		closer: func() error { return errors.Join(readers.Close(), writer.Close()) },
 	}, nil
 }

@@ -11,8 +11,6 @@ import (
 const (
 	partLedger         = "ledger"
 	minPostgresVersion = 15
-	// oldReplicaMillis is how old the lists and reports of people may be without a word.
-	oldReplicaMillis = 30_000
 )
 
 // Ledger judges the database.
@@ -53,11 +51,13 @@ func ledgerSync(seen ledger.Inspection) Finding {
 func ledgerReplica(r ledger.ReplicaInspection) Finding {
 	switch {
 	case r.Problem != "":
-		return ledgerFinding("replica", Warn, "cannot be read: "+r.Problem+".", "Lists and reports fail until it answers.")
+		return ledgerFinding("replica", Warn, "cannot be read: "+r.Problem+".", "Lists and reports come from the primary until it answers.")
 	case !r.IsReplica:
 		return ledgerFinding("replica", Warn, "PENSTOCK_POSTGRES_READ_URL names a primary.", "Name a replica, or leave the setting out.")
-	case r.LagMillis > oldReplicaMillis:
-		return ledgerFinding("replica", Warn, fmt.Sprintf("%d s behind.", r.LagMillis/1000), "Lists and reports are as old as that.")
+	case !r.LagKnown:
+		return ledgerFinding("replica", Warn, "it is not known how far it is behind.", "Lists and reports come from the primary. Does it still follow this primary?")
+	case r.LagMillis > r.MaxLagMillis:
+		return ledgerFinding("replica", Warn, fmt.Sprintf("%d ms behind.", r.LagMillis), "Lists and reports come from the primary until it is at most PENSTOCK_POSTGRES_READ_MAX_LAG behind.")
 	default:
 		return ledgerFinding("replica", OK, fmt.Sprintf("%d ms behind.", r.LagMillis), "")
 	}

@@ -45,6 +45,12 @@ func StartPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
 	if err := initCluster(ctx, bin, data, account); err != nil {
 		return nil, err
 	}
+	return runPostgres(ctx, bin, dir, account)
+}
+
+// runPostgres starts the cluster whose data are in dir/postgres.
+func runPostgres(ctx context.Context, bin, dir string, account *syscall.Credential) (*PostgresServer, error) {
+	data := filepath.Join(dir, "postgres")
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -54,7 +60,7 @@ func StartPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
 	s.command = func() *exec.Cmd {
 		return asAccount(exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), postgresArgs(data, port)...), data, account)
 	}
-	s.ready = func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }
+	s.ready = func(ctx context.Context) error { return s.Exec(ctx, "SELECT 1") }
 	if err := s.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -92,7 +98,7 @@ func socketDir(data string) string {
 // remains the cluster's maintenance database.
 func (s *PostgresServer) CreateDatabase(ctx context.Context) (string, error) {
 	name := "t_" + strings.ToLower(rand.Text())
-	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
+	if err := s.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return "", fmt.Errorf("create database: %w", err)
 	}
 	return strings.Replace(s.URL, "/postgres?", "/"+name+"?", 1), nil
@@ -104,10 +110,11 @@ func (s *PostgresServer) DropDatabase(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	return s.exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{config.Database}.Sanitize()+" WITH (FORCE)")
+	return s.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{config.Database}.Sanitize()+" WITH (FORCE)")
 }
 
-func (s *PostgresServer) exec(ctx context.Context, sql string) error {
+// Exec runs one statement in the maintenance database.
+func (s *PostgresServer) Exec(ctx context.Context, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.URL)
