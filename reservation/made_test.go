@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	loops    = 20_000
+	loops    = memorySpare + 5_000
 	maxTries = 20 // of one request
 )
 
