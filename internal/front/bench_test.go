@@ -61,6 +61,24 @@ func BenchmarkHotWithoutNetwork(b *testing.B) {
 	}
 }
 
+// BenchmarkHotPoll is the answer to a plain poll, which fasthttp never sees.
+func BenchmarkHotPoll(b *testing.B) {
+	s, paths := hotPaths(b)
+	for _, path := range paths[:2] {
+		head := []byte(path.request)
+		b.Run(path.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c := s.answerPoll(head)
+				if c == nil {
+					b.Fatal("not answered")
+				}
+				s.calls.Put(c)
+			}
+		})
+	}
+}
+
 func BenchmarkHotOverLoopback(b *testing.B) {
 	s, paths := hotPaths(b)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
