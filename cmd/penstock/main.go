@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,9 @@ import (
 
 // The exit codes.
 const (
-	exitFailed = 1 // it was tried and did not work
-	exitUsage  = 2 // a setting or an argument is wrong
+	exitFailed  = 1 // it was tried and did not work
+	exitUsage   = 2 // a setting or an argument is wrong
+	exitUnknown = 3 // nothing is known to be wrong, and not all of it could be measured
 )
 
 // commands is the whole command line.
@@ -29,7 +31,7 @@ type commands struct {
 	Stock     stockCommand     `cmd:"" help:"The stock of a sale of a running server."`
 	Invites   invitesCommand   `cmd:"" help:"Invites to a sale of a running server."`
 	Key       keyCommand       `cmd:"" help:"API keys of a running server."`
-	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold."`
+	Verify    verifyCommand    `cmd:"" help:"Check every invariant of a running server; exit 0 only if all hold, 3 if not all could be measured."`
 	Fairness  fairnessCommand  `cmd:"" help:"How an ended sale was drawn, called and limited; exit 0 only if all of it is known and holds."`
 	Shadow    shadowCommand    `cmd:"" help:"Where a shop's own stock logic differs, of a sale in shadow mode; exit 0 only if nowhere."`
 	Preflight preflightCommand `cmd:"" help:"Check the settings of a running server's stores; exit 0 only if sales may be armed."`
@@ -101,7 +103,7 @@ func report(out terminal, err error) int {
 	var verdict verdictError
 	switch {
 	case errors.As(err, &verdict): // the report has been printed already
-		return exitFailed
+		return cmp.Or(verdict.code, exitFailed)
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(out.stderr, "penstock: %s\n", usage.text)
 		return exitUsage

@@ -6,7 +6,9 @@ import (
 )
 
 // verdictError ends the program with a failure that has been printed already.
-type verdictError struct{}
+type verdictError struct {
+	code int // of the exit; 0 is exitFailed
+}
 
 func (verdictError) Error() string { return "the report says no" }
 

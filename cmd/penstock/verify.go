@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/penstock/penstock/internal/config"
+	"github.com/penstock/penstock/internal/fairness"
 	"github.com/penstock/penstock/internal/verify"
 )
 
@@ -34,5 +36,9 @@ func (c *verifyCommand) Run(ctx context.Context, out terminal) error {
 	if err := client.do(ctx, http.MethodGet, path+"?wait="+c.Wait.String(), nil, &result); err != nil {
 		return err
 	}
-	return printReport(out, result, c.JSON, result.OK)
+	err = printReport(out, result, c.JSON, result.OK)
+	if errors.Is(err, verdictError{}) && result.Verdict == fairness.Unknown {
+		return verdictError{code: exitUnknown}
+	}
+	return err
 }

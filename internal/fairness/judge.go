@@ -34,12 +34,13 @@ func Judge(e Evidence) Report {
 	j.limits()
 	r.Verdict = Holds
 	for _, check := range r.Checks {
-		r.Verdict = worse(r.Verdict, check.Verdict)
+		r.Verdict = Worse(r.Verdict, check.Verdict)
 	}
 	return r
 }
 
-func worse(a, b Verdict) Verdict {
+// Worse is the verdict of two checks together.
+func Worse(a, b Verdict) Verdict {
 	switch {
 	case a == Broken || b == Broken:
 		return Broken
@@ -151,7 +152,7 @@ func (j *judging) line() {
 	verdict := j.whole(a.Inversions == 0)
 	detail := fmt.Sprintf("%d places were called; %d were admitted, %d of them before their place was called", a.Called, a.Admitted, a.Inversions)
 	if a.CallsUntimed > 0 {
-		verdict, detail = worse(verdict, Unknown), fmt.Sprintf("%s; %d calls have no time", detail, a.CallsUntimed)
+		verdict, detail = Worse(verdict, Unknown), fmt.Sprintf("%s; %d calls have no time", detail, a.CallsUntimed)
 	}
 	j.check("called_in_order", verdict, "%s", detail)
 	j.check("one_pass_a_ticket", j.whole(a.TwoPasses == 0), "%d tickets had two passes at once", a.TwoPasses)
@@ -165,7 +166,7 @@ func (j *judging) limits() {
 	verdict := j.whole(a.Minute.Over == 0)
 	detail := fmt.Sprintf("most admissions in any rolling 60 s: %d of %d; a limit was exceeded by %d at most", r.Minute.Most, r.Minute.Limit, r.Minute.Over)
 	if a.Minute.Unlimited > 0 {
-		verdict, detail = worse(verdict, Unknown), fmt.Sprintf("%s; for %d moments the limit is not known", detail, a.Minute.Unlimited)
+		verdict, detail = Worse(verdict, Unknown), fmt.Sprintf("%s; for %d moments the limit is not known", detail, a.Minute.Unlimited)
 	}
 	j.check("admissions_within_rate", verdict, "%s", detail)
 	switch {
@@ -206,7 +207,7 @@ func (j *judging) draw() {
 	if kind := j.report.Trust.Kind; kind != TrustBeacon && kind != TrustParties {
 		verdict = Unknown
 	}
-	j.check("nobody_could_choose_places", worse(verdict, j.parts(d)), "%s", j.report.Trust.Detail)
+	j.check("nobody_could_choose_places", Worse(verdict, j.parts(d)), "%s", j.report.Trust.Detail)
 }
 
 func (j *judging) noDraw() {

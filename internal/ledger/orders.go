@@ -230,28 +230,32 @@ type OrderStats struct {
 	Orders     int64
 	Duplicates int64            // orders beyond the first of a reservation; the schema allows none
 	Units      map[string]int64 // by SKU
+	Counted    map[string]int64 // by SKU: the counter of sold units, of the same moment
 }
 
-// OrderStats adds up a sale's orders themselves, as of one moment.
+// OrderStats adds up a sale's orders themselves, as of one moment. It reads all of them.
 func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, error) {
-	stats := OrderStats{Units: make(map[string]int64)}
+	stats := OrderStats{Units: make(map[string]int64), Counted: make(map[string]int64)}
 	type sum struct {
-		sku                       string
-		units, orders, duplicates int64
+		sku                                string
+		units, counted, orders, duplicates int64
 	}
 	sums, err := collect(ctx, l.read, reportTimeout, func(rows *sql.Rows) (sum, error) {
 		var s sum
-		err := rows.Scan(&s.sku, &s.units, &s.orders, &s.duplicates)
+		err := rows.Scan(&s.sku, &s.units, &s.counted, &s.orders, &s.duplicates)
 		return s, err
-	}, `SELECT '' AS sku, 0 AS units, count(*), count(*) - count(DISTINCT reservation) FROM orders WHERE sale = $1
+	}, `SELECT '' AS sku, 0 AS units, 0 AS counted, count(*), count(*) - count(DISTINCT reservation) FROM orders WHERE sale = $1
 		UNION ALL
-		SELECT l.sku, CAST(sum(l.quantity) AS BIGINT), 0, 0 FROM orders o JOIN order_lines l ON l.order_id = o.id
-		WHERE o.sale = $1 GROUP BY l.sku`, saleID)
+		SELECT l.sku, CAST(sum(l.quantity) AS BIGINT), 0, 0, 0 FROM orders o JOIN order_lines l ON l.order_id = o.id
+		WHERE o.sale = $1 GROUP BY l.sku
+		UNION ALL
+		SELECT sku, 0, sold, 0, 0 FROM items WHERE sale = $1`, saleID)
 	for _, s := range sums {
 		stats.Orders += s.orders
 		stats.Duplicates += s.duplicates
 		if s.sku != "" {
-			stats.Units[s.sku] = s.units
+			stats.Units[s.sku] += s.units
+			stats.Counted[s.sku] += s.counted
 		}
 	}
 	return stats, err

@@ -4,23 +4,28 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"github.com/penstock/penstock/internal/fairness"
 )
 
-// Report is the verdict of [Verifier.Verify]. OK only if every check of every sale holds.
+// Report is what [Verifier.Verify] found. OK only if every check of every sale holds.
 type Report struct {
-	OK    bool         `json:"ok"`
-	Sales []SaleReport `json:"sales"`
+	OK bool `json:"ok"`
+	// Verdict is unknown when nothing is broken and something could not be measured.
+	Verdict fairness.Verdict `json:"verdict"`
+	Sales   []SaleReport     `json:"sales"`
 }
 
 // SaleReport is the verdict on one sale. The counts are units, summed over the items.
 type SaleReport struct {
-	Sale      string `json:"sale"`
-	Phase     string `json:"phase"`
-	OK        bool   `json:"ok"`
-	Allocated int64  `json:"allocated"`
-	Available int64  `json:"available"`
-	Held      int64  `json:"held"`
-	Sold      int64  `json:"sold"`
+	Sale      string           `json:"sale"`
+	Phase     string           `json:"phase"`
+	OK        bool             `json:"ok"`
+	Verdict   fairness.Verdict `json:"verdict"`
+	Allocated int64            `json:"allocated"`
+	Available int64            `json:"available"`
+	Held      int64            `json:"held"`
+	Sold      int64            `json:"sold"`
 	// Orders counts the orders in the ledger.
 	Orders int64 `json:"orders"`
 	// Duplicates counts the orders beyond the first of a reservation.
@@ -43,16 +48,24 @@ type ItemReport struct {
 	SoldRedis int64  `json:"sold_redis"`
 }
 
-// Check is one invariant. Detail says what was compared, and when it fails, what was found.
+// Check is one invariant. Detail says what was compared, and when it does not hold, what was found.
 type Check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
+	Name    string           `json:"name"`
+	OK      bool             `json:"ok"`
+	Verdict fairness.Verdict `json:"verdict"`
+	Detail  string           `json:"detail"`
 }
 
-func (s *SaleReport) check(name string, ok bool, format string, args ...any) {
-	s.Checks = append(s.Checks, Check{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
-	s.OK = s.OK && ok
+func (s *SaleReport) check(name string, verdict fairness.Verdict, format string, args ...any) {
+	s.Checks = append(s.Checks, Check{Name: name, OK: verdict == fairness.Holds, Verdict: verdict, Detail: fmt.Sprintf(format, args...)})
+	s.Verdict = fairness.Worse(s.Verdict, verdict)
+	s.OK = s.Verdict == fairness.Holds
+}
+
+func (r *Report) add(s SaleReport) {
+	r.Sales = append(r.Sales, s)
+	r.Verdict = fairness.Worse(r.Verdict, s.Verdict)
+	r.OK = r.Verdict == fairness.Holds
 }
 
 // WriteText prints the report for a person.
@@ -66,8 +79,10 @@ func (r Report) WriteText(w io.Writer) error {
 	switch {
 	case len(r.Sales) == 0:
 		verdict = "there is no sale to verify"
-	case !r.OK:
+	case r.Verdict == fairness.Broken:
 		verdict = "BROKEN: at least one invariant does not hold"
+	case !r.OK:
+		verdict = "NOT KNOWN: nothing is broken, and at least one invariant could not be measured"
 	}
 	_, err := fmt.Fprintln(w, verdict)
 	return err
@@ -89,10 +104,7 @@ func (s SaleReport) writeText(w io.Writer) error {
 		return err
 	}
 	for _, c := range s.Checks {
-		mark := "ok    "
-		if !c.OK {
-			mark = "BROKEN"
-		}
+		mark := map[fairness.Verdict]string{fairness.Holds: "ok    ", fairness.Broken: "BROKEN", fairness.Unknown: "?     "}[c.Verdict]
 		if _, err := fmt.Fprintf(w, "  %s %s: %s\n", mark, c.Name, c.Detail); err != nil {
 			return err
 		}
