@@ -57,9 +57,18 @@ func TestFaultTheVerdictOnABusySaleIsRight(t *testing.T) {
 	if held < looks/2 || held == 0 {
 		t.Errorf("only %d of %d verdicts were reached", held, looks)
 	}
+	if shown := b.drift(); shown == nil || len(shown.Drifts) != 0 {
+		t.Errorf("the leader shows a drift of a sound sale: %+v", shown)
+	}
 	for _, d := range b.drifts() {
 		d.plant(t)
 		b.find(t, d.check)
+		if d.shown != "" {
+			testenv.Eventually(t, 3*verify.ReconcileEvery, "the leader shows the drift", func() bool {
+				shown := b.drift()
+				return shown != nil && len(shown.Drifts) == 1 && shown.Drifts[0] == verify.Drift{SKU: "A", Between: d.shown, Units: 1}
+			})
+		}
 		d.mend(t)
 		b.recovered(t, d.check)
 	}
@@ -133,10 +142,7 @@ func (b *busySale) results(with map[string]string, path string, body any) []any 
 func (b *busySale) verdict(t *testing.T, wait string) (report verify.Report) {
 	t.Helper()
 	a := b.admin(http.StatusOK, "GET", "/sales/drop/verify?wait="+wait, nil)
-	raw, err := json.Marshal(a.body)
-	if err == nil {
-		err = json.Unmarshal(raw, &report)
-	}
+	err := json.Unmarshal(a.raw, &report)
 	if err != nil || len(report.Sales) != 1 {
 		t.Fatalf("verify answered %v (%v)", a.body, err)
 	}
@@ -167,7 +173,18 @@ func (b *busySale) recovered(t *testing.T, name string) {
 // drift is a difference that is made by hand.
 type drift struct {
 	check       string
+	shown       verify.Between // by the leader, which is looked at for some alone: it takes two measurements
 	plant, mend func(*testing.T)
+}
+
+// drift is what the leader shows.
+func (b *busySale) drift() *verify.DriftReport {
+	a := b.admin(http.StatusOK, "GET", "/sales/drop/stats", nil)
+	var stats verify.Stats
+	if json.Unmarshal(a.raw, &stats) != nil {
+		return nil
+	}
+	return stats.Drift
 }
 
 func (b *busySale) drifts() []drift {
@@ -189,12 +206,12 @@ func (b *busySale) drifts() []drift {
 	}
 	const one = `(SELECT id FROM orders WHERE sale = 'drop' ORDER BY created_ms, id LIMIT 1)`
 	return []drift{
-		{"balance", count(map[string]int64{"held": 1}), count(map[string]int64{"held": -1})},
-		{"holds_add_up", count(map[string]int64{"held": 1, "available": -1}), count(map[string]int64{"held": -1, "available": 1})},
-		{"every_order_in_the_ledger", count(map[string]int64{"sold": 1, "available": -1}), count(map[string]int64{"sold": -1, "available": 1})},
-		{"orders_add_up", books(`UPDATE items SET sold = sold + 1 WHERE sale = 'drop' AND sku = 'A'`), books(`UPDATE items SET sold = sold - 1 WHERE sale = 'drop' AND sku = 'A'`)},
-		{"orders_add_up", books(`UPDATE order_lines SET quantity = quantity + 1 WHERE position = 0 AND order_id = ` + one), books(`UPDATE order_lines SET quantity = quantity - 1 WHERE position = 0 AND order_id = ` + one)},
-		{"every_order_in_the_ledger", books(`CREATE TABLE gone AS SELECT * FROM orders WHERE id = ` + one + `; DELETE FROM orders WHERE id IN (SELECT id FROM gone);
+		{"balance", "", count(map[string]int64{"held": 1}), count(map[string]int64{"held": -1})},
+		{"holds_add_up", "", count(map[string]int64{"held": 1, "available": -1}), count(map[string]int64{"held": -1, "available": 1})},
+		{"every_order_in_the_ledger", verify.BetweenOrders, count(map[string]int64{"sold": 1, "available": -1}), count(map[string]int64{"sold": -1, "available": 1})},
+		{"orders_add_up", "", books(`UPDATE items SET sold = sold + 1 WHERE sale = 'drop' AND sku = 'A'`), books(`UPDATE items SET sold = sold - 1 WHERE sale = 'drop' AND sku = 'A'`)},
+		{"orders_add_up", "", books(`UPDATE order_lines SET quantity = quantity + 1 WHERE position = 0 AND order_id = ` + one), books(`UPDATE order_lines SET quantity = quantity - 1 WHERE position = 0 AND order_id = ` + one)},
+		{"every_order_in_the_ledger", "", books(`CREATE TABLE gone AS SELECT * FROM orders WHERE id = ` + one + `; DELETE FROM orders WHERE id IN (SELECT id FROM gone);
 			UPDATE items SET sold = sold - (SELECT sum(quantity) FROM order_lines WHERE order_id IN (SELECT id FROM gone)) WHERE sale = 'drop' AND sku = 'A'`),
 			books(`INSERT INTO orders SELECT * FROM gone;
 			UPDATE items SET sold = sold + (SELECT sum(quantity) FROM order_lines WHERE order_id IN (SELECT id FROM gone)) WHERE sale = 'drop' AND sku = 'A'`)},

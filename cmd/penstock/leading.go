@@ -9,6 +9,7 @@ import (
 	"github.com/penstock/penstock/internal/fairness"
 	"github.com/penstock/penstock/internal/leader"
 	"github.com/penstock/penstock/internal/recovery"
+	"github.com/penstock/penstock/internal/verify"
 )
 
 // watchEvery is how often the leader looks whether a server of Redis is another one.
@@ -30,11 +31,20 @@ func (n *node) newLeader() *leader.Leader {
 		{Name: "degradation", Run: n.board.Lead(n.pressure)},
 		{Name: "notifications", Run: n.teller.Run},
 		leader.Every("fairness", fairness.Every, n.log, reports.Step),
+		n.reconciling(),
 	}
 	if !n.stores.ownRedis { // that one lives and dies with this process
 		tasks = append(tasks, leader.Every("server watch", watchEvery, n.log, recovering.Watch()))
 	}
 	return leader.New(leader.NewLease(n.stores.redis, n.cfg.NodeID, leader.LeaseTTL), n.log, tasks...)
+}
+
+// reconciling measures the drift of the sales that run.
+func (n *node) reconciling() leader.Task {
+	task := leader.Every("reconcile", verify.ReconcileEvery, n.log, n.reconciler.Step)
+	return leader.Task{Name: task.Name, Run: func(ctx context.Context, term int64) error {
+		return n.reconciler.Run(ctx, term, task.Run)
+	}}
 }
 
 // pressure is what moves the degradation level: how far the ledger is behind the order log. How

@@ -66,6 +66,7 @@ type node struct {
 	preflight   *preflight.Checker
 	sales       *sales.Sales
 	verifier    *verify.Verifier
+	reconciler  *verify.Reconciler
 	orders      *checkout.Log
 	desk        *checkout.Desk
 	drain       *checkout.Drain
@@ -195,7 +196,8 @@ func (n *node) build() error {
 	n.verifier = verify.New(verify.Deps{
 		Sales: n.sales, Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Board: n.board, OpenStock: n.stockOf,
 	})
-	if err := errors.Join(n.board.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
+	n.reconciler = verify.NewReconciler(n.verifier, n.log)
+	if err := errors.Join(n.board.Metrics(n.reg), n.reconciler.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
 		return err
 	}
 	if err := n.newNotify(); err != nil {

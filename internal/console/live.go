@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -31,6 +32,8 @@ type liveView struct {
 	Undrained    int64      `json:"undrained"`
 	LagSeconds   float64    `json:"lag_seconds"`
 	Level        string     `json:"level"`
+	Drift        string     `json:"drift"`
+	DriftHint    string     `json:"drift_hint"`
 	At           time.Time  `json:"at"`
 }
 
@@ -90,6 +93,7 @@ func newLiveView(rec sale.Record, stats verify.Stats, level string) liveView {
 		Admitted: int64(stats.Room.AdmittedLastMinute), Rate: int64(rec.Admission.RatePerMinute),
 		Undrained: int64(stats.Undrained), LagSeconds: stats.LogLagSeconds, Level: level, At: stats.At,
 	}
+	view.Drift, view.DriftHint = describeDrift(stats.Drift)
 	for _, lane := range stats.Room.Lanes {
 		view.Lanes = append(view.Lanes, liveLane{
 			Name: lane.Name, Waiting: int64(lane.Waiting), Called: int64(lane.Called), Entrants: int64(lane.Entrants),
@@ -103,6 +107,21 @@ func newLiveView(rec sale.Record, stats verify.Stats, level string) liveView {
 		view.Items = append(view.Items, item)
 	}
 	return view
+}
+
+// describeDrift words what the leader measured.
+func describeDrift(d *verify.DriftReport) (drift, hint string) {
+	switch {
+	case d == nil:
+		return "not measured", "The leader measures while the sale runs."
+	case len(d.Drifts) > 0:
+		one := d.Drifts[0]
+		return fmt.Sprintf("%d units", one.Units), fmt.Sprintf("of %s (%s), and %d more differences. Run penstock verify.", one.SKU, one.Between, len(d.Drifts)-1)
+	case len(d.Unmeasured) > 0:
+		return "not known", fmt.Sprintf("Could not compare: %v.", d.Unmeasured)
+	default:
+		return "none", "Redis, the order log and the ledger agree."
+	}
 }
 
 // phaseLabel words a phase for people.

@@ -17,7 +17,7 @@ type Collector struct {
 func NewCollector(c *Cache) *Collector {
 	return &Collector{
 		cache:    c,
-		units:    prometheus.NewDesc("penstock_units", "Units of an item by state; allocated = available + held + sold.", []string{"sale", "sku", "state"}, nil),
+		units:    prometheus.NewDesc("penstock_units", "Units of an item by state; allocated = available - owed + held + sold + withheld.", []string{"sale", "sku", "state"}, nil),
 		tickets:  prometheus.NewDesc("penstock_tickets", "Tickets given out (entrants), and how many of them were called.", []string{"sale", "state"}, nil),
 		passes:   prometheus.NewDesc("penstock_passes_active", "Passes that are neither expired nor given back.", []string{"sale"}, nil),
 		admitted: prometheus.NewDesc("penstock_admitted_last_minute", "Admissions in the rolling 60 s.", []string{"sale"}, nil),
@@ -56,6 +56,8 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 			gauge(c.units, float64(counts.Available), rec.ID, item.SKU, "available")
 			gauge(c.units, float64(counts.Held), rec.ID, item.SKU, "held")
 			gauge(c.units, float64(counts.Sold), rec.ID, item.SKU, "sold")
+			gauge(c.units, float64(counts.Withheld), rec.ID, item.SKU, "withheld")
+			gauge(c.units, float64(counts.Owed), rec.ID, item.SKU, "owed")
 		}
 	}
 }

@@ -108,23 +108,33 @@ func (e *evidence) judgeRedis(s *SaleReport) {
 // judgeAllocations compares the allocations. More units are the ledger's first, fewer are Redis' first, as long as the
 // decrease is noted; and Redis takes up a new version of the sale a moment later.
 func (e *evidence) judgeAllocations(s *SaleReport) {
-	current := e.after.ByItem()
 	var apart int64
-	// Each step of a change raises the version, in the ledger first.
-	moving := e.stock.Version < e.after.Version || e.before.Version != e.after.Version
-	for _, item := range e.stock.Items {
-		in := current[item.SKU]
-		if in.Pending != nil && item.Allocated == *in.Pending {
-			continue
-		}
-		apart += abs(item.Allocated - in.Allocated)
+	for _, units := range e.allocationDrift() {
+		apart += abs(units)
 	}
 	const name = "same_stock_everywhere"
-	if apart != 0 && moving {
+	if apart != 0 && e.allocationsMove() {
 		s.check(name, fairness.Unknown, "allocations of redis and ledger differ by %d while a change is under way", apart)
 		return
 	}
 	s.check(name, holdsIf(apart == 0), "allocations of redis and ledger differ by %d", apart)
+}
+
+// allocationDrift tells by how many units Redis has more of an item allocated than the ledger.
+func (e *evidence) allocationDrift() map[string]int64 {
+	drift, books := make(map[string]int64, len(e.stock.Items)), e.after.ByItem()
+	for _, item := range e.stock.Items {
+		in := books[item.SKU]
+		if in.Pending == nil || item.Allocated != *in.Pending {
+			drift[item.SKU] = item.Allocated - in.Allocated
+		}
+	}
+	return drift
+}
+
+// allocationsMove reports whether a change was under way: each step of one raises the version, in the ledger first.
+func (e *evidence) allocationsMove() bool {
+	return e.stock.Version < e.after.Version || e.before.Version != e.after.Version
 }
 
 // judgeOrders compares what Redis and the ledger have sold. It is exact while orders are coming in.
@@ -153,7 +163,7 @@ func (e *evidence) judgeOrders(s *SaleReport) {
 	switch {
 	case e.clockWentBack():
 		s.check(name, fairness.Unknown, "the clock of redis is behind the ledger's newest order")
-	case !e.untouched || e.before.Failed != e.after.Failed:
+	case !e.comparable():
 		s.check(name, fairness.Unknown, "orders failed, were driven again or were put right in redis during the look")
 	case forgotten > 0:
 		s.check(name, fairness.Broken, "%d sold units of the ledger are not sold in redis", forgotten)
@@ -163,6 +173,11 @@ func (e *evidence) judgeOrders(s *SaleReport) {
 		s.Lost = lost
 		s.check(name, holdsIf(lost == 0), "%d units sold in redis are not in the ledger", lost)
 	}
+}
+
+// comparable reports whether the two readings of the ledger may be compared with that of Redis between them.
+func (e *evidence) comparable() bool {
+	return !e.clockWentBack() && e.untouched && e.before.Failed == e.after.Failed
 }
 
 func (e *evidence) clockWentBack() bool { return e.before.NewestMillis > e.stock.AtMillis }

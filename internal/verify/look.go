@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/penstock/penstock/internal/ledger"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
@@ -44,24 +46,35 @@ type logEvidence struct {
 }
 
 // look asks the stores about a sale, and waits for the orders on their way until a moment.
-func (v *Verifier) look(ctx context.Context, rec sale.Record, until time.Time) (e evidence, err error) {
-	e.rec = rec
-	if e.before, err = v.deps.Ledger.Balance(ctx, rec.ID, math.MaxInt64); err != nil {
+func (v *Verifier) look(ctx context.Context, rec sale.Record, until time.Time) (evidence, error) {
+	e, err := v.lookAtUnits(ctx, rec, until, reservation.Audit)
+	if err != nil {
 		return e, err
 	}
-	if e.stock, err = reservation.Audit(ctx, v.deps.Redis, rec.ID); err != nil {
-		return e, err
-	}
-	e.after = e.before
 	if e.stock.Ready {
-		if err = v.lookAfter(ctx, &e, until); err != nil {
-			return e, err
-		}
 		if e.room, err = queue.Stats(ctx, v.deps.Redis, rec.ID); err != nil {
 			return e, err
 		}
 	}
 	e.orders, err = v.deps.Ledger.OrderStats(ctx, rec.ID)
+	return e, err
+}
+
+// lookAtUnits asks what each store counts, in the order that judgeOrders needs.
+func (v *Verifier) lookAtUnits(ctx context.Context, rec sale.Record, until time.Time,
+	audit func(context.Context, rueidis.Client, string) (reservation.AuditReport, error),
+) (e evidence, err error) {
+	e.rec = rec
+	if e.before, err = v.deps.Ledger.Balance(ctx, rec.ID, math.MaxInt64); err != nil {
+		return e, err
+	}
+	if e.stock, err = audit(ctx, v.deps.Redis, rec.ID); err != nil {
+		return e, err
+	}
+	e.after = e.before
+	if e.stock.Ready {
+		err = v.lookAfter(ctx, &e, until)
+	}
 	return e, err
 }
 

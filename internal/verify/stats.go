@@ -26,6 +26,8 @@ type Stats struct {
 	// LedgerAnswers is false when the ledger did not answer; Committed is then not known, and 0.
 	LedgerAnswers bool      `json:"ledger_answers"`
 	At            time.Time `json:"at"`
+	// Drift is what the leader measured last; nil when nothing was measured in the last minute.
+	Drift *DriftReport `json:"drift,omitempty"`
 }
 
 // ItemStats is the balance of one item in Redis, and what of it the ledger has.
@@ -57,6 +59,7 @@ func (v *Verifier) Stats(ctx context.Context, id string) (Stats, error) {
 		nameLanes(stats.Room.Lanes, rec.Admission.Lanes)
 	}
 	v.addStock(ctx, rec, stats.Items)
+	stats.Drift = v.drift(ctx, id)
 	stats.Phase = v.deps.Sales.Phase(rec)
 	if lag, err := v.deps.Broker.Lag(ctx); err == nil {
 		stats.Undrained, stats.LogLagSeconds = lag.Pending, lag.OldestSeconds
