@@ -196,7 +196,7 @@ func (n *node) build() error {
 	n.verifier = verify.New(verify.Deps{
 		Sales: n.sales, Ledger: n.stores.ledger, Redis: n.stores.redis, Broker: broker, Board: n.board, OpenStock: n.stockOf,
 	})
-	n.reconciler = verify.NewReconciler(n.verifier, n.log)
+	n.reconciler = verify.NewReconciler(n.verifier, n.cache, n.log)
 	if err := errors.Join(n.board.Metrics(n.reg), n.reconciler.Metrics(n.reg), n.reg.Register(salecache.NewCollector(n.cache))); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/penstock/penstock/internal/fairness"
@@ -252,7 +251,7 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	return fmt.Sprint(err)
+	return err.Error()
 }
 
 func abs(n int64) int64 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/penstock/penstock/internal/redis"
 	"github.com/penstock/penstock/internal/sale"
+	"github.com/penstock/penstock/internal/salecache"
 	"github.com/penstock/penstock/reservation"
 )
 
@@ -28,6 +29,7 @@ const (
 // Reconciler measures all the time by how many units Redis, the order log and the ledger differ. It changes nothing.
 type Reconciler struct {
 	verifier   *Verifier
+	cache      *salecache.Cache
 	log        *slog.Logger
 	units      *prometheus.GaugeVec
 	measuredAt *prometheus.GaugeVec
@@ -38,9 +40,9 @@ type Reconciler struct {
 type measured struct{ last, lasting map[driftKey]int64 }
 
 // NewReconciler returns a reconciler. Its Step is called by one goroutine at a time.
-func NewReconciler(v *Verifier, log *slog.Logger) *Reconciler {
+func NewReconciler(v *Verifier, cache *salecache.Cache, log *slog.Logger) *Reconciler {
 	return &Reconciler{
-		verifier: v, log: log, sales: make(map[string]measured),
+		verifier: v, cache: cache, log: log, sales: make(map[string]measured),
 		units: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "penstock_drift_units",
 			Help: "Units by which two things differ that must agree, found twice in a row by the leader.",
@@ -69,13 +71,10 @@ func (r *Reconciler) Run(ctx context.Context, term int64, repeat func(ctx contex
 
 // Step measures each sale that runs, once.
 func (r *Reconciler) Step(ctx context.Context, _ int64) error {
-	records, err := r.verifier.deps.Ledger.Sales(ctx)
-	if err != nil {
-		return err
-	}
 	running, until := make(map[string]bool), time.Now().Add(reconcilePatience)
 	var errs []error
-	for _, rec := range records {
+	for _, entry := range r.cache.All() {
+		rec := entry.Record()
 		if !r.verifier.deps.Sales.Phase(rec).Running() {
 			continue
 		}
