@@ -119,6 +119,11 @@ test-waiting: bin/nats-server ## Let ten million visitors wait in one room: the 
 	scripts/install-test-servers
 	go test -v -count=1 -timeout 5m -tags sizes -run '^TestTenMillionWait' ./cmd/penstock
 
+.PHONY: test-million
+test-million: ## Fill a ledger with a million orders: the first row of an export, pages of the list, and the sums come in time
+	scripts/install-test-servers
+	go test -v -count=1 -timeout 8m -tags sizes -run '^TestAMillionOrders' ./internal/console
+
 .PHONY: bench-sizes
 bench-sizes: bin/nats-server ## Measure how many bytes a ticket, a reservation, an order and a connection need
 	scripts/install-test-servers

@@ -58,8 +58,14 @@ func (s *stage) mayArm(context.Context) error {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	return newStageOn(t, filepath.Join(t.TempDir(), "ledger.db"))
+}
+
+// newStageOn is a stage whose ledger is at the URL.
+func newStageOn(t *testing.T, url string) *stage {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	books, err := ledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), log, ledger.Options{})
+	books, err := ledger.Open(t.Context(), url, log, ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (l *Ledger) NewOrders(ctx context.Context, saleID, cursor string, limit int
 	for i, one := range page {
 		orders[i] = one.Stored
 	}
-	err = addLines(ctx, l.read, orders, `o.sale = $1 AND o.number > $2 AND o.number <= $3`, saleID, after, last)
+	err = addLines(ctx, l.read, orders)
 	if err != nil {
 		return nil, "", err
 	}

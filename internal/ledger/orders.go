@@ -233,9 +233,13 @@ type OrderStats struct {
 	Counted    map[string]int64 // by SKU: the counter of sold units, of the same moment
 }
 
-// OrderStats adds up a sale's orders themselves, as of one moment. It reads all of them.
+// OrderStats adds up a sale's orders themselves, as of one moment. It reads all of them: a million in a second or two.
 func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, error) {
 	stats := OrderStats{Units: make(map[string]int64), Counted: make(map[string]int64)}
+	duplicates, err := l.duplicates(ctx)
+	if err != nil {
+		return stats, err
+	}
 	type sum struct {
 		sku                                string
 		units, counted, orders, duplicates int64
@@ -244,7 +248,7 @@ func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, err
 		var s sum
 		err := rows.Scan(&s.sku, &s.units, &s.counted, &s.orders, &s.duplicates)
 		return s, err
-	}, `SELECT '' AS sku, 0 AS units, 0 AS counted, count(*), count(*) - count(DISTINCT reservation) FROM orders WHERE sale = $1
+	}, `SELECT '' AS sku, 0 AS units, 0 AS counted, count(*), `+duplicates+` FROM orders WHERE sale = $1
 		UNION ALL
 		SELECT l.sku, CAST(sum(l.quantity) AS BIGINT), 0, 0, 0 FROM orders o JOIN order_lines l ON l.order_id = o.id
 		WHERE o.sale = $1 GROUP BY l.sku
@@ -259,4 +263,19 @@ func (l *Ledger) OrderStats(ctx context.Context, saleID string) (OrderStats, err
 		}
 	}
 	return stats, err
+}
+
+// duplicates is the expression that counts the orders beyond the first of a reservation. While the schema has the
+// constraint that forbids them there are none; counting them all the same would sort all orders.
+func (l *Ledger) duplicates(ctx context.Context) (string, error) {
+	query := `SELECT count(*) FROM pg_constraint WHERE conrelid = 'orders'::regclass AND conname = 'orders_one_a_reservation' AND contype = 'u'`
+	if !l.postgres {
+		query = `SELECT count(*) FROM pragma_index_list('orders') i WHERE i."unique" = 1 AND i.partial = 0
+			AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'reservation'`
+	}
+	found, err := collect(ctx, l.read, queryTimeout, scanInt64, query)
+	if err != nil || found[0] > 0 {
+		return "0", err
+	}
+	return "count(*) - count(DISTINCT reservation)", nil
 }

@@ -277,6 +277,33 @@ func TestStatsOfASaleWithoutOrders(t *testing.T) {
 	})
 }
 
+// Where somebody has dropped the constraint, the stats count what it no longer forbids.
+func TestStatsCountDuplicatesWhereTheSchemaNoLongerForbidsThem(t *testing.T) {
+	onEach(t, func(t *testing.T, l *Ledger) {
+		newSale(t, l, "drop", 10, "a")
+		commit(t, l, orderRange("drop", "a", 1, 4)...)
+		if expression, err := l.duplicates(t.Context()); err != nil || expression != "0" {
+			t.Errorf("counted by %q, %v", expression, err)
+		}
+		drop := []string{`ALTER TABLE orders DROP CONSTRAINT orders_one_a_reservation`}
+		if !l.postgres { // which cannot drop it: another table without it takes the place
+			drop = []string{`ALTER TABLE orders RENAME TO former`, `CREATE TABLE orders AS SELECT * FROM former`}
+		}
+		second := `INSERT INTO orders (id, reservation, sale, customer, channel, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms)
+			SELECT id || '_2', reservation, sale, customer, channel, status, payment_ref, customer_doc, metadata, epoch, created_ms, committed_ms
+			FROM orders WHERE id = 'ord_drop_000002'`
+		for _, statement := range append(drop, second) {
+			if _, err := l.write.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stats, err := l.OrderStats(t.Context(), "drop")
+		if err != nil || stats.Orders != 4 || stats.Duplicates != 1 || stats.Units["a"] != 3 {
+			t.Errorf("stats %+v, %v", stats, err)
+		}
+	})
+}
+
 func FuzzParseCursor(f *testing.F) {
 	f.Add("")
 	f.Add(nextCursor(1, 1, position{-5, "ord_x"}))
