@@ -290,10 +290,14 @@ func (a *arrival) readRaw(fd uintptr) bool {
 	}
 }
 
-// room makes sure that the buffer takes more: it doubles when it is full.
+// room makes sure that the buffer takes more: what was answered makes way, and it doubles when it is full.
 func (a *arrival) room() {
 	if a.buf == nil {
 		a.buf = a.buffers.get()
+	}
+	if a.from > 0 {
+		a.to = copy(a.buf, a.buf[a.from:a.to])
+		a.from = 0
 	}
 	if a.to < len(a.buf) {
 		return

@@ -3,14 +3,18 @@ package front
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/penstock/penstock/internal/listener"
 	"github.com/penstock/penstock/internal/sale"
 	"github.com/penstock/penstock/queue"
 )
@@ -147,6 +151,74 @@ func TestAPollThatPanicsIsOneAnswer(t *testing.T) {
 	if s.inFlight.Load() != 0 {
 		t.Fatal("it still counts as being worked on")
 	}
+}
+
+// A client may always have a part of its next request under way, so that what has arrived is never all answered.
+func TestAConnectionKeepsNothingOfThePollsThatWereAnswered(t *testing.T) {
+	s := newStack(t)
+	room := s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.RatePerMinute = 1 }))
+	plain := pollOf("spring", "Penstock-Ticket: "+s.line(room.Room(), 1).text(t, "ticket")+"\r\n")
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listener.New(inner, listener.Options{})
+	t.Cleanup(func() { _ = l.Close() })
+	client, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	_ = client.SetDeadline(time.Now().Add(3 * waitFor))
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newArrival(conn.(*listener.Conn), &buffers{}, nil)
+	a.polls = s.Server
+	kept := make(chan int)
+	go func() {
+		_, _ = a.Read(make([]byte, 1))
+		kept <- len(a.buf)
+	}()
+	r := newRaw(t, client)
+	half := len(plain) / 2
+	r.send(plain[:half])
+	for range 500 {
+		r.send(plain[half:] + plain[:half])
+		r.expect(200)
+	}
+	r.send(plain[half:] + "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+	r.expect(200)
+	if got := <-kept; got != firstBufferBytes {
+		t.Fatalf("the buffer has %d bytes", got)
+	}
+}
+
+// To fasthttp such a connection is a new one, for which it would wait until it is 5 s old.
+func TestAConnectionThatHasOnlyPolledIsClosedAtOnceWhenTheServerStops(t *testing.T) {
+	for range 5 { // until the machine was fast enough to tell
+		s := newStack(t)
+		room := s.open(liveSale("spring", func(o *sale.Sale) { o.Admission.RatePerMinute = 1 }))
+		ticket := "Penstock-Ticket: " + s.line(room.Room(), 1).text(t, "ticket") + "\r\n"
+		opened := time.Now()
+		r := s.raw()
+		r.send(pollOf("spring", ticket))
+		r.expect(200)
+		stopped := make(chan error, 1)
+		go func() { stopped <- s.Shutdown(context.Background()) }()
+		if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+			t.Fatalf("after the answer: %q, %v", rest, err)
+		}
+		took := time.Since(opened)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		if took < 4*time.Second {
+			return
+		}
+	}
+	t.Fatal("it was never closed before it was 4 s old")
 }
 
 // FuzzPoll compares with fasthttp: what is taken for a plain poll means the same there.

@@ -30,7 +30,7 @@ func (a *arrival) answerPoll(head *progress) (answered bool, err error) {
 	}
 	_, err = a.Write(c.buf)
 	a.keepRest(end, nil)
-	if !a.endAnswer(err == nil) {
+	if !a.endAnswer(err == nil && !a.polls.closing()) {
 		return false, io.EOF
 	}
 	return true, nil

@@ -258,9 +258,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		defer running.Wait()
 		defer s.proxy.Stop()
 		running.Go(func() { s.proxy.Run(s.down) })
-		// fasthttp does not know that these have been served, and would wait for a request.
-		defer context.AfterFunc(s.stopping, bounded.CloseServed)()
 	}
+	// fasthttp does not know of what it has not answered itself, and would wait for a request.
+	defer context.AfterFunc(s.stopping, bounded.CloseServed)()
 	return s.http.Serve(&arrivals{Listener: bounded, buffers: &buffers{}, shop: s.proxy, polls: s, secure: s.TLS})
 }
 
