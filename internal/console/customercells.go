@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -12,14 +13,21 @@ import (
 // with dots: address.city, or phones.2 for the second of a list.
 type member struct{ name, text string }
 
-// members are the values of a document, in its own order. A null says nothing and is left out.
+// maxMembersBytes bounds what the values of a document take with their names: 32,767 characters fit into a cell of
+// a spreadsheet. The way to a value is repeated for each one, so that a short document could fill the memory.
+const maxMembersBytes = 32 << 10
+
+var errManyMembers = errors.New("the names and values of the document do not fit into a cell")
+
+// members are the values of a document, in its own order. A null says nothing and is left out. A document whose
+// values take more than maxMembersBytes is one value.
 func members(doc json.RawMessage) []member {
 	if len(doc) == 0 {
 		return nil
 	}
 	reader := memberReader{dec: json.NewDecoder(bytes.NewReader(doc))}
 	reader.dec.UseNumber()
-	if reader.value("") != nil { // it was checked when it was accepted
+	if reader.value("") != nil { // it is too long; that it is JSON was checked when it was accepted
 		return []member{{name: "document", text: string(doc)}}
 	}
 	return reader.found
@@ -28,6 +36,7 @@ func members(doc json.RawMessage) []member {
 type memberReader struct {
 	dec   *json.Decoder
 	found []member
+	bytes int // of found
 }
 
 func (r *memberReader) value(name string) error {
@@ -41,7 +50,11 @@ func (r *memberReader) value(name string) error {
 	case nil:
 		return nil
 	}
-	r.found = append(r.found, member{name, fmt.Sprint(token)})
+	one := member{name, fmt.Sprint(token)}
+	if r.bytes += len(one.name) + len(one.text); r.bytes > maxMembersBytes {
+		return errManyMembers
+	}
+	r.found = append(r.found, one)
 	return nil
 }
 
@@ -58,6 +71,9 @@ func (r *memberReader) inside(name string, list bool) error {
 		}
 		if name != "" {
 			part = name + "." + part
+		}
+		if len(part) > maxMembersBytes {
+			return errManyMembers
 		}
 		if err := r.value(part); err != nil {
 			return err
