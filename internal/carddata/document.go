@@ -18,9 +18,9 @@ const (
 
 // reader reads a JSON document once, from front to back.
 type reader struct {
-	doc              []byte
-	named            bool // a member whose value comes next has a name
-	nameFrom, nameTo int  // the name without its quotes
+	doc   []byte
+	named bool // a member whose value comes next has a name
+	name  memberName
 
 	// Of the string or the number that was read last.
 	digits  int  // that may be in it, at least
@@ -83,16 +83,16 @@ func (r *reader) readString(at int) (end int) {
 func (r *reader) judge(at, end int) (f Finding, found bool) {
 	from := at + 1
 	if r.isName(end) {
-		r.named, r.nameFrom, r.nameTo = true, from, end
+		r.named, r.name = true, memberName{raw: r.doc[from:end]}
 		return Finding{At: at, InName: true}, r.digits >= minDigits && r.holdsNumber(from, end)
 	}
 	if r.named && (r.digits >= minCode || r.escaped) && end-from <= maxCodeBytes && isCode(r.text(from, end)) {
-		return Finding{At: at, What: SecurityCode}, namesSecurityCode(r.name())
+		return Finding{At: at, What: SecurityCode}, r.name.isOfSecurityCode()
 	}
 	if r.digits < minDigits {
 		return Finding{}, false
 	}
-	return Finding{At: at}, r.holdsNumber(from, end) || r.named && isNumberAlone(r.text(from, end)) && namesCardNumber(r.name())
+	return Finding{At: at}, r.holdsNumber(from, end) || r.named && isNumberAlone(r.text(from, end)) && r.name.isOfCardNumber()
 }
 
 // isName reports whether a colon follows the string that ends at a place.
@@ -122,9 +122,6 @@ func (r *reader) text(from, to int) []byte {
 	return unescape(r.doc[from:to])
 }
 
-// name is the name of the member without its escapes.
-func (r *reader) name() []byte { return unescape(r.doc[r.nameFrom:r.nameTo]) }
-
 // readNumber returns where the number ends that begins at a place.
 func (r *reader) readNumber(at int) (end int) {
 	r.digits, r.escaped = 0, false
@@ -150,7 +147,7 @@ func (r *reader) judgeNumber(from, to int) (what What, found bool) {
 			return 0, false
 		}
 		found = len(digits) != 13 && isRow(digits) // 13 digits are an id or a time
-		return CardNumber, found || r.named && len(digits) >= minDigits && len(digits) <= maxDigits && namesCardNumber(r.name())
+		return CardNumber, found || r.named && len(digits) >= minDigits && len(digits) <= maxDigits && r.name.isOfCardNumber()
 	}
-	return SecurityCode, r.named && isCode(number) && namesSecurityCode(r.name())
+	return SecurityCode, r.named && isCode(number) && r.name.isOfSecurityCode()
 }

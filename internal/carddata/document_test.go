@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/penstock/penstock/internal/problem"
 )
@@ -111,13 +112,63 @@ func BenchmarkIn(b *testing.B) {
 	}
 }
 
-// BenchmarkHostile has the documents of 64 KiB that take longest.
-func BenchmarkHostile(b *testing.B) {
+// hostile makes the documents of a size that take longest.
+func hostile(size int) map[string][]byte {
+	docs := map[string][]byte{}
+	times := func(piece string, bytes int) string { return strings.Repeat(piece, bytes/len(piece)) }
 	for name, piece := range map[string]string{
-		"groups": "4111 ", "digits": "41", "single digits": "4 ", "marks": "4&n", "percents": "4%2", "IBANs": "DE12 ", "digests": "abc4111111111111111 ", "other scripts": "４１", "unseen": "4\u200b",
+		"groups": "4111 ", "groups of three": "123 ", "digits": "41", "single digits": "4 ", "marks": "4&n", "percents": "4%2", "IBANs": "DE12 ",
+		"digests": "abc4111111111111111 ", "other scripts": "４１", "unseen": "4\u200b", "escapes": `\u0034`,
 	} {
+		docs[name] = []byte(`{"a":"` + times(piece, size) + `"}`)
+	}
+	for name, long := range map[string]string{"escaped": `\\`, "escaped letters": `\u0061`, "dashed": "-", "lettered": "a"} {
+		for what, value := range map[string]string{"strings": `"123",`, "strings without commas": `"123"`, "numbers": "123,", "numbers without commas": "123 ", "mistyped cards": `"4111111111111112"`} {
+			docs["a long "+name+" name of "+what] = []byte(`{"` + times(long, size/2) + `x":[` + times(value, size/2) + `]}`)
+		}
+	}
+	docs["names"] = []byte("{" + times(`"cv":123,`, size) + "}")
+	docs["space"] = []byte(times(`""   `, size))
+	return docs
+}
+
+// The time of a document grows with its length, and no faster. If it grew with the square, each of these would
+// take ten times the bound and more; now they take a hundredth of it, so that a machine that is busy does not matter.
+func TestNoDocumentTakesLong(t *testing.T) {
+	const size, bound, tries = 256 << 10, 2 * time.Second, 3
+	for name, doc := range hostile(size) {
+		fastest := time.Hour
+		for range tries {
+			began := time.Now()
+			InDocument(doc)
+			if fastest = min(fastest, time.Since(began)); fastest <= bound {
+				break
+			}
+		}
+		if fastest > bound {
+			t.Errorf("%s: %d bytes take %s", name, len(doc), fastest)
+		}
+	}
+}
+
+func TestNoLineOfTheLogTakesLong(t *testing.T) {
+	const size, bound = 1 << 20, 10 * time.Second
+	for _, piece := range []string{"4111111111111111,", "4111111111111111x", "4111 1111 1111 1111 ", "378282246310005;abc"} {
+		line := strings.Repeat(piece, size/len(piece))
+		began := time.Now()
+		shown := Mask(line)
+		if took := time.Since(began); took > bound {
+			t.Errorf("%q: %d bytes take %s", piece, len(line), took)
+		}
+		if In(shown) {
+			t.Errorf("%q: a card number is left", piece)
+		}
+	}
+}
+
+func BenchmarkHostile(b *testing.B) {
+	for name, raw := range hostile(64 << 10) {
 		b.Run(name, func(b *testing.B) {
-			raw := []byte(`{"a":"` + strings.Repeat(piece, 64<<10/len(piece)) + `"}`)
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
 				InDocument(raw)

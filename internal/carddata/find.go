@@ -4,14 +4,19 @@ import "unicode/utf8"
 
 // Find returns where in text the first card number begins and ends, in bytes. The text need not be UTF-8.
 func Find(text string) (start, end int, found bool) {
+	if countDigits(text) < minDigits {
+		return 0, 0, false
+	}
+	return find([]byte(text))
+}
+
+// countDigits is how many digits a text has without a letter among them, at least.
+func countDigits(text string) int {
 	var c counter
 	for i := range len(text) {
 		c.add(text[i])
 	}
-	if c.total() < minDigits {
-		return 0, 0, false
-	}
-	return find([]byte(text))
+	return c.total()
 }
 
 // In reports whether there is a card number in text.

@@ -5,19 +5,26 @@ import "strings"
 // masked stands where a card number was.
 const masked = "[card number]"
 
-// Mask returns a text with all card numbers in it replaced, for logs.
+// maxMasked bounds how many card numbers are looked for in one text: behind each the search begins anew.
+const maxMasked = 64
+
+// Mask returns a text with all card numbers in it replaced, for logs. What comes behind the 64th is left out.
 func Mask(text string) string {
-	start, end, found := Find(text)
-	if !found {
+	if countDigits(text) < minDigits {
 		return text
 	}
+	left := []byte(text)
 	var out strings.Builder
-	for found {
-		out.WriteString(text[:start])
+	for range maxMasked {
+		start, end, found := find(left)
+		if !found {
+			out.Write(left)
+			return out.String()
+		}
+		out.Write(left[:start])
 		out.WriteString(masked)
-		text = text[end:]
-		start, end, found = Find(text)
+		left = left[end:]
 	}
-	out.WriteString(text)
+	out.WriteString("…")
 	return out.String()
 }

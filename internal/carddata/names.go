@@ -44,6 +44,35 @@ func isNumberAlone(text []byte) bool {
 	return n >= minDigits && n <= maxDigits
 }
 
+// maxNameBytes is the longest name that is looked at, with its escapes.
+const maxNameBytes = 256
+
+// memberName is the name of a member. It is looked at once, however many values the member has: a document may
+// have a long name and thousands of short values.
+type memberName struct {
+	raw        []byte // without its quotes, and with its escapes
+	looked     bool
+	code, card bool // what the value is by this name
+}
+
+func (m *memberName) look() {
+	if m.looked || len(m.raw) > maxNameBytes {
+		return
+	}
+	name := unescape(m.raw)
+	m.looked, m.code, m.card = true, namesSecurityCode(name), namesCardNumber(name)
+}
+
+func (m *memberName) isOfSecurityCode() bool {
+	m.look()
+	return m.code
+}
+
+func (m *memberName) isOfCardNumber() bool {
+	m.look()
+	return m.card
+}
+
 // maxName is the longest name that is looked at, without what is neither letter nor digit.
 const maxName = 40
 

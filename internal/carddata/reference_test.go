@@ -236,10 +236,10 @@ func FuzzATextIsJudgedAsTheReferenceDoes(f *testing.F) {
 func refDocument(doc []byte) bool {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
-	return refValueHas(dec, "")
+	return refValueHas(doc, dec, "")
 }
 
-func refValueHas(dec *json.Decoder, name string) (found bool) {
+func refValueHas(doc []byte, dec *json.Decoder, name string) (found bool) {
 	token, err := dec.Token()
 	if err != nil {
 		return false
@@ -249,13 +249,17 @@ func refValueHas(dec *json.Decoder, name string) (found bool) {
 		for i := 0; dec.More(); i++ {
 			under := ""
 			if v == '{' {
+				before := dec.InputOffset()
 				key, _ := dec.Token()
 				under = key.(string)
 				found = In(under) || found
+				if raw := bytes.TrimLeft(doc[before:dec.InputOffset()], ", \t\r\n"); len(raw) > len(`""`)+maxNameBytes {
+					under = ""
+				}
 			} else if i == 0 {
 				under = name
 			}
-			found = refValueHas(dec, under) || found
+			found = refValueHas(doc, dec, under) || found
 		}
 		_, _ = dec.Token()
 		return found
