@@ -24,20 +24,33 @@
 // # What is not
 //
 //   - What is behind "+" and has at most 15 digits: a telephone number (ITU-T E.164).
+//
 //   - 12 or 13 digits with a right check digit by GS1: an article number (GTIN-12, GTIN-13, ISBN-13). Most articles of
 //     German shops begin with 4, as Visa does.
-//   - 13 digits that begin with 43 or 49: telephone numbers of Austria and Germany as programs write them. And 13 digits
+//
+//   - 13 digits that begin with 43, 44 or 49: telephone numbers of Austria, Britain and Germany as programs write them. And 13 digits
 //     as a number of JSON: an id or a time. Visa has issued no cards of 13 digits for decades; those that are
 //     still used in tests are found.
+//
 //   - IBANs whose check digits are right (ISO 13616, ISO/IEC 7064 MOD 97-10).
+//
 //   - UUIDs, and hexadecimal words of 20 characters or more with at least three letters: keys and digests. One in some
 //     thousand would have a card number in it by chance.
+//
 //   - The digits behind a decimal point: the coordinates of a shop in Berlin, 52.52000659999999, begin like a Mastercard.
+//
 //   - Schemes that are not in the table, such as UATP (1…, 15 digits): ids of 15 digits begin so. IMEIs pass Luhn; of
 //     their first digits and length there is no card.
 //
-// What is left: one in ten of the shop's own numbers with the length and the first digits of a scheme is refused. A
-// letter within the number, or groups of fewer than 12 digits in all, make it one that is never refused.
+//   - Customer and gift cards of shops: most begin with 60, 627 or 63 and have a Luhn digit. Of these only the ranges that
+//     payment schemes issue are in the table.
+//
+//   - Groups of 3, 7 and 7 digits: order numbers of Amazon.
+//
+// What is left: one in ten of the shop's own numbers with the length and the first digits of a scheme is refused, and every
+// one if the shop gives its numbers a Luhn digit. That holds for an idempotency key also: of the random numbers of
+// JavaScript one in fifty is a card number by its digits behind the point. A letter within the number, or groups of fewer than 12 digits in all, make it one
+// that is never refused.
 //
 // # By the name of the member
 //

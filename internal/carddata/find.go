@@ -215,8 +215,13 @@ func (r *run) fits(first, last int) bool {
 	case embossed(r.groups[first : last+1]):
 		return true
 	default:
-		return first == 0 && last == r.n-1 && !r.cut && even(r.groups[:r.n])
+		return first == 0 && last == r.n-1 && !r.cut && even(r.groups[:r.n]) && !isMarketplaceOrder(r.groups[:r.n])
 	}
+}
+
+// isMarketplaceOrder reports whether groups are those of an order number of Amazon: 302-1234567-1234567.
+func isMarketplaceOrder(groups []group) bool {
+	return len(groups) == 3 && groups[0].n == 3 && groups[1].n == 7 && groups[2].n == 7
 }
 
 // embossed reports whether groups are those that cards show.

@@ -16,6 +16,8 @@ var published = []string{
 	"8171999927660000", "8171999900000000021", "2200000000000004",
 	// PayPal, Worldpay, Braintree
 	"4222222222222", "4012888888881881", "4917610000000000003", "6759649826438453", "36700102000000", "343434343434343",
+	// made for ranges of which none is published: RuPay, Elo, UkrCard, Maestro; and old ones of Diners Club
+	"6069851234567890", "6080011234567896", "6277801234567893", "6362971234567890", "6363681234567894", "6040011234567895", "6390001234567892", "38520000023237", "30569309025904",
 	"3528000700000000", "6011000400000000", "6304000000000000", "2221000000000009", "5018000000000009",
 }
 
@@ -65,6 +67,16 @@ var others = []struct{ what, text, hidden string }{
 	{"the same, without a comma", "52.520008 13.404955", "5252000813404955"},
 	{"a random number", "0.4111111111111111", "4111111111111111"},
 	{"sizes of shoes", "40 41 42 43 44 45 46 47 48 49", "4142434445464748"},
+	{"a customer card of a shop", "634004123456789017", ""},
+	{"the same, of another shop", "6335041234567896", ""},
+	{"the same, of a third shop", "6275123456789010", ""},
+	{"a gift card", "6006491234567891", ""},
+	{"the order number of a marketplace", "302-1234567-1234565", ""},
+	{"the same, with the first digits of a card", "671-1234567-1234568", "67112345671234568"},
+	{"the same, without dashes", "30212345671234565", ""},
+	{"a telephone of Britain, with its zero", "4407123456785", "4407123456785"},
+	{"17 digits that begin like a Mastercard", "53123456789012346", ""},
+	{"17 digits that begin like a Discover", "65123456789012340", ""},
 	{"a list of articles", "4111,1111,1111,1111", "4111111111111111"},
 	{"a row of 24 digits", "411111111111111100000000", "4111111111111111"},
 	{"a row with a card number in its middle", "12341111111111111111", "4111111111111111"},

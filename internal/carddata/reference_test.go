@@ -53,7 +53,7 @@ func reference(text string) bool {
 				if len(digits) > 19 {
 					break
 				}
-				if (refEmbossed.MatchString(strings.Join(sizes, " ")) || whole && refEven(groups)) && isCard(valuesOf(digits)) {
+				if (refEmbossed.MatchString(strings.Join(sizes, " ")) || whole && refEven(groups) && strings.Join(sizes, " ") != "3 7 7") && isCard(valuesOf(digits)) {
 					return true
 				}
 			}
