@@ -15,7 +15,8 @@
 //     form, and as &nbsp; or %20. Commas may not: lists have them.
 //   - The groups are those of a card: fours with a rest at the end, 4-6-5, 4-6-4 or 4-3-3-3, with any separators,
 //     also with more groups before or behind. Other groups count if no further digits stand beside them, and if they
-//     are separated by spaces and dashes, or all by the same. So a list of shoe sizes is no card.
+//     are separated by spaces and dashes, or all by the same, and if they are five at most, or of three digits and more, or
+//     of one digit each. So a list of shoe sizes is no card.
 //   - Letters may stand directly beside the digits, as in the data of the magnetic stripe: %B4111111111111111^DOE/J^3012…
 //   - A longer row of digits counts only when it is a card number with an expiry date behind it (MMYY or YYMM), and
 //     perhaps a security code: 41111111111111111230. Otherwise one of two rows of 30 digits would have a card in it.
@@ -49,8 +50,8 @@
 //
 // What is left: one in ten of the shop's own numbers with the length and the first digits of a scheme is refused, and every
 // one if the shop gives its numbers a Luhn digit. That holds for an idempotency key also: of the random numbers of
-// JavaScript one in fifty is a card number by its digits behind the point. A letter within the number, or groups of fewer than 12 digits in all, make it one
-// that is never refused.
+// JavaScript one in fifty is a card number by its digits behind the point. A letter within the number, or groups of fewer
+// than 12 digits in all, make it one that is never refused.
 //
 // # By the name of the member
 //

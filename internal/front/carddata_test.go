@@ -182,3 +182,14 @@ func figureOf(t testing.TB, of *prometheus.Registry, name, label string) float64
 	t.Fatalf("no figure %s %s", name, label)
 	return 0
 }
+
+func TestARefusalKeepsItsFieldsWithoutTheCardNumber(t *testing.T) {
+	err := problem.With(problem.SoldOut, visa+" is sold out", problem.F("may_return", true), problem.F("sku", visa), problem.F("poll_after_ms", 900))
+	for range 2 { // and the error stays as it is
+		doc, known := problemOf(err)
+		if !known || len(doc.Fields) != 3 || doc.Fields[0].Value != true || doc.Fields[1].Value != "[card number]" || doc.Fields[2].Value != 900 {
+			t.Fatalf("%v %+v", known, doc)
+		}
+		mentionsNoCard(t, "detail", []byte(doc.Detail))
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,8 +37,17 @@ func problemOf(err error) (doc problem.Problem, known bool) {
 // hideCards makes sure that no refusal repeats a card number that it was asked about: answers get into the logs of
 // those who asked.
 func hideCards(doc *problem.Problem) {
-	if carddata.In(doc.Detail) {
-		doc.Detail, doc.Fields = carddata.Mask(doc.Detail), nil
+	doc.Detail = carddata.Mask(doc.Detail)
+	copied := false
+	for i, f := range doc.Fields {
+		text, ok := f.Value.(string)
+		if !ok || !carddata.In(text) {
+			continue
+		}
+		if !copied { // the error may be answered more than once, and its fields are its own
+			doc.Fields, copied = slices.Clone(doc.Fields), true
+		}
+		doc.Fields[i].Value = carddata.Mask(text)
 	}
 }
 
