@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/penstock/penstock/internal/carddata"
 	"github.com/penstock/penstock/internal/problem"
 )
 
@@ -74,6 +75,9 @@ func (c *call) instance() []byte {
 	path := c.ctx.URI().PathOriginal()
 	if c.broken && string(path) == "/" && len(c.ctx.Request.Header.Host()) == 0 {
 		return nil
+	}
+	if text := string(path); carddata.In(text) {
+		return []byte(carddata.Mask(text))
 	}
 	return path
 }
