@@ -51,7 +51,7 @@ test-faults: bin/nats-server ## Run the slower tests: a Redis replica takes over
 .PHONY: test-browser
 test-browser: build ## Test the browser client and the waiting-room page, also in headless Chromium; installs what is missing
 	scripts/install-test-browser
-	cd connectors/browser && timeout 530 npm test
+	cd connectors/browser && timeout 700 npm test
 
 PROXY_TOOLS := bin/caddy bin/envoyreplay bin/traefikreplay
 
