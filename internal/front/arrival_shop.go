@@ -49,8 +49,8 @@ func (a *arrival) relayToShop(head *progress) (relayed bool, err error) {
 	if exchange == nil {
 		return false, nil
 	}
-	if !a.Begin() || !a.relay.begin() {
-		return false, net.ErrClosed // it was closed to make room for others, or at the end
+	if !a.beginAnswer() {
+		return false, net.ErrClosed
 	}
 	result := exchange.Relay(a.stream, a.buf[end:a.to], a.raw == nil)
 	a.deadlines = deadlines{} // it has set its own
@@ -63,6 +63,10 @@ func (a *arrival) relayToShop(head *progress) (relayed bool, err error) {
 	}
 	return true, nil
 }
+
+// beginAnswer begins a request that fasthttp never sees. It reports false when the connection was closed to make room for
+// others, or at the end.
+func (a *arrival) beginAnswer() bool { return a.Begin() && a.relay.begin() }
 
 // endAnswer ends a request that fasthttp never sees, and reports whether the connection is kept. Otherwise it is closed.
 func (a *arrival) endAnswer(keep bool) bool {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/penstock/penstock/internal/problem"
 )
 
 // A crowd asks for its places all the time. A plain poll that can be answered from memory is answered where it arrives:
@@ -25,8 +27,8 @@ func (a *arrival) answerPoll(head *progress) (answered bool, err error) {
 		return false, nil
 	}
 	defer a.polls.calls.Put(c)
-	if !a.Begin() || !a.relay.begin() {
-		return false, net.ErrClosed // it was closed to make room for others, or at the end
+	if !a.beginAnswer() {
+		return false, net.ErrClosed
 	}
 	_, err = a.Write(c.buf)
 	a.keepRest(end, nil)
@@ -51,19 +53,16 @@ func (s *Server) answerPoll(head []byte) (answered *call) {
 			answered = nil // fasthttp's handler panics too, and reports it
 		}
 	}()
-	entry := s.Sales.Get(string(p.sale))
-	if entry == nil || !entry.Armed() {
-		return nil
-	}
-	entry.Touch()
-	got, err := s.presentedAmong(entry, &p.tokens)
+	entry, err := s.find(string(p.sale), problem.UnknownSale)
 	if err != nil {
 		return nil
 	}
-	view := s.view(entry, now, &got.held)
 	c := s.calls.Get().(*call)
+	if c.key, err = s.appendPoll(c.key[:0], entry, now, &p.tokens); err != nil {
+		s.calls.Put(c)
+		return nil
+	}
 	*c = call{route: &s.routes[routeTicket], target: target{sale: p.sale}, buf: c.buf, key: c.key, requestID: s.appendRequestID(c.requestID[:0])}
-	c.key = appendPlace(c.key[:0], got.text, &view)
 	c.buf = s.appendPollResponse(c.buf[:0], c.key, c.requestID, began)
 	s.note(c, pollMethod, fasthttp.StatusOK, len(c.key), began)
 	c.target = target{}
@@ -93,14 +92,7 @@ func appendHeader(b, name, value []byte) []byte {
 }
 
 // closing reports whether Shutdown has begun: answers close their connections then.
-func (s *Server) closing() bool {
-	select {
-	case <-s.stopping.Done():
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) closing() bool { return s.stopping.Err() != nil }
 
 // dates writes the Date of responses, which changes once a second.
 type dates struct{ last atomic.Pointer[date] }

@@ -172,18 +172,26 @@ func (s *Server) view(entry *salecache.Entry, now load, has *held) (view queue.V
 
 // getTicket is the poll: the one call that every waiting visitor makes again and again. It is
 // answered from memory.
-func (s *Server) getTicket(c *call) error {
-	got, err := s.presented(c)
-	if err != nil {
+func (s *Server) getTicket(c *call) (err error) {
+	tokens := c.tokens(ticketHeader, ticketCookie)
+	if c.buf, err = s.appendPoll(c.buf, c.entry, c.load, &tokens); err != nil {
 		return err
 	}
-	if err := seen(c.entry); err != nil {
-		return err
-	}
-	view := s.view(c.entry, c.load, &got.held)
-	c.buf = appendPlace(c.buf, got.text, &view)
 	c.sendJSON(200)
 	return nil
+}
+
+// appendPoll writes what a poll is told. Errors: ticket_required, ticket_invalid, unavailable.
+func (s *Server) appendPoll(b []byte, entry *salecache.Entry, now load, tokens *tokens) ([]byte, error) {
+	got, err := s.presentedAmong(entry, tokens)
+	if err != nil {
+		return b, err
+	}
+	if err := seen(entry); err != nil {
+		return b, err
+	}
+	view := s.view(entry, now, &got.held)
+	return appendPlace(b, got.text, &view), nil
 }
 
 // deleteTicket leaves the line, and the next in it moves up.
