@@ -30,22 +30,26 @@ type PostgresServer struct {
 // answers. The server refuses root: run as root, it becomes the user
 // "postgres", who must be able to reach dir. The context bounds the start only.
 func StartPostgres(ctx context.Context, dir string) (*PostgresServer, error) {
-	bin, err := findPostgres()
+	bin, data, account, err := preparePostgres(dir)
 	if err != nil {
-		return nil, err
-	}
-	account, err := serverAccount()
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "postgres")
-	if err := prepareData(data, account); err != nil {
 		return nil, err
 	}
 	if err := initCluster(ctx, bin, data, account); err != nil {
 		return nil, err
 	}
 	return runPostgres(ctx, bin, dir, account)
+}
+
+// preparePostgres finds the programs and the account that they run as, and makes dir/postgres for the data.
+func preparePostgres(dir string) (bin, data string, account *syscall.Credential, err error) {
+	if bin, err = findPostgres(); err != nil {
+		return "", "", nil, err
+	}
+	if account, err = serverAccount(); err != nil {
+		return "", "", nil, err
+	}
+	data = filepath.Join(dir, "postgres")
+	return bin, data, account, prepareData(data, account)
 }
 
 // runPostgres starts the cluster whose data are in dir/postgres.

@@ -29,16 +29,8 @@ func PostgresReplica(t testing.TB, primary *PostgresServer) *PostgresServer {
 }
 
 func startReplica(ctx context.Context, dir string, primary *PostgresServer) (*PostgresServer, error) {
-	bin, err := findPostgres()
+	bin, data, account, err := preparePostgres(dir)
 	if err != nil {
-		return nil, err
-	}
-	account, err := serverAccount()
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "postgres")
-	if err := prepareData(data, account); err != nil {
 		return nil, err
 	}
 	from, err := url.Parse(primary.URL)
