@@ -71,12 +71,7 @@ func TestSimulationLateVisitorsKeepTheLimits(t *testing.T) {
 				if err != nil || !stats.WithinLimits() {
 					t.Fatalf("%+v, %v", stats, err)
 				}
-				minute := 0
-				for _, at := range admitted {
-					if k.now.Sub(at) <= time.Minute {
-						minute++
-					}
-				}
+				minute := k.inLastMinute(admitted)
 				if s := refresh(outer, r); s.AdmittedLastMinute != minute || minute > int(s.RatePerMinute) {
 					t.Fatalf("%d admitted in the last minute, want %d", s.AdmittedLastMinute, minute)
 				}
@@ -139,12 +134,7 @@ func TestSimulationCallsAtTheDoorKeepTheLimits(t *testing.T) {
 				if err != nil || !stats.WithinLimits() {
 					t.Fatalf("%+v, %v", stats, err)
 				}
-				minute := 0
-				for _, at := range admitted {
-					if k.now.Sub(at) <= time.Minute {
-						minute++
-					}
-				}
+				minute := k.inLastMinute(admitted)
 				if s := refresh(outer, r); s.AdmittedLastMinute != minute {
 					t.Fatalf("%d admitted in the last minute, want %d", s.AdmittedLastMinute, minute)
 				}
@@ -201,4 +191,14 @@ func TestSimulationSharesHoldUnderFullLoadAndSoDoTheLimits(t *testing.T) {
 	if first.Ahead >= last.Ahead || first.ETAP50Seconds >= last.ETAP50Seconds {
 		t.Fatalf("everybody: %+v; the lane with a fifth: %+v", first, last)
 	}
+}
+
+// inLastMinute counts the moments of the last 60 s.
+func (k *clock) inLastMinute(moments []time.Time) (n int) {
+	for _, at := range moments {
+		if k.now.Sub(at) <= time.Minute {
+			n++
+		}
+	}
+	return n
 }
