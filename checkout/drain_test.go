@@ -31,8 +31,20 @@ func TestOrdersWaitForTheLedgerAndArriveInOrderOnce(t *testing.T) {
 		if err != nil || lag.Pending != orders || lag.OldestSeconds < 2.5 {
 			t.Fatalf("while the ledger is down: %+v, %v", lag, err)
 		}
-		k.set(func() { k.commitFails = nil })
+		back := time.Now()
+		var first time.Duration // until the first commit afterwards
+		k.set(func() {
+			k.commitFails = func([]Order) error {
+				if first == 0 {
+					first = time.Since(back)
+				}
+				return nil
+			}
+		})
 		drained(t, b, 10*time.Second)
+		if first > 2*time.Second {
+			t.Errorf("the drain tried again %v after the ledger was back", first)
+		}
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if len(k.sequence) != orders || k.twice != 0 {
