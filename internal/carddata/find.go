@@ -11,7 +11,7 @@ func Find(text string) (start, end int, found bool) {
 }
 
 // countDigits is how many digits a text has without a letter among them, at least.
-func countDigits(text string) int {
+func countDigits[T string | []byte](text T) int {
 	var c counter
 	for i := range len(text) {
 		c.add(text[i])
@@ -20,8 +20,11 @@ func countDigits(text string) int {
 }
 
 // In reports whether there is a card number in text.
-func In(text string) bool {
-	_, _, found := Find(text)
+func In[T string | []byte](text T) bool {
+	if countDigits(text) < minDigits {
+		return false
+	}
+	_, _, found := find([]byte(text))
 	return found
 }
 

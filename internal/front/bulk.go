@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"sync"
@@ -61,7 +62,7 @@ func answerBulk[T interface{ idempotencyKey() string }](s *Server, c *call, who 
 	}
 	asked, err := parse(body)
 	if err != nil {
-		return rather(carddata.RefuseDocument("", body), err)
+		return cmp.Or(carddata.RefuseDocument("", body), err)
 	}
 	results := inParallel(len(asked), func(i int) bulkResult { return do(shop, &asked[i]) })
 	c.buf = append(c.buf, `{"results":[`...)

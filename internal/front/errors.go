@@ -40,14 +40,15 @@ func hideCards(doc *problem.Problem) {
 	doc.Detail = carddata.Mask(doc.Detail)
 	copied := false
 	for i, f := range doc.Fields {
-		text, ok := f.Value.(string)
-		if !ok || !carddata.In(text) {
+		text, _ := f.Value.(string)
+		hidden := carddata.Mask(text)
+		if hidden == text {
 			continue
 		}
 		if !copied { // the error may be answered more than once, and its fields are its own
 			doc.Fields, copied = slices.Clone(doc.Fields), true
 		}
-		doc.Fields[i].Value = carddata.Mask(text)
+		doc.Fields[i].Value = hidden
 	}
 }
 

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -25,7 +26,7 @@ func (s *Server) postOrders(c *call) error {
 	}
 	parsed, err := parseOrder(body)
 	if err != nil {
-		return rather(carddata.RefuseDocument("", body), err)
+		return cmp.Or(carddata.RefuseDocument("", body), err)
 	}
 	if c.entry, err = s.saleToOrderFrom(parsed.Reservation); err != nil {
 		return err
@@ -49,21 +50,13 @@ func (s *Server) postOrders(c *call) error {
 func (s *Server) saleToOrderFrom(reservationID string) (*salecache.Entry, error) {
 	saleID, _, _, err := reservation.ParseID(reservationID)
 	if err != nil {
-		return nil, rather(carddata.RefuseText("/reservation", reservationID), err)
+		return nil, cmp.Or(carddata.RefuseText("/reservation", reservationID), err)
 	}
 	entry, err := s.find(saleID, problem.UnknownReservation)
 	if err != nil {
-		return nil, rather(carddata.RefuseText("/reservation", reservationID), err)
+		return nil, cmp.Or(carddata.RefuseText("/reservation", reservationID), err)
 	}
 	return entry, intact(entry)
-}
-
-// rather is the first error if there is one, and else the second.
-func rather(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // accept returns once the order is durable.

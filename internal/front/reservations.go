@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/penstock/penstock/internal/carddata"
@@ -27,7 +28,7 @@ func (s *Server) postReservations(c *call) error {
 	}
 	parsed, err := parseReservation(body, rec.Reservation)
 	if err != nil {
-		return rather(carddata.RefuseDocument("", body), err)
+		return cmp.Or(carddata.RefuseDocument("", body), err)
 	}
 	who, err := s.buyer(c, &rec.Sale, &parsed)
 	if err != nil {

@@ -76,8 +76,8 @@ func (c *call) instance() []byte {
 	if c.broken && string(path) == "/" && len(c.ctx.Request.Header.Host()) == 0 {
 		return nil
 	}
-	if text := string(path); carddata.In(text) {
-		return []byte(carddata.Mask(text))
+	if carddata.In(path) {
+		return []byte(carddata.Mask(string(path)))
 	}
 	return path
 }

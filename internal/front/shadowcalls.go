@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,7 +43,7 @@ func (s *Server) postShadow(c *call) error {
 	rec := c.entry.Record()
 	calls, err := parseShadow(body, &rec.Sale)
 	if err != nil {
-		return rather(carddata.RefuseDocument("", body), err)
+		return cmp.Or(carddata.RefuseDocument("", body), err)
 	}
 	hash := s.keys.hash([]byte("shadow"), c.sale, []byte(identity.KeyID), []byte(key))
 	if err := s.keys.begin(hash); err != nil {

@@ -42,8 +42,8 @@ func hideCards(_ []string, a slog.Attr) slog.Attr {
 }
 
 func hide(a slog.Attr, text string) slog.Attr {
-	if carddata.In(text) {
-		a.Value = slog.StringValue(carddata.Mask(text))
+	if hidden := carddata.Mask(text); hidden != text {
+		a.Value = slog.StringValue(hidden)
 	}
 	return a
 }
