@@ -194,9 +194,9 @@ func TestSimulationSharesHoldUnderFullLoadAndSoDoTheLimits(t *testing.T) {
 }
 
 // inLastMinute counts the moments of the last 60 s.
-func (k *clock) inLastMinute(moments []time.Time) (n int) {
+func (c *clock) inLastMinute(moments []time.Time) (n int) {
 	for _, at := range moments {
-		if k.now.Sub(at) <= time.Minute {
+		if c.now.Sub(at) <= time.Minute {
 			n++
 		}
 	}
